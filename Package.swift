@@ -1,0 +1,102 @@
+// swift-tools-version: 6.3
+// Reads as the architecture: one line per target, layer by layer, with what it may use.
+// The arrows are held by Tests/Tidy; Docs/adr/ has the reasons.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .strictMemorySafety(),  // SE-0458
+  .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+  .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+  .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+  .treatAllWarnings(as: .error),
+]
+let spans = settings + [.enableExperimentalFeature("Lifetimes")]  // SE-0446: borrowed views
+let c: [CSetting] = [.define("_GNU_SOURCE"), .treatAllWarnings(as: .error)]
+
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+
+/// A library or program of one layer: its sources lie in `Sources/<layer>/<name>`.
+func module(
+  _ layer: String, _ name: String, uses: [Target.Dependency] = [], _ swift: [SwiftSetting] = settings
+) -> Target {
+  .target(name: name, dependencies: uses, path: "Sources/\(layer)/\(name)", swiftSettings: swift)
+}
+func program(_ name: String, uses: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: uses, path: "Sources/Programs/\(name)", swiftSettings: settings)
+}
+func contract(_ name: String) -> Target {
+  .target(name: name, path: "Sources/Contract/\(name)", cSettings: c)
+}
+func system(_ name: String, _ pkgConfig: String, _ debian: String) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/Contract/\(name)", pkgConfig: pkgConfig, providers: [.apt([debian])])
+}
+func tests(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: uses, path: "Tests/\(folder)/\(name)", swiftSettings: spans)
+}
+
+let package = Package(
+  name: "binary-communication-system",
+  products: [
+    .library(name: "BinaryComm", targets: ["BinaryComm"]),
+    .executable(name: "msg_router", targets: ["msg_router"]),
+    .executable(name: "bcs", targets: ["bcs"]),
+    .executable(name: "test_throughput", targets: ["test_throughput"]),
+    .executable(name: "test_latency", targets: ["test_latency"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    // Contract: where every byte lies, and what the kernel gives.
+    contract("CBusABI"), contract("CBusPlatform"), contract("CBusFloor"),
+    system("CHwloc", "hwloc", "libhwloc-dev"), system("COpenSSL", "libcrypto", "libssl-dev"),
+
+    // Core: no packages, no Foundation, no I/O beyond mmap.
+    module("Core", "BusWire", uses: ["CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusMemory", uses: ["CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusLog", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
+
+    // Engine: events in, actions out; no clock, socket or file.
+    module("Engine", "BusAccess", uses: ["BusWire"]),
+    module("Engine", "BusPorts"),
+    module("Engine", "BusRouting", uses: ["BusWire", "BusAccess", "BusPorts"]),
+
+    // Adapters: one heavy thing each.
+    module("Adapters", "BusHardware", uses: ["CHwloc", "CBusPlatform"]),
+    module("Adapters", "BusPolicyFile", uses: ["BusAccess", "BusWire", yaml]),
+    module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
+
+    // Client: meets the router in shared memory and on the control socket only.
+    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform"], spans),
+
+    // Programs.
+    module(
+      "Programs", "BusRouter",
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
+    module("Programs", "BusBench", uses: ["BinaryComm", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    program("msg_router", uses: ["BusRouter", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
+    program("bcs", uses: ["BinaryComm", "BusBench", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
+    program("test_throughput", uses: ["BusBench", arguments]),
+    program("test_latency", uses: ["BusBench", arguments]),
+
+    // Tests.
+    .target(name: "BusTestSupport", path: "Tests/Support", swiftSettings: settings),
+    tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
+    tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
+    tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport"]),
+    tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusTestSupport"]),
+    tests("Unit", "BusRoutingTests", uses: ["BusRouting", "BusAccess", "BusWire", "BusTestSupport"]),
+    tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
+    tests("Process", "ProcessTests", uses: ["BinaryComm", "BusTestSupport"]),
+    tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
+  ]
+)

@@ -1,0 +1,2 @@
+#include "bus_layout.h"
+#include "bus_wire.h"

@@ -1,0 +1,2 @@
+// Compiles the headers, so that their static asserts are checked in every build.
+#include "CBusABI.h"

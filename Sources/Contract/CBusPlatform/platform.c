@@ -1,0 +1,234 @@
+#include "bus_platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+static _Atomic uint32_t forbidden;
+
+void plat_forbid(uint32_t mask) { atomic_fetch_or(&forbidden, mask); }
+uint32_t plat_forbidden(void) { return atomic_load_explicit(&forbidden, memory_order_relaxed); }
+static int lacks(uint32_t feature) { return (plat_forbidden() & feature) != 0; }
+
+static int result(long value) { return value < 0 ? -errno : (int)value; }
+
+// --- CPU -------------------------------------------------------------------------------------
+
+int plat_ticks_constant(void) {
+  if (lacks(PLAT_NO_TSC)) return 0;
+#if defined(__x86_64__)
+  unsigned a, b, c, d;
+  if (!__get_cpuid(0x80000007, &a, &b, &c, &d)) return 0;
+  return (d >> 8) & 1;
+#else
+  return 1;
+#endif
+}
+
+int plat_pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return -EINVAL;
+  CPU_SET((size_t)cpu, &set);
+  return result(sched_setaffinity(0, sizeof set, &set));
+}
+
+int plat_allowed_cpus(int *cpus, int most) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) < 0) return -errno;
+  int found = 0;
+  for (int i = 0; i < CPU_SETSIZE && found < most; i++)
+    if (CPU_ISSET((size_t)i, &set)) cpus[found++] = i;
+  return found;
+}
+
+// --- Memory ----------------------------------------------------------------------------------
+
+static int memfd(const char *name, unsigned flags) {
+  if (lacks(PLAT_NO_MEMFD)) return -EPERM;
+  flags |= MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  if (!lacks(PLAT_NO_NOEXEC_SEAL)) {
+    int fd = (int)syscall(SYS_memfd_create, name, flags | MFD_NOEXEC_SEAL);
+    if (fd >= 0 || errno != EINVAL) return result(fd);
+  }
+  return result(syscall(SYS_memfd_create, name, flags));
+}
+
+int plat_memfd(const char *name) { return memfd(name, 0); }
+
+int plat_memfd_huge(const char *name) {
+  if (lacks(PLAT_NO_HUGE_PAGES)) return -ENOMEM;
+  return memfd(name, MFD_HUGETLB);
+}
+
+int plat_allocate(int fd, uint64_t bytes) {
+  if (ftruncate(fd, (off_t)bytes) < 0) return -errno;
+  int error;
+  do {
+    error = posix_fallocate(fd, 0, (off_t)bytes);
+  } while (error == EINTR);
+  // The kernel's default mode would let another user reopen a descriptor passed read-only.
+  if (error == 0 && fchmod(fd, 0600) < 0) error = errno;
+  return -error;
+}
+
+int plat_seal(int fd) { return result(fcntl(fd, F_ADD_SEALS, PLAT_SEALS_REQUIRED)); }
+int plat_seals(int fd) { return result(fcntl(fd, F_GET_SEALS)); }
+
+int plat_private_mapping(void *base, size_t bytes) {
+  if (madvise(base, bytes, MADV_DONTFORK) < 0) return -errno;
+  return result(madvise(base, bytes, MADV_DONTDUMP));
+}
+
+// --- Sleeping and waking ---------------------------------------------------------------------
+
+int plat_futex_wait(const void *word, uint32_t expected, uint64_t timeout_ns) {
+  struct timespec t = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+  return result(syscall(SYS_futex, word, FUTEX_WAIT, expected, &t, NULL, 0));
+}
+
+int plat_futex_wake(const void *word, int count) {
+  return result(syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0));
+}
+
+static int membarrier(int command) {
+  if (lacks(PLAT_NO_MEMBARRIER)) return -ENOSYS;
+  return result(syscall(SYS_membarrier, command, 0, 0));
+}
+
+int plat_barrier_register(void) {
+  int global = membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED);
+  int own = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+  return global < 0 ? global : own;
+}
+int plat_barrier_everywhere(void) { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED); }
+int plat_barrier_own_threads(void) { return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); }
+
+// --- Processes -------------------------------------------------------------------------------
+
+int plat_pidfd_open(pid_t pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
+
+int plat_peer_pidfd(int socket) {
+  if (lacks(PLAT_NO_PEERPIDFD)) return -ENOPROTOOPT;
+  int fd = -1;
+  socklen_t size = sizeof fd;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0) return -errno;
+  return fd;
+}
+
+int plat_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+  *pid = peer.pid;
+  *uid = peer.uid;
+  *gid = peer.gid;
+  return 0;
+}
+
+int plat_start_time(pid_t pid, uint64_t *ticks) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return -EIO;
+  text[n] = 0;
+  // The command name may hold spaces and parentheses: count fields behind the last one.
+  char *field = strrchr(text, ')');
+  for (int i = 2; field && i < 22; i++) field = strchr(field + 1, ' ');
+  if (!field) return -EINVAL;
+  *ticks = strtoull(field + 1, NULL, 10);
+  return 0;
+}
+
+int plat_undumpable(void) { return result(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)); }
+
+// --- Control socket --------------------------------------------------------------------------
+
+int plat_send(int socket, const void *bytes, size_t length, const int *fds, int count) {
+  if (count < 0 || count > PLAT_MOST_DESCRIPTORS) return -EINVAL;
+  struct iovec io = {(void *)(uintptr_t)bytes, length};
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int) * PLAT_MOST_DESCRIPTORS)];
+  } control;
+  struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1};
+  if (count > 0) {
+    message.msg_control = control.room;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+    memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)count);
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : 0;
+}
+
+// A hostile peer may send up to 253 descriptors: room for all of them, so that each can be closed.
+#define PLAT_KERNEL_DESCRIPTORS 253
+
+ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, int *count) {
+  struct iovec io = {bytes, room};
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int) * PLAT_KERNEL_DESCRIPTORS)];
+  } control;
+  struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  *count = 0;
+  ssize_t n;
+  do {
+    n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  int surplus = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < here; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
+      if (*count < most) fds[(*count)++] = fd;
+      else close(fd), surplus = 1;
+    }
+  }
+  if (surplus || (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
+    while (*count > 0) close(fds[--*count]);
+    return -EMSGSIZE;
+  }
+  return n;
+}
