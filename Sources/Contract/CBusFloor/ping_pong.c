@@ -12,6 +12,8 @@ struct court {
 };
 
 // No pause while waiting: it would add up to one pause to every way.
+// The counter is read without a fence, which would add to every way too: a single sample may be
+// off by what its neighbour lacks; percentiles and the mean hold.
 static int serve(struct floor_shared *shared) {
   struct court *court = (struct court *)shared;
   const uint64_t rounds = court->rounds + WARM_UP;
