@@ -54,7 +54,9 @@ public final class ReaderSegment: @unchecked Sendable {
     var epochs: [Int]
   }
 
-  /// Makes and seals a segment. Throws when the kernel refuses the memory.
+  /// Makes and seals a segment.
+  ///
+  /// Throws when the kernel refuses the memory.
   public init(agent: BusUUID, incarnation: UInt64) throws(MemoryError) {
     let bytes = Int(BUS_READER_SEGMENT_BYTES)
     let segment = try OwnedSegment(name: "bcs:reader", bytes: bytes)
@@ -143,7 +145,8 @@ public struct ReaderEpoch: Sendable {
   ///
   /// `ownWord`: the logs are too many to be watched, publishers wake this word instead.
   public func announce(ownWord: Bool) -> UInt32 {
-    word.set(ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep)
+    let bits = ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep
+    return word.set(bits)  // SYNC: reader.epoch
   }
 
   /// Makes every publisher's earlier commits visible here, or its later look see the mark.
@@ -157,6 +160,8 @@ public struct ReaderEpoch: Sendable {
   }
 
   /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
+  ///
+  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most.
   public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
     if marked & EpochBits.onOwnWord == 0 {
       let mine = unsafe plat_watch_t(word: word.address, expected: marked)

@@ -39,27 +39,34 @@ extension WindowGate {
   }
 
   /// Reads the cursors again, opens the limit, and returns it.
-  func look(from version: UInt64) -> GateView {
+  ///
+  /// `end`: what the publisher wants to write up to. The clocks of readers that still hold it back
+  /// go on, even if it looks many times before it waits.
+  func look(from version: UInt64, for end: UInt64) -> GateView {
     state.withLock { state in
-      guard let log = state.log else { return GateView(limit: 0, version: version, departed: state.departed) }
+      guard let log = state.log else {
+        return GateView(limit: 0, version: version, departed: state.departed)
+      }
       let commit = log.commit.loadRelaxed()
+      let (capacity, base) = (log.shape.capacity, log.basePosition)
       var lowest = UInt64.max
       let before = state.readers.count
       state.readers.removeAll { reader in
         guard reader.lossless, let link = reader.link else { return false }
         return link.ticket.loadAcquire() != reader.attachment
       }
-      state.departed &+= UInt32(before - state.readers.count)
+      let left = before - state.readers.count
+      state.departed &+= UInt32(left)
+      if left > 0 { state.version += 1 }
       for at in state.readers.indices where state.readers[at].lossless {
         state.readers[at].accept(commit: commit)
-        lowest = min(lowest, state.readers[at].cursor)
+        let cursor = state.readers[at].cursor
+        lowest = min(lowest, cursor)
+        if max(cursor, base) + capacity >= end { state.readers[at].stall.pause() }
       }
-      let capacity = log.shape.capacity
-      let base = log.basePosition
       // A reader still in the log before this one holds nothing of this ring.
       let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
       limit.storeRelaxed(open)
-      for at in state.readers.indices { state.readers[at].stall.pause() }
       var view = GateView(limit: open, version: state.version, departed: state.departed)
       if state.version != version { view.sleepers = state.sleepers }
       return view
