@@ -12,7 +12,7 @@ bool inWindow[2];
 #define LOWEST (inWindow[0] && (!inWindow[1] || cursor[0] <= cursor[1]) -> cursor[0] : \
                (inWindow[1] -> cursor[1] : 100))
 
-active proctype Publisher() {
+proctype Publisher() {
   byte pos = 0, limit = 0;
   do
   :: pos < LAST ->
@@ -75,5 +75,5 @@ proctype Reader(byte me) {
 }
 
 init {
-  atomic { inWindow[0] = 1; inWindow[1] = 1; run Reader(0); run Reader(1) }
+  atomic { inWindow[0] = 1; inWindow[1] = 1; run Publisher(); run Reader(0); run Reader(1) }
 }

@@ -17,6 +17,7 @@ final class Stage: @unchecked Sendable {
   let peer: PeerSegment
   let evictions: Evictions
   private(set) var logs: [PeerSegment] = []
+  private var descriptors: [Int32] = []
 
   init(stall: StallPolicy = StallPolicy(stallNs: 0)) throws {
     let evictions = Evictions()
@@ -43,11 +44,23 @@ final class Stage: @unchecked Sendable {
       capacity: capacity, generation: generation, topicsBytes: topicsBytes)
     let log = try PreparedLog(identity)
     logs.append(try second(log))
+    descriptors.append(dup(log.descriptor))
     return log
   }
 
   /// The log made last did not come into use.
-  func forgetLog() { logs.removeLast() }
+  func forgetLog() {
+    logs.removeLast()
+    close(descriptors.removeLast())
+  }
+
+  /// Another mapping of a log of this stream.
+  func mapping(_ generation: Int) throws -> PeerSegment {
+    try PeerSegment(
+      consuming: dup(descriptors[generation]), announced: logs[generation].fileBytes)
+  }
+
+  deinit { for descriptor in descriptors { close(descriptor) } }
 
   /// A read-only mapping of a log.
   func second(_ log: borrowing PreparedLog) throws -> PeerSegment {
