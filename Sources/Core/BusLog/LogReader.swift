@@ -137,8 +137,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
 
   /// The stream ends at this position: its publisher is gone.
   ///
-  /// `UInt64.max` = at what is committed. What the publisher writes from now on is not read, even if it should still run. When the
-  /// stream goes on in another log, the end is that log's.
+  /// `UInt64.max` = at what is committed. What the publisher writes from now on is not read, even
+  /// if it should still run. When the stream goes on in another log, the end is that log's.
   public mutating func end(at finalPosition: UInt64) {
     announcedFinal = finalPosition
     settleFinal()
