@@ -2,7 +2,7 @@ import BusWire
 
 /// One frame of every kind, with values that use every byte of each field.
 enum ControlSamples {
-  private static let agent = ControlUUID(high: 0x0102_0304_0506_0708, low: 0xF1F2_F3F4_F5F6_F7F8)
+  private static let agent = BusUUID(high: 0x0102_0304_0506_0708, low: 0xF1F2_F3F4_F5F6_F7F8)
   private static let ticket = ControlTicket((0..<32).map { UInt8($0) * 7 })
   private static let stream = StreamID(0x1122_3344_5566_7788)
   private static let attachment = AttachmentID(0x8877_6655_4433_2211)

@@ -54,7 +54,7 @@ struct ControlTests {
 
   @Test("a uuid keeps the order of its bytes")
   func uuidOrder() {
-    let uuid = ControlUUID(high: 0x0102_0304_0506_0708, low: 0x090A_0B0C_0D0E_0F10)
+    let uuid = BusUUID(high: 0x0102_0304_0506_0708, low: 0x090A_0B0C_0D0E_0F10)
     let frame = RegisterFrame(name: "", category: "", agent: uuid)
     #expect(AgentFrame.register(frame).encode().suffix(16) == Array(1...16)[...])
   }

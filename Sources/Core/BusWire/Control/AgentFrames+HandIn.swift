@@ -98,7 +98,7 @@ public struct HandInAttachmentFrame: Hashable, Sendable {
   /// The publisher's name.
   public var publisherName: String
   /// The publisher's UUID.
-  public var publisher: ControlUUID
+  public var publisher: BusUUID
   /// The channel of the stream.
   public var channel: String
   /// The cursor slot in the reader's segment.
@@ -109,7 +109,7 @@ public struct HandInAttachmentFrame: Hashable, Sendable {
   /// Takes the fields in the order of the wire.
   public init(
     attachment: AttachmentID, subscription: UInt32, stream: StreamID,
-    publisherIncarnation: Incarnation, publisherName: String, publisher: ControlUUID,
+    publisherIncarnation: Incarnation, publisherName: String, publisher: BusUUID,
     channel: String, slot: UInt16, joined: Bool
   ) {
     self.attachment = attachment

@@ -35,10 +35,10 @@ public struct RegisterFrame: Hashable, Sendable {
   /// The agent's category; may be empty.
   public var category: String
   /// The agent's UUID.
-  public var agent: ControlUUID
+  public var agent: BusUUID
 
   /// Takes the fields in the order of the wire.
-  public init(name: String, category: String, agent: ControlUUID) {
+  public init(name: String, category: String, agent: BusUUID) {
     self.name = name
     self.category = category
     self.agent = agent
@@ -66,7 +66,7 @@ public struct ReattachFrame: Hashable, Sendable {
   /// The agent's category; may be empty.
   public var category: String
   /// The agent's UUID.
-  public var agent: ControlUUID
+  public var agent: BusUUID
   /// The agent's incarnation.
   public var incarnation: Incarnation
   /// The word of the router that registered it.
@@ -74,7 +74,7 @@ public struct ReattachFrame: Hashable, Sendable {
 
   /// Takes the fields in the order of the wire.
   public init(
-    name: String, category: String, agent: ControlUUID, incarnation: Incarnation,
+    name: String, category: String, agent: BusUUID, incarnation: Incarnation,
     ticket: ControlTicket
   ) {
     self.name = name

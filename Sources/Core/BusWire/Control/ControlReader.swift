@@ -51,9 +51,9 @@ public struct ControlReader {
   }
 
   /// The next sixteen bytes.
-  public mutating func uuid() throws(ControlError) -> ControlUUID {
+  public mutating func uuid() throws(ControlError) -> BusUUID {
     let high = try u64()
-    return ControlUUID(high: high.byteSwapped, low: try u64().byteSwapped)
+    return BusUUID(high: high.byteSwapped, low: try u64().byteSwapped)
   }
 
   /// The next 32 bytes.

@@ -32,19 +32,6 @@ public struct Incarnation: Hashable, Comparable, Sendable {
   }
 }
 
-/// Sixteen bytes that name an agent, in RFC 9562 byte order.
-public struct ControlUUID: Hashable, Sendable {
-  /// The first eight bytes, read as a big-endian number.
-  public let high: UInt64
-  /// The last eight bytes, read as a big-endian number.
-  public let low: UInt64
-  /// Joins the two halves.
-  public init(high: UInt64, low: UInt64) {
-    self.high = high
-    self.low = low
-  }
-}
-
 /// The router's word that an agent registered: HMAC-SHA256 over who it is.
 public struct ControlTicket: Hashable, Sendable {
   /// The length of a ticket in bytes.

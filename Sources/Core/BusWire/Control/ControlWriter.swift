@@ -45,7 +45,7 @@ public struct ControlWriter {
   }
 
   /// Appends sixteen bytes.
-  public mutating func uuid(_ value: ControlUUID) {
+  public mutating func uuid(_ value: BusUUID) {
     u64(value.high.byteSwapped)
     u64(value.low.byteSwapped)
   }

@@ -55,7 +55,7 @@ extension WelcomeFrame: ControlBody {
 /// Answers register and reattach.
 public struct RegisteredFrame: Hashable, Sendable {
   /// The agent's UUID.
-  public var agent: ControlUUID
+  public var agent: BusUUID
   /// The agent's incarnation.
   public var incarnation: Incarnation
   /// The router's word, for a later reattach.
@@ -65,7 +65,7 @@ public struct RegisteredFrame: Hashable, Sendable {
 
   /// Takes the fields in the order of the wire.
   public init(
-    agent: ControlUUID, incarnation: Incarnation, ticket: ControlTicket, channels: [ChannelLimit]
+    agent: BusUUID, incarnation: Incarnation, ticket: ControlTicket, channels: [ChannelLimit]
   ) {
     self.agent = agent
     self.incarnation = incarnation

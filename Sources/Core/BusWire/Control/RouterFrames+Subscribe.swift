@@ -35,7 +35,7 @@ public struct AnnounceFrame: Hashable, Sendable {
   /// The publisher's incarnation.
   public var publisherIncarnation: Incarnation
   /// The publisher's UUID.
-  public var publisher: ControlUUID
+  public var publisher: BusUUID
   /// The publisher's name.
   public var publisherName: String
   /// The channel of the stream.
@@ -52,7 +52,7 @@ public struct AnnounceFrame: Hashable, Sendable {
   /// Takes the fields in the order of the wire.
   public init(
     subscription: UInt32, attachment: AttachmentID, stream: StreamID,
-    publisherIncarnation: Incarnation, publisher: ControlUUID, publisherName: String,
+    publisherIncarnation: Incarnation, publisher: BusUUID, publisherName: String,
     channel: String, generation: UInt32, capacity: UInt64, segmentBytes: UInt64,
     flags: AnnounceFlags
   ) {
