@@ -42,4 +42,139 @@ _Static_assert(offsetof(bus_header_t, correlation_id) == 60, "correlation_id");
 #define BUS_TYPE_ERROR 0x20
 #define BUS_TYPE_BROADCAST 0x40
 
+// --- Flags -----------------------------------------------------------------------------------
+// Unknown bits are sent as 0, ignored by readers and kept by whoever relays a message.
+
+// The message was handed out before and not acknowledged. Only the router says so: readers
+// believe it in a log the router marked as relay, and ignore it in every other.
+#define BUS_FLAG_REDELIVERED 0x00000001u
+// The payload goes on in the next message with the same source, destination, type and
+// correlation id. MORE alone is a first or middle part, LAST_PART alone ends the split, neither
+// is a whole message; both at once is a broken split.
+#define BUS_FLAG_MORE 0x00000002u
+#define BUS_FLAG_LAST_PART 0x00000004u
+// The sender keeps a pending request under correlation_id and waits for a response or an error.
+#define BUS_FLAG_REPLY_EXPECTED 0x00000008u
+// Reserved for the edge and the store, which compress what leaves memory. Never set in a log.
+#define BUS_FLAG_COMPRESSED 0x00000010u
+
+#define BUS_FLAGS_KNOWN 0x0000001Fu
+// What only the router may set. A reader masks these out of any log that is not a relay.
+#define BUS_FLAGS_ROUTER_ONLY BUS_FLAG_REDELIVERED
+// What changes on the way, besides hops: the checksum takes these bits as 0.
+#define BUS_FLAGS_IN_TRANSIT 0x00000011u
+
+// --- Extension -------------------------------------------------------------------------------
+// extension_length bytes between header and payload, a sequence of items:
+//
+//        0  u16 kind, one of BUS_ITEM_*
+//        2  u16 length of the value in bytes
+//        4  the value, then bytes up to the item's next multiple of 8: written as 0, not read
+//
+// Unknown kinds are skipped. A known kind occurs at most once. Kind 0 is filler, so eight zero
+// bytes are an empty item. Texts are UTF-8 without NUL and not empty.
+#define BUS_ITEM_HEADER_BYTES 4
+#define BUS_ITEM_ALIGN 8
+
+#define BUS_ITEM_FILLER 0
+#define BUS_ITEM_TOPIC 1            // text; when the log's topic table has no place, and remote
+#define BUS_ITEM_DEADLINE 2         // u64: ns that remained at the header's timestamp
+#define BUS_ITEM_CONVERSATION 3     // 16 bytes
+#define BUS_ITEM_TRACE 4            // W3C trace context: trace id 16, parent id 8, flags 1
+#define BUS_ITEM_CONTENT_TYPE 5     // text, how the payload is encoded
+#define BUS_ITEM_CONTENT_NAME 6     // text, what the payload is called (a file name, a schema)
+#define BUS_ITEM_CRC32C 7           // u32; mandatory on durable and remote messages
+#define BUS_ITEM_IDEMPOTENCY_KEY 8  // bytes; the router stores one message per key
+#define BUS_ITEM_KINDS 9            // kinds below it are known
+
+#define BUS_DEADLINE_BYTES 8
+#define BUS_CONVERSATION_BYTES 16
+#define BUS_TRACE_BYTES 25
+#define BUS_CRC32C_BYTES 4
+
+// The CRC32C (Castagnoli, reflected 0x82F63B78, start and final xor ~0, as in RFC 3720) covers
+// header, extension and payload in this order, with everything that a relay may change taken as
+// zero: hops, BUS_FLAGS_IN_TRANSIT, the last 8 bytes of a destination whose first 8 are zero (a
+// topic id means something in one log only), and the 4 bytes of the CRC item's value. The payload
+// is taken as the sender gave it, before compression.
+
+// --- Limits ----------------------------------------------------------------------------------
+#define BUS_PAYLOAD_BYTES_MAX 16777216u        // 16 MiB
+#define BUS_REMOTE_PAYLOAD_BYTES_MAX 1048576u  // 1 MiB on the network edge
+#define BUS_EXTENSION_BYTES_MAX 65528u         // the largest multiple of 8 in 16 bits
+#define BUS_TOPIC_BYTES_MAX 127u
+#define BUS_TOPIC_TOKENS_MAX 16u
+#define BUS_AGENT_NAME_BYTES_MAX 63u
+#define BUS_CONTENT_TYPE_BYTES_MAX 127u
+#define BUS_CONTENT_NAME_BYTES_MAX 255u
+#define BUS_IDEMPOTENCY_KEY_BYTES_MAX 64u
+#define BUS_HOPS_MAX 16u        // a message that took so many is not relayed again
+#define BUS_PRIORITY_LEVELS 6u  // 0 emergency, 1 critical, 2 high, 3 normal, 4 low, 5 background
+#define BUS_PRIORITY_NORMAL 3u  // what an unset priority means
+#define BUS_RESERVED_PREFIX "bcs."
+
+#define BUS_ITEM_BYTES(value) (((value) + BUS_ITEM_HEADER_BYTES + 7u) & ~7u)
+
+_Static_assert(BUS_EXTENSION_BYTES_MAX % BUS_ITEM_ALIGN == 0, "the longest extension is legal");
+_Static_assert(BUS_EXTENSION_BYTES_MAX + BUS_ITEM_ALIGN > UINT16_MAX, "and the longest there is");
+_Static_assert(BUS_HEADER_BYTES % BUS_ITEM_ALIGN == 0, "items start aligned");
+_Static_assert(BUS_HEADER_BYTES + BUS_EXTENSION_BYTES_MAX + BUS_PAYLOAD_BYTES_MAX <= INT32_MAX,
+               "the length of a whole message fits in every integer that carries it");
+_Static_assert(BUS_REMOTE_PAYLOAD_BYTES_MAX <= BUS_PAYLOAD_BYTES_MAX, "what arrives fits");
+_Static_assert(BUS_TOPIC_BYTES_MAX < 128, "a topic fits NUL-terminated in the event's topic[128]");
+_Static_assert(2 * BUS_TOPIC_TOKENS_MAX - 1 <= BUS_TOPIC_BYTES_MAX, "every token can be there");
+_Static_assert(BUS_AGENT_NAME_BYTES_MAX <= BUS_TOPIC_BYTES_MAX, "a name is a service too");
+_Static_assert(BUS_AGENT_NAME_BYTES_MAX < 64, "a name fits NUL-terminated in the request's method");
+_Static_assert(BUS_PRIORITY_LEVELS + 1 <= UINT8_MAX && BUS_PRIORITY_NORMAL < BUS_PRIORITY_LEVELS,
+               "each priority and 'not set' fit in the header's byte");
+_Static_assert(BUS_HOPS_MAX < UINT8_MAX, "hops do not wrap before they are stopped");
+_Static_assert(BUS_ITEM_BYTES(BUS_TOPIC_BYTES_MAX) + BUS_ITEM_BYTES(BUS_DEADLINE_BYTES)
+                 + BUS_ITEM_BYTES(BUS_CONVERSATION_BYTES) + BUS_ITEM_BYTES(BUS_TRACE_BYTES)
+                 + BUS_ITEM_BYTES(BUS_CONTENT_TYPE_BYTES_MAX)
+                 + BUS_ITEM_BYTES(BUS_CONTENT_NAME_BYTES_MAX) + BUS_ITEM_BYTES(BUS_CRC32C_BYTES)
+                 + BUS_ITEM_BYTES(BUS_IDEMPOTENCY_KEY_BYTES_MAX) <= BUS_EXTENSION_BYTES_MAX,
+               "all items at their longest fit in one extension");
+_Static_assert((BUS_FLAGS_ROUTER_ONLY & ~BUS_FLAGS_KNOWN) == 0, "router flags are known");
+_Static_assert(BUS_FLAGS_IN_TRANSIT == (BUS_FLAG_REDELIVERED | BUS_FLAG_COMPRESSED), "transit");
+
+// --- Identity --------------------------------------------------------------------------------
+// An agent's UUID is, unless given, version 5 (RFC 9562) of its name in this namespace:
+// c74931eb-3db2-479a-902b-0441abb9812d. The numbers are its bytes read big-endian.
+#define BUS_NAMESPACE_HIGH 0xC74931EB3DB2479AuLL
+#define BUS_NAMESPACE_LOW 0x902B0441ABB9812DuLL
+
+// --- Payloads of the original ----------------------------------------------------------------
+// Chosen by content type. Fixed fields first; the variable bytes follow and end with the payload.
+// Texts are UTF-8, end with a NUL and are filled up with NULs. Reserved words are zero.
+#define BUS_CONTENT_REQUEST "bcs/request"
+#define BUS_CONTENT_RESPONSE "bcs/response"
+#define BUS_CONTENT_EVENT "bcs/event"
+
+typedef struct bus_request_fixed {
+  char method[64];      //  0
+  uint32_t timeout_ms;  // 64  0 = no timeout
+  uint32_t reserved;    // 68
+} bus_request_fixed_t;  // 72  params
+
+typedef struct bus_response_fixed {
+  int32_t status_code;   //   0  0 = success
+  uint32_t reserved;     //   4
+  char error[256];       //   8
+} bus_response_fixed_t;  // 264  result
+
+typedef struct bus_event_fixed {
+  char event_type[64];  //   0
+  char topic[128];      //  64
+  uint32_t priority;    // 192  as in the header: 0 = not set, else 1 + level
+  uint32_t reserved;    // 196
+} bus_event_fixed_t;    // 200  data
+
+_Static_assert(sizeof(bus_request_fixed_t) == 72, "request");
+_Static_assert(offsetof(bus_request_fixed_t, timeout_ms) == 64, "timeout_ms");
+_Static_assert(sizeof(bus_response_fixed_t) == 264, "response");
+_Static_assert(offsetof(bus_response_fixed_t, error) == 8, "error");
+_Static_assert(sizeof(bus_event_fixed_t) == 200, "event");
+_Static_assert(offsetof(bus_event_fixed_t, topic) == 64, "topic");
+_Static_assert(offsetof(bus_event_fixed_t, priority) == 192, "event priority");
+
 #endif
