@@ -1,0 +1,85 @@
+# Build, run, test, install. One configuration for all: release.
+.DEFAULT_GOAL := build
+.PHONY: setup build run lint test bench install uninstall clean help
+.SUFFIXES:
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# A hung test run ends after this many seconds.
+TEST_SECONDS ?= 1800
+
+PROGRAMS := msg_router bcs test_throughput test_latency
+HEADERS := $(wildcard Sources/Contract/CBusABI/include/*.h)
+BUILT := .build/release
+
+bindir = $(DESTDIR)$(PREFIX)/bin
+includedir = $(DESTDIR)$(PREFIX)/include/bcs
+sharedir = $(DESTDIR)$(PREFIX)/share
+bash_completion = $(sharedir)/bash-completion/completions/bcs
+zsh_completion = $(sharedir)/zsh/site-functions/_bcs
+fish_completion = $(sharedir)/fish/vendor_completions.d/bcs.fish
+
+# $(call link,FOLDER): programs appear in bin/ as links to what was built.
+define link
+@mkdir -p bin
+@for p in $(PROGRAMS); do ln -sfn "../$(1)/$$p" "bin/$$p"; done
+endef
+
+setup: ## install what is missing (once; needs root or sudo only then)
+	@Scripts/setup.sh
+
+build: setup ## build the programs into bin/ (the default)
+	swift build -c release
+	$(call link,$(BUILT))
+
+run: build ## build and show the bus at work: router, agents, live view
+	bin/bcs up --demo
+
+lint: setup ## check the format of all Swift files
+	swift format lint --strict --parallel --recursive Sources Tests
+
+test: setup lint ## check the format, build all, run every test
+	swift build -c release --build-tests
+	$(call link,$(BUILT))
+	@BCS_BIN="$(CURDIR)/bin" timeout --kill-after=10 $(TEST_SECONDS) \
+	  swift test -c release --skip-build --disable-xctest </dev/null; \
+	status=$$?; \
+	if [ $$status -eq 124 ] || [ $$status -eq 137 ]; then \
+	  echo "the test run hung: ended after $(TEST_SECONDS) s (TEST_SECONDS=n allows more)" >&2; \
+	fi; \
+	exit $$status
+
+bench: build ## measure, beside the machine's own floor
+	bin/bcs bench
+
+install: ## install programs, C headers and completions under PREFIX (after make build)
+	@test -x bin/bcs || { echo "nothing built yet: run 'make build' first" >&2; exit 1; }
+	install -d "$(bindir)" "$(includedir)"
+	install -m 0755 $(addprefix bin/,$(PROGRAMS)) "$(bindir)"
+	install -m 0644 $(HEADERS) "$(includedir)"
+	@$(call completion,bash,$(bash_completion))
+	@$(call completion,zsh,$(zsh_completion))
+	@$(call completion,fish,$(fish_completion))
+
+# $(call completion,SHELL,FILE): what bcs prints, if it prints a completion for the shell.
+define completion
+text=$$(bin/bcs --generate-completion-script $(1) </dev/null 2>/dev/null) || text=; \
+case "$$text" in \
+  *bcs*) install -d "$(dir $(2))" && printf '%s\n' "$$text" > "$(2)" && \
+    chmod 0644 "$(2)" && echo "$(2)" ;; \
+  *) echo "no completion for $(1): bcs prints none" ;; \
+esac
+endef
+
+uninstall: ## remove what install put under PREFIX
+	rm -f $(addprefix "$(bindir)"/,$(PROGRAMS))
+	rm -f $(addprefix "$(includedir)"/,$(notdir $(HEADERS)))
+	rm -f "$(bash_completion)" "$(zsh_completion)" "$(fish_completion)"
+	-rmdir "$(includedir)" 2>/dev/null
+
+clean: ## remove all that was built
+	rm -rf .build bin .build-optimised
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	  while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done

@@ -1,0 +1,131 @@
+/// The laws of the house, as data.
+///
+/// Extend a table here, with a reason, when the code needs it.
+enum Law {
+  // MARK: Sizes
+
+  /// Lines from the head of a function to its closing brace.
+  static let functionLines = 60
+  /// Lines of a Swift, C or shell file.
+  static let fileLines = 400
+  /// Characters of a line of Swift, C or shell.
+  static let columns = 100
+  /// Files that may have longer lines.
+  static let wideFiles = ["Package.swift": "one line per target reads as the architecture"]
+
+  // MARK: Arrows
+
+  /// A part of the source tree with one set of arrows; the longest folder that fits wins.
+  struct Room: Equatable {
+    let name: String
+    let folder: String
+    /// The rooms whose modules it may import.
+    let uses: Set<String>
+    /// The modules from outside the tree it may import; nil: any.
+    let outside: Set<String>?
+
+    init(_ name: String, _ folder: String, uses: Set<String>, outside: Set<String>? = nil) {
+      self.name = name
+      self.folder = folder
+      self.uses = uses
+      self.outside = outside
+    }
+  }
+
+  /// Contract ← Core ← Engine ← Adapters, Client, Router ← Programs.
+  static let rooms = [
+    Room("Contract", "Sources/Contract/", uses: [], outside: []),
+    Room(
+      "Core", "Sources/Core/", uses: ["Contract", "Core"],
+      outside: ["Glibc", "Synchronization"]),
+    // Events in, actions out: no clock, socket or file, so no Glibc either.
+    Room(
+      "Engine", "Sources/Engine/", uses: ["Core", "Engine"],
+      outside: ["Synchronization"]),
+    // No adapter knows another: the room is not in its own list.
+    Room("Adapters", "Sources/Adapters/", uses: ["Contract", "Core", "Engine"]),
+    // Client and router meet in shared memory and on the control socket only.
+    Room(
+      "Client", "Sources/Client/", uses: ["Contract", "Core", "Client"],
+      outside: ["Glibc", "Synchronization"]),
+    Room(
+      "Router", "Sources/Programs/BusRouter/",
+      uses: ["Contract", "Core", "Engine", "Router"],
+      outside: ["Glibc", "Synchronization", "Logging"]),
+    Room(
+      "Bench", "Sources/Programs/BusBench/",
+      uses: ["Contract", "Core", "Client", "Adapters", "Bench"]),
+    Room(
+      "msg_router", "Sources/Programs/msg_router/",
+      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "msg_router"]),
+    Room(
+      "bcs", "Sources/Programs/bcs/",
+      uses: ["Contract", "Core", "Engine", "Adapters", "Client", "Router", "Bench", "bcs"]),
+    Room("Tools", "Sources/Programs/", uses: ["Contract", "Client", "Bench"]),
+  ]
+
+  /// One heavy thing each: the modules that only these targets may import.
+  static let keepers: [String: Set<String>] = [
+    "CHwloc": ["BusHardware"],
+    "COpenSSL": ["BusCrypto"],
+    "Yams": ["BusPolicyFile"],
+    "CBusFloor": ["BusBench"],
+    "Histogram": ["BusBench"],
+  ]
+
+  /// Contract targets whose C files may include another Contract target's headers.
+  static let includes: [String: Set<String>] = [:]
+
+  // MARK: Unsafe code
+
+  /// Where the word `unsafe` may stand.
+  struct UnsafePlace {
+    let folder: String
+    /// How the file's name must end.
+    let endings: [String]
+    let reason: String
+  }
+
+  static let unsafePlaces = [
+    UnsafePlace(
+      folder: "Sources/Core/BusMemory/", endings: [".swift"], reason: "maps memory"),
+    UnsafePlace(
+      folder: "Sources/Core/BusLog/", endings: [".swift"], reason: "shares memory"),
+    UnsafePlace(
+      folder: "Sources/Core/BusWire/", endings: ["+Bytes.swift"], reason: "decodes bytes"),
+    UnsafePlace(
+      folder: "Sources/Adapters/", endings: [".swift"], reason: "calls C libraries"),
+    UnsafePlace(
+      folder: "Sources/Client/BinaryComm/",
+      endings: ["+Bytes.swift", "+Memory.swift", "+IO.swift"],
+      reason: "decodes bytes, shares memory, talks on the control socket"),
+    UnsafePlace(
+      folder: "Sources/Programs/BusRouter/",
+      endings: ["+Bytes.swift", "+Memory.swift", "+IO.swift"],
+      reason: "decodes bytes, maps what agents hand in, talks on sockets"),
+    UnsafePlace(
+      folder: "Sources/Programs/",
+      endings: ["+Memory.swift", "+IO.swift"],
+      reason: "terminal, signals, pinned threads, the C floor"),
+    UnsafePlace(
+      folder: "Tests/", endings: [".swift"], reason: "tests attack memory on purpose"),
+  ]
+
+  // MARK: Words
+
+  /// Folders that would be a place for anything.
+  static let bannedFolders: Set<String> = ["Utils", "Util", "Utilities", "Helpers", "Misc"]
+
+  /// Words that say "later"; spelled in two halves, so that this file passes its own test.
+  static let bannedWords = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
+
+  /// Beginnings of paths that only exist on somebody's machine.
+  static let machinePaths = ["/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/", "/wo" + "rk/"]
+
+  // MARK: Documents
+
+  static let syncPoints = "Docs/internals/sync-points.md"
+  static let changeKinds: Set<String> = [
+    "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security",
+  ]
+}

@@ -1,0 +1,175 @@
+import Testing
+
+/// Each check is shown a small bad sample that it must report, and a good one that it must not.
+@Suite("Each check of the house finds what it is for")
+struct NegativeControls {
+  private let modules = ModuleMap(paths: [
+    "Sources/Contract/CBusABI/include/bus_wire.h",
+    "Sources/Contract/CHwloc/include/shim.h",
+    "Sources/Core/BusWire/Header.swift",
+    "Sources/Engine/BusRouting/Engine.swift",
+    "Sources/Adapters/BusCrypto/Hash.swift",
+    "Sources/Adapters/BusHardware/Topology.swift",
+    "Sources/Client/BinaryComm/Bus.swift",
+    "Sources/Programs/BusRouter/Loop.swift",
+    "Sources/Programs/bcs/main.swift",
+  ])
+
+  @Test(
+    "An import against the arrows is reported",
+    arguments: [
+      ("Sources/Core/BusWire/A.swift", "import BusRouting"),
+      ("Sources/Core/BusWire/A.swift", "import Foundation"),
+      ("Sources/Core/BusWire/A.swift", "public import Logging"),
+      ("Sources/Engine/BusRouting/A.swift", "import Glibc"),
+      ("Sources/Engine/BusRouting/A.swift", "internal import BinaryComm"),
+      ("Sources/Client/BinaryComm/A.swift", "import BusRouting"),
+      ("Sources/Client/BinaryComm/A.swift", "import BusRouter"),
+      ("Sources/Client/BinaryComm/A.swift", "import struct Foundation.Date"),
+      ("Sources/Adapters/BusCrypto/A.swift", "import BusHardware"),
+      ("Sources/Adapters/BusCrypto/A.swift", "@preconcurrency import CHwloc"),
+      ("Sources/Programs/BusRouter/A.swift", "import BusCrypto"),
+      ("Sources/Programs/test_latency/main.swift", "import BusHardware"),
+      ("Tests/Unit/BusWireTests/A.swift", "@testable import BusWire"),
+    ])
+  func badArrow(path: String, text: String) {
+    #expect(arrowFindings(SourceFile(path, text), modules).count == 1)
+  }
+
+  @Test(
+    "An import along the arrows is not",
+    arguments: [
+      ("Sources/Core/BusWire/A.swift", "import CBusABI\npublic import Synchronization"),
+      ("Sources/Adapters/BusHardware/A.swift", "import CHwloc\nimport Foundation"),
+      ("Sources/Programs/bcs/A.swift", "import BinaryComm\nimport BusCrypto"),
+      ("Sources/Core/BusWire/A.swift", "// import Foundation\nlet a = \"import Foundation\""),
+    ])
+  func goodArrow(path: String, text: String) {
+    #expect(arrowFindings(SourceFile(path, text), modules) == [])
+  }
+
+  @Test("An include across Contract targets is reported")
+  func badInclude() {
+    let file = SourceFile("Sources/Contract/CHwloc/a.c", "#include \"bus_wire.h\"\n")
+    #expect(arrowFindings(file, modules).map(\.line) == [1])
+    let unknown = SourceFile("Sources/Contract/CBusABI/a.c", "#include \"other.h\"\n")
+    #expect(arrowFindings(unknown, modules).map(\.line) == [1])
+    let own = SourceFile("Sources/Contract/CBusABI/a.c", "#include \"bus_wire.h\"\n")
+    #expect(arrowFindings(own, modules) == [])
+  }
+
+  @Test("A long function is reported, a requirement and a short one are not")
+  func longFunction() {
+    let body = String(repeating: "  x += 1\n", count: Law.functionLines - 1)
+    let bad = "func ok() {\n}\nfunc long(\n  _ a: Int = { 1 }()\n) -> Int {\n\(body)}\n"
+    let found = sizeFindings(SourceFile("Sources/A.swift", bad))
+    #expect(found.map(\.line) == [3])
+    let property = "var long: Int {\n\(body)\n}\n"
+    #expect(sizeFindings(SourceFile("Sources/A.swift", property)).map(\.line) == [1])
+    let requirement = "protocol P {\n  func a() -> Int\n  func b()\n}\nenum E {\n\(body)\n}\n"
+    #expect(sizeFindings(SourceFile("Sources/A.swift", requirement)) == [])
+    let braces = "func f() {\n  g(\"}\\(h(\"{\"))\", #\"{\"#) // }\n}\n"
+    let extent = functions(SourceFile("Sources/A.swift", braces))
+    #expect(extent == [FunctionExtent(name: "f", line: 1, lines: 3)])
+  }
+
+  @Test("A long C function is reported, a table is not")
+  func longCFunction() {
+    let body = String(repeating: "  x++;\n", count: Law.functionLines)
+    let bad = "int a(void) { return 0; }\nstatic int long_one(int x) {\n\(body)}\n"
+    let found = sizeFindings(SourceFile("Sources/a.c", bad))
+    #expect(found.map(\.line) == [2])
+    let table = "int t[] = {\n\(body)};\nstruct s {\n\(body)};\n"
+    #expect(sizeFindings(SourceFile("Sources/a.c", table)) == [])
+  }
+
+  @Test("A long line and a long file are reported, in Markdown they are not")
+  func longText() {
+    let wide = String(repeating: "x", count: Law.columns + 1)
+    let tall = String(repeating: "//\n", count: Law.fileLines + 1)
+    #expect(sizeFindings(SourceFile("a.swift", wide)).count == 1)
+    #expect(sizeFindings(SourceFile("a.h", wide)).count == 1)
+    #expect(sizeFindings(SourceFile("a.sh", wide)).count == 1)
+    #expect(sizeFindings(SourceFile("a.swift", tall)).count == 1)
+    #expect(sizeFindings(SourceFile("a.swift", String(tall.dropFirst(3)))) == [])
+    #expect(sizeFindings(SourceFile("a.md", wide + tall)) == [])
+  }
+
+  @Test("Unsafe code outside its places is reported, the word in a comment is not")
+  func unsafePlace() {
+    let text = "// unsafe\nlet a = unsafe b\nlet c = \"unsafe\"\n"
+    let bad = unsafeFindings(SourceFile("Sources/Engine/BusAccess/A.swift", text))
+    #expect(bad.map(\.line) == [2])
+    #expect(unsafeFindings(SourceFile("Sources/Core/BusWire/A.swift", text)).count == 1)
+    #expect(unsafeFindings(SourceFile("Sources/Core/BusWire/A+Bytes.swift", text)) == [])
+    #expect(unsafeFindings(SourceFile("Sources/Core/BusMemory/A.swift", text)) == [])
+  }
+
+  @Test("A SYNC name with one end, unlisted or only listed is reported")
+  func syncPair() {
+    let publish = SourceFile("Sources/A.swift", "a() // SYNC: log.publish\nb() // SYNC: lonely\n")
+    let read = SourceFile("Sources/B.c", "c(); // SYNC: log.publish\n")
+    let document = SourceFile(Law.syncPoints, "| `log.publish` | … |\n| `gone` | … |\n")
+    let found = syncFindings([publish, read], document: document).map(\.what)
+    #expect(found.count == 3)
+    #expect(found.contains { $0.contains("lonely has one end") })
+    #expect(found.contains { $0.contains("lonely is not listed") })
+    #expect(found.contains { $0.contains("no code has SYNC gone") })
+    #expect(syncFindings([publish, read], document: nil).count == 3)
+    #expect(syncFindings([], document: nil) == [])
+  }
+
+  @Test("A word that says later and a machine's path are reported", arguments: 0..<3)
+  func words(index: Int) {
+    let word = "a // \(Law.bannedWords[index]): later"
+    #expect(wordFindings(SourceFile("a.swift", word)).count == 1)
+    let path = "see \(Law.machinePaths[index])me/file"
+    #expect(wordFindings(SourceFile("a.md", path)).count == 1)
+    let relative = "see a\(Law.machinePaths[index])me and mkdtemp(\"XXXXXX\")"
+    #expect(wordFindings(SourceFile("a.md", relative)) == [])
+  }
+
+  @Test("A folder for anything and a wrong mode are reported")
+  func placesAndModes() {
+    #expect(folderFindings("Sources/Core/Utils/A.swift").count == 1)
+    #expect(folderFindings("Sources/Core/BusWire/Utils.swift") == [])
+    let script = SourceFile("a.sh", "#!/bin/sh\n")
+    #expect(modeFindings(script, isExecutable: false).count == 1)
+    #expect(modeFindings(script, isExecutable: true) == [])
+    #expect(modeFindings(SourceFile("a.md", "# A\n"), isExecutable: true).count == 1)
+  }
+
+  @Test("A dead link is reported, code and the web are not")
+  func links() {
+    let text = """
+      [a](gone.md) [b](../README.md#top) [c](https://example.org) [d](#here)
+      ```
+      [e](gone.md)
+      ```
+      """
+    let file = SourceFile("Docs/a.md", text)
+    #expect(linkFindings(file) { $0 == "README.md" }.map(\.line) == [1])
+  }
+
+  @Test(
+    "A changelog out of form is reported",
+    arguments: [
+      "# Changes\n\n## [Unreleased]\n",
+      "# Changelog\n\n## [1.0.0] - 2026-01-01\n",
+      "# Changelog\n\n## [Unreleased]\n\n### News\n",
+      "# Changelog\n\n## [Unreleased]\n\n## 1.0.0\n",
+      "# Changelog\n\n## [Unreleased]\n\n## [0.9.0] - 2026-01-01\n\n## [0.10.0] - 2026-02-01\n",
+      "# Changelog\n\n### Added\n\n## [Unreleased]\n",
+    ])
+  func badChangelog(text: String) {
+    #expect(changelogFindings(SourceFile("CHANGELOG.md", text)).count == 1)
+  }
+
+  @Test("A changelog in form is not")
+  func goodChangelog() {
+    let text =
+      "# Changelog\n\n## [Unreleased]\n\n### Added\n\n## [0.10.0] - 2026-02-01\n\n"
+      + "## [0.9.0] - 2026-01-01\n"
+    #expect(changelogFindings(SourceFile("CHANGELOG.md", text)) == [])
+  }
+}

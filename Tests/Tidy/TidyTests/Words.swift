@@ -1,0 +1,66 @@
+/// `unsafe` where the table does not allow it.
+func unsafeFindings(_ file: SourceFile) -> [Finding] {
+  guard file.language == .swift, file.path != "Package.swift" else { return [] }
+  let allowed = Law.unsafePlaces.contains { place in
+    file.path.hasPrefix(place.folder) && place.endings.contains { file.path.hasSuffix($0) }
+  }
+  guard !allowed else { return [] }
+  let code = CodeText(file)
+  return code.words.filter { $0.text == "unsafe" }.map { word in
+    let what = "'unsafe' does not belong here: move it to a file Law.unsafePlaces names"
+    return Finding(file.path, code.line(of: word.offset), what)
+  }
+}
+
+/// Words that say "later", and paths of somebody's machine.
+func wordFindings(_ file: SourceFile) -> [Finding] {
+  var found: [Finding] = []
+  for (index, line) in file.lines.enumerated() {
+    for word in Law.bannedWords where containsWord(line, word) {
+      found.append(Finding(file.path, index + 1, "'\(word)': do it or leave it out"))
+    }
+    for start in Law.machinePaths where containsPath(line, start) {
+      found.append(Finding(file.path, index + 1, "'\(start)' is a path of one machine"))
+    }
+  }
+  return found
+}
+
+/// A folder with a name that would take anything.
+func folderFindings(_ path: String) -> [Finding] {
+  path.split(separator: "/").dropLast().filter { Law.bannedFolders.contains(String($0)) }.map {
+    Finding(path, 0, "folder '\($0)': name it after what it holds")
+  }
+}
+
+/// Scripts are executable, and nothing else is.
+func modeFindings(_ file: SourceFile, isExecutable: Bool) -> [Finding] {
+  let isScript = file.text.hasPrefix("#!")
+  if isScript && !isExecutable { return [Finding(file.path, 1, "a script must be executable")] }
+  if !isScript && isExecutable {
+    return [Finding(file.path, 1, "executable, but it does not begin with #!")]
+  }
+  return []
+}
+
+private func containsWord(_ line: Substring, _ word: String) -> Bool {
+  line.contains(word)
+    && line.split { !($0.isLetter || $0.isNumber || $0 == "_") }.contains { $0 == word }
+}
+
+/// True when the line has an absolute path that begins so; `a/b/…` and `$X/…` are relative to
+/// something else.
+private func containsPath(_ line: Substring, _ start: String) -> Bool {
+  var rest = line
+  while let range = rest.firstRange(of: start) {
+    let isAbsolute =
+      range.lowerBound == line.startIndex
+      || !"/.$}-_~".contains(line[line.index(before: range.lowerBound)])
+        && !line[line.index(before: range.lowerBound)].isLetter
+        && !line[line.index(before: range.lowerBound)].isNumber
+    let goesOn = range.upperBound < line.endIndex && !line[range.upperBound].isWhitespace
+    if isAbsolute && goesOn { return true }
+    rest = rest[range.upperBound...]
+  }
+  return false
+}
