@@ -114,6 +114,32 @@ int plat_futex_wait(const void *word, uint32_t expected, uint64_t timeout_ns) {
   return result(syscall(SYS_futex, word, FUTEX_WAIT, expected, &t, NULL, 0));
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+int plat_futex_wait_any(const plat_watch_t *watches, int count, uint64_t timeout_ns) {
+  if (count <= 0 || count > PLAT_MOST_WATCHES) return -EINVAL;
+  if (lacks(PLAT_NO_FUTEX_WAITV)) return -ENOSYS;
+  struct {
+    uint64_t value, address;
+    uint32_t flags, reserved;
+  } list[PLAT_MOST_WATCHES];
+  for (int i = 0; i < count; i++) {
+    list[i].value = watches[i].expected;
+    list[i].address = (uint64_t)(uintptr_t)watches[i].word;
+    list[i].flags = 2;  // FUTEX2_SIZE_U32, shared between processes
+    list[i].reserved = 0;
+  }
+  struct timespec end;
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  uint64_t nanoseconds = (uint64_t)end.tv_nsec + timeout_ns % 1000000000u;
+  end.tv_sec += (time_t)(timeout_ns / 1000000000u + nanoseconds / 1000000000u);
+  end.tv_nsec = (long)(nanoseconds % 1000000000u);
+  int woken = result(syscall(SYS_futex_waitv, list, count, 0, &end, CLOCK_MONOTONIC));
+  return woken > 0 ? 0 : woken;
+}
+
 int plat_futex_wake(const void *word, int count) {
   return result(syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0));
 }

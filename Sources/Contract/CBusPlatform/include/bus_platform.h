@@ -51,6 +51,17 @@ static inline void plat_copy_racing(void *to, const void *from, size_t words) {
   }
 }
 
+/// As plat_ticks(), read after every earlier load of this thread has its value.
+static inline uint64_t plat_ticks_after_loads(void) {
+#if defined(__x86_64__)
+  _mm_lfence();
+  return __rdtsc();
+#else
+  __asm__ __volatile__("isb" ::: "memory");
+  return plat_ticks();
+#endif
+}
+
 /// 1 when the counter ticks at a constant rate in all states, so that it may serve as a clock.
 int plat_ticks_constant(void);
 /// Pins the calling thread to one CPU.
@@ -81,6 +92,16 @@ int plat_private_mapping(void *base, size_t bytes);
 int plat_futex_wait(const void *word, uint32_t expected, uint64_t timeout_ns);
 /// Wakes at most `count` sleepers; returns how many. Works through a read-only mapping.
 int plat_futex_wake(const void *word, int count);
+
+/// One word that plat_futex_wait_any() watches.
+typedef struct plat_watch {
+  const void *word;
+  uint32_t expected;
+} plat_watch_t;
+#define PLAT_MOST_WATCHES 128
+/// Sleeps while every word has its expected value, at most `timeout_ns`. 0 woken, -EAGAIN,
+/// -ETIMEDOUT, -EINTR; -ENOSYS before kernel 5.16.
+int plat_futex_wait_any(const plat_watch_t *watches, int count, uint64_t timeout_ns);
 
 /// Registers this process as a target of plat_barrier_everywhere().
 int plat_barrier_register(void);
@@ -120,6 +141,7 @@ ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, i
 #define PLAT_NO_TSC 8u
 #define PLAT_NO_HUGE_PAGES 16u
 #define PLAT_NO_MEMFD 32u
+#define PLAT_NO_FUTEX_WAITV 64u
 /// Makes this process behave as on a kernel that lacks the features of `mask`.
 void plat_forbid(uint32_t mask);
 /// What plat_forbid() switched off.
