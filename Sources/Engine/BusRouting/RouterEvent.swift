@@ -1,4 +1,3 @@
-public import BusPorts
 public import BusWire
 
 /// Names one control connection; numbers are never used twice.

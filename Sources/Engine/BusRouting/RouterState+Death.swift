@@ -1,3 +1,4 @@
+import BusAccess
 import BusPorts
 import BusWire
 
