@@ -70,7 +70,7 @@ extension RouterState {
     }
     guard case .reader(let shape) = segment.finding else {
       act(.close(segment.token))
-      refuse(asker, .invalid, segment.complaint(wanted: "reader segment"))
+      refuse(asker, segment.code, segment.complaint(wanted: "reader segment"))
       return false
     }
     guard shape.agent == claim.agent, shape.incarnation == claim.incarnation else {
@@ -164,10 +164,15 @@ extension RouterState {
 }
 
 extension Segment {
+  /// The code of the answer to a segment that cannot be taken.
+  var code: BusErrorCode {
+    if case .noRoom = finding { .resourceExhausted } else { .invalid }
+  }
+
   /// Why this is not the segment that was wanted.
   func complaint(wanted: String) -> String {
     switch finding {
-    case .unusable(let text): text
+    case .unusable(let text), .noRoom(let text): text
     case .log: "The descriptor is a log; a \(wanted) belongs here."
     case .reader: "The descriptor is a reader segment; a \(wanted) belongs here."
     }

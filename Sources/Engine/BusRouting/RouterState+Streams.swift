@@ -35,7 +35,7 @@ extension RouterState {
   ) -> (LogShape, Topic)? {
     guard let owner = agents[agent] else { return nil }
     guard case .log(let shape) = segment.finding else {
-      refuse(asker, .invalid, segment.complaint(wanted: "log"))
+      refuse(asker, segment.code, segment.complaint(wanted: "log"))
       return nil
     }
     guard let channel = try? Topic(offer.channel) else {

@@ -66,6 +66,8 @@ public struct Segment: Hashable, Sendable {
     case reader(ReaderShape)
     /// Anything else; the sentence says what is wrong and what to do.
     case unusable(String)
+    /// The router has no room to look at it or keep it; the sentence says what to do.
+    case noRoom(String)
   }
 
   /// The descriptor; the engine owns it from the event on.
