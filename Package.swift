@@ -93,7 +93,7 @@ let package = Package(
     tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport"]),
-    tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusTestSupport"]),
+    tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests("Unit", "BusRoutingTests", uses: ["BusRouting", "BusAccess", "BusWire", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
     tests("Process", "ProcessTests", uses: ["BinaryComm", "BusTestSupport"]),
