@@ -155,7 +155,27 @@ int plat_barrier_register(void) {
   return global < 0 ? global : own;
 }
 int plat_barrier_everywhere(void) { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED); }
-int plat_barrier_own_threads(void) { return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); }
+
+// Without membarrier: taking write permission from a touched page makes the kernel interrupt every
+// CPU that runs a thread of this process, which is a full barrier there.
+static int barrier_by_protection(void) {
+  static _Atomic(char *) page;
+  char *p = atomic_load(&page);
+  if (!p) {
+    p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return -errno;
+    char *none = NULL;
+    if (!atomic_compare_exchange_strong(&page, &none, p)) munmap(p, 4096), p = none;
+  }
+  if (mprotect(p, 4096, PROT_READ | PROT_WRITE) < 0) return -errno;
+  __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST);
+  return result(mprotect(p, 4096, PROT_READ));
+}
+
+int plat_barrier_own_threads(void) {
+  int done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  return done < 0 ? barrier_by_protection() : done;
+}
 
 // --- Processes -------------------------------------------------------------------------------
 

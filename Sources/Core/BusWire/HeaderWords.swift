@@ -79,7 +79,7 @@ public struct HeaderWords: Equatable, Sendable, BitwiseCopyable {
   @inlinable public var extensionLength: UInt16 { UInt16(truncatingIfNeeded: word1 &>> 48) }
 
   /// True when the words are a valid header.
-  @inlinable
+  @inline(always)
   public var isValid: Bool {
     let expected = UInt64(BUS_WIRE_MAGIC) | UInt64(BUS_WIRE_VERSION) &<< 32
     let type = word0 &>> 48
@@ -91,7 +91,7 @@ public struct HeaderWords: Equatable, Sendable, BitwiseCopyable {
   }
 
   /// Throws the first thing that is wrong: magic, version, type, length, priority, extension.
-  @inlinable
+  @inline(always)
   public func check() throws(WireError) {
     guard isValid else { throw firstError }
   }

@@ -32,7 +32,7 @@ public struct MessageHeader: Equatable, Sendable, BitwiseCopyable {
   }
 
   /// The header in these words; throws the first field that is wrong.
-  @inlinable
+  @inline(always)
   public init(_ words: HeaderWords) throws(WireError) {
     try words.check()
     storage = words
@@ -66,7 +66,7 @@ public struct MessageHeader: Equatable, Sendable, BitwiseCopyable {
   }
 
   /// The priority that holds: normal when none is set.
-  @inlinable public var effectivePriority: Priority { priority ?? .normal }
+  @inline(always) public var effectivePriority: Priority { priority ?? .normal }
 
   /// Hops taken so far; at ``WireLimit/hopsMax`` a message is not relayed again.
   @inlinable public var hops: UInt8 {

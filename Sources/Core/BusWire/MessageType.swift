@@ -1,4 +1,4 @@
-import CBusABI
+public import CBusABI
 
 /// What a message is for.
 ///
@@ -56,19 +56,29 @@ public struct MessageFlags: OptionSet, Sendable, Hashable {
   @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// Handed out before and not acknowledged; believed only in a log marked as relay.
-  public static let redelivered = MessageFlags(rawValue: BUS_FLAG_REDELIVERED)
+  @inlinable public static var redelivered: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAG_REDELIVERED)
+  }
   /// The payload goes on in the sender's next message of this type and correlation id.
-  public static let more = MessageFlags(rawValue: BUS_FLAG_MORE)
+  @inlinable public static var more: MessageFlags { MessageFlags(rawValue: BUS_FLAG_MORE) }
   /// The last part of a split payload.
-  public static let lastPart = MessageFlags(rawValue: BUS_FLAG_LAST_PART)
+  @inlinable public static var lastPart: MessageFlags { MessageFlags(rawValue: BUS_FLAG_LAST_PART) }
   /// The sender waits for a response or an error under the correlation id.
-  public static let replyExpected = MessageFlags(rawValue: BUS_FLAG_REPLY_EXPECTED)
+  @inlinable public static var replyExpected: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAG_REPLY_EXPECTED)
+  }
   /// Reserved for edge and store; never set in a log.
-  public static let compressed = MessageFlags(rawValue: BUS_FLAG_COMPRESSED)
+  @inlinable public static var compressed: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAG_COMPRESSED)
+  }
   /// Every bit that has a meaning.
-  public static let known = MessageFlags(rawValue: BUS_FLAGS_KNOWN)
+  @inlinable public static var known: MessageFlags { MessageFlags(rawValue: BUS_FLAGS_KNOWN) }
   /// What a reader masks out of a log that is not a relay.
-  public static let routerOnly = MessageFlags(rawValue: BUS_FLAGS_ROUTER_ONLY)
+  @inlinable public static var routerOnly: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAGS_ROUTER_ONLY)
+  }
   /// What may change on the way and is not covered by the checksum.
-  public static let inTransit = MessageFlags(rawValue: BUS_FLAGS_IN_TRANSIT)
+  @inlinable public static var inTransit: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAGS_IN_TRANSIT)
+  }
 }

@@ -9,15 +9,19 @@ extension RawSpan {
   /// Reads a little-endian integer that may lie at any address.
   ///
   /// The caller has checked that its bytes are there; the load never reads outside the span.
-  @usableFromInline
+  @inlinable @inline(__always)
   func load<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: T.Type) -> T {
     unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: type)
   }
 
   /// Reads the eight words of a header; the caller has checked that 64 bytes are there.
-  @usableFromInline
+  @inlinable @inline(__always)
   func loadHeaderWords() -> HeaderWords {
-    unsafe unsafeLoadUnaligned(fromByteOffset: 0, as: HeaderWords.self)
+    // Word by word, so that the check works in registers.
+    HeaderWords(
+      load(0, as: UInt64.self), load(8, as: UInt64.self), load(16, as: UInt64.self),
+      load(24, as: UInt64.self), load(32, as: UInt64.self), load(40, as: UInt64.self),
+      load(48, as: UInt64.self), load(56, as: UInt64.self))
   }
 
   /// A copy of the bytes.
@@ -39,14 +43,14 @@ extension RawSpan {
 
 extension OutputRawSpan {
   /// Appends an integer in little-endian order; the caller has checked that there is room.
-  @usableFromInline
+  @inlinable @inline(__always)
   @_lifetime(self: copy self)
   mutating func append<T: FixedWidthInteger & BitwiseCopyable>(word value: T) {
     unsafe append(value, as: T.self)
   }
 
   /// Appends the eight words of a header; the caller has checked that there is room.
-  @usableFromInline
+  @inlinable @inline(__always)
   @_lifetime(self: copy self)
   mutating func append(words: HeaderWords) { unsafe append(words, as: HeaderWords.self) }
 

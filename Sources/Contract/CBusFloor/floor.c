@@ -1,1 +1,0 @@
-#include "bus_floor.h"

@@ -1,0 +1,103 @@
+import CBusABI
+public import BusMemory
+public import BusWire
+
+/// Whose log it is and how large: written once, copied and checked once by every reader.
+public struct LogIdentity: Equatable, Sendable {
+  /// The publisher.
+  public var agent: BusUUID
+  /// The publisher's incarnation.
+  public var incarnation: UInt64
+  /// Channel of the stream.
+  public var channel: String
+  /// 0 for the first log of a stream, then one more per rotation.
+  public var generation: UInt32
+  /// Ring and topic table.
+  public var shape: LogShape
+  /// Offset of the hot lines in the segment.
+  public var hotOffset: UInt32
+
+  /// The identity of a log about to be made; the hot lines are staggered by the counter.
+  public init(
+    agent: BusUUID, incarnation: UInt64, channel: String, generation: UInt32, shape: LogShape,
+    stagger: UInt32
+  ) {
+    self.agent = agent
+    self.incarnation = incarnation
+    self.channel = channel
+    self.generation = generation
+    self.shape = shape
+    let place = stagger % UInt32(BUS_LOG_HOT_PLACES)
+    hotOffset = UInt32(BUS_LOG_HOT_FIRST) + place * UInt32(BUS_LOG_HOT_STEP)
+  }
+
+  /// Copies the identity out of a peer's segment and checks every field against its size.
+  public init(reading segment: PeerSegment) throws(MemoryError) {
+    let raw = unsafe segment.base.loadUnaligned(as: bus_log_identity_t.self)
+    guard raw.magic == BUS_LOG_MAGIC else {
+      throw .layout(field: "magic", value: UInt64(raw.magic))
+    }
+    guard raw.layout_version == UInt16(BUS_LAYOUT_VERSION) else {
+      throw .layout(field: "layout version", value: UInt64(raw.layout_version))
+    }
+    guard let shape = LogShape(capacity: raw.capacity, topicsBytes: raw.topics_bytes) else {
+      throw .layout(field: "capacity", value: raw.capacity)
+    }
+    guard raw.segment_bytes == shape.segmentBytes, UInt64(raw.ring_offset) == shape.ringOffset
+    else { throw .layout(field: "segment size", value: raw.segment_bytes) }
+    let hot = raw.hot_offset
+    let lastHot = UInt32(BUS_LOG_HOT_FIRST + (BUS_LOG_HOT_PLACES - 1) * BUS_LOG_HOT_STEP)
+    guard hot >= UInt32(BUS_LOG_HOT_FIRST), hot <= lastHot, hot % 128 == 0 else {
+      throw .layout(field: "hot offset", value: UInt64(hot))
+    }
+    guard raw.channel_length > 0, raw.channel_length <= 127 else {
+      throw .layout(field: "channel length", value: UInt64(raw.channel_length))
+    }
+    let channel = unsafe withUnsafeBytes(of: raw.channel) { bytes in
+      unsafe String(validating: bytes.prefix(Int(raw.channel_length)), as: UTF8.self)
+    }
+    guard let channel else { throw .layout(field: "channel name", value: 0) }
+    self.shape = shape
+    self.channel = channel
+    hotOffset = hot
+    generation = raw.generation
+    incarnation = raw.incarnation
+    agent = unsafe withUnsafeBytes(of: raw.agent) { bytes in
+      unsafe BusUUID(
+        word0: bytes.load(fromByteOffset: 0, as: UInt64.self),
+        word1: bytes.load(fromByteOffset: 8, as: UInt64.self))
+    }
+  }
+
+  /// Writes the identity to the start of a fresh segment.
+  func write(to base: UnsafeMutableRawPointer) {
+    var raw = bus_log_identity_t()
+    raw.magic = BUS_LOG_MAGIC
+    raw.layout_version = UInt16(BUS_LAYOUT_VERSION)
+    raw.kind = UInt16(BUS_LOG_KIND_TOPIC)
+    raw.segment_bytes = shape.segmentBytes
+    raw.capacity = shape.capacity
+    raw.incarnation = incarnation
+    raw.generation = generation
+    raw.hot_offset = hotOffset
+    raw.topics_bytes = shape.topicsBytes
+    raw.ring_offset = UInt32(shape.ringOffset)
+    raw.channel_length = UInt16(channel.utf8.count)
+    unsafe withUnsafeMutableBytes(of: &raw.channel) { bytes in
+      for (index, byte) in channel.utf8.prefix(bytes.count).enumerated() {
+        unsafe bytes[index] = byte
+      }
+    }
+    unsafe withUnsafeMutableBytes(of: &raw.agent) { bytes in
+      unsafe bytes.storeBytes(of: agent.word0, toByteOffset: 0, as: UInt64.self)
+      unsafe bytes.storeBytes(of: agent.word1, toByteOffset: 8, as: UInt64.self)
+    }
+    unsafe base.storeBytes(of: raw, as: bus_log_identity_t.self)
+  }
+}
+
+/// Where the stream of a log begins; filled when the log comes into use, before its first record.
+enum LogBase {
+  static let positionOffset = 48
+  static let sequenceOffset = 56
+}

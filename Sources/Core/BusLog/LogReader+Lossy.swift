@@ -1,0 +1,198 @@
+public import BusMemory
+public import BusWire
+import CBusABI
+import CBusPlatform
+public import Synchronization
+
+// Readers that no publisher waits for: they copy, then look at `reserve`, and only then believe.
+
+extension LogReader {
+  @inlinable
+  mutating func pollCopies<Failure: Error>(
+    limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    var taken = 0
+    defer {
+      count(taken)
+      if position &- storedCursor >= cursorStep { storeCursor() }
+    }
+    while position != knownCommit, taken < limit {
+      let offset = (position &- basePosition) & mask
+      let at = unsafe ring + Int(truncatingIfNeeded: offset)
+      let words = unsafe HeaderWords(racing: at)
+      let size = size(of: words)
+      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
+        if skipControl(words, offset) { continue }
+        break
+      }
+      let rest = unsafe copyRecord(at, words)
+      atomicMemoryFence(ordering: .acquiring)
+      if reserveWord.loadRelaxed() > position &+ capacity {  // SYNC: log.reserve
+        guard resync() else { break }
+        continue
+      }
+      position &+= size
+      sequence &+= 1
+      guard isOwners(words) else { continue }
+      taken &+= 1
+      let gap = gapPending
+      gapPending = 0
+      try lend(words, bytes: rest, gap: gap, body)
+    }
+    return taken
+  }
+
+  /// Copies extension and payload into the scratch buffer, racing with the writer; returns bytes.
+  @usableFromInline
+  mutating func copyRecord(_ at: UnsafeRawPointer, _ words: HeaderWords) -> Int {
+    let bytes = Int(words.extensionLength) &+ Int(words.length)
+    let count = (bytes &+ 7) / 8
+    if scratch.count < count {
+      let most = Int(identity.shape.recordBytesMax / 8)
+      scratch = [UInt64](repeating: 0, count: max(count, min(2 * count, most)))
+    }
+    unsafe scratch.withUnsafeMutableBytes { to in
+      guard count > 0 else { return }
+      unsafe plat_copy_racing(to.baseAddress, at + 64, count)
+    }
+    return bytes
+  }
+
+  @inlinable
+  func lend<Failure: Error>(
+    _ words: HeaderWords, bytes: Int, gap: UInt64,
+    _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) {
+    let whole = unsafe scratch.span.bytes.extracting(first: bytes)
+    let extra = Int(words.extensionLength)
+    let record = Record(
+      header: words, items: whole.extracting(first: extra),
+      payload: whole.extracting(droppingFirst: extra),
+      sequence: sequence &- 1, gapBefore: gap)
+    try body(record)
+  }
+
+  /// The window passed over this reader, or the publisher's words make no sense.
+  @usableFromInline @inline(never)
+  mutating func overrun(_ commit: UInt64) -> Bool {
+    // A commit that goes backwards or leaves the grid is no overrun but a broken publisher.
+    guard commit &- position < UInt64.max / 2, commit & 63 == 0 else {
+      state = .corrupt
+      knownCommit = position
+      return false
+    }
+    guard mode != .lossless else {
+      state = .evicted
+      knownCommit = position
+      return false
+    }
+    return resync()
+  }
+
+  /// Goes on at the oldest start that is surely intact, and counts exactly what lies between.
+  @usableFromInline @inline(never)
+  mutating func resync() -> Bool {
+    for _ in 0..<8 {
+      let commit = commitWord.loadAcquire()
+      let reserved = reserveWord.loadAcquire()
+      guard let start = oldestStart(reserved: reserved, commit: commit) else { continue }
+      guard reserveWord.loadAcquireAfterLoads() <= start.position &+ capacity else { continue }
+      guard start.position > position, start.sequence >= sequence else { continue }
+      gaps += start.sequence - sequence
+      gapPending += start.sequence - sequence
+      position = start.position
+      sequence = start.sequence
+      knownCommit = commit
+      return position != knownCommit
+    }
+    // The writer is a whole ring ahead each time we look: nothing is intact now, try at the next
+    // poll. What is lost until then is counted then.
+    knownCommit = position
+    return false
+  }
+
+  /// The oldest index entry that has an eighth of the ring between itself and the pen.
+  private func oldestStart(reserved: UInt64, commit: UInt64) -> (
+    position: UInt64, sequence: UInt64
+  )? {
+    let margin = capacity / 8
+    let low = reserved > capacity ? reserved - capacity + margin : 0
+    var best: (position: UInt64, sequence: UInt64)?
+    for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {
+      let at = unsafe segment.base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
+      let place = unsafe WatchedWord64(at: at)
+      let found = place.loadAcquire()  // SYNC: log.index
+      let number = unsafe WatchedWord64(at: at + 8).loadRelaxed()
+      guard place.loadAcquireAfterLoads() == found else { continue }
+      guard found >= max(low, position), found <= commit, found & 63 == 0 else { continue }
+      guard best.map({ found < $0.position }) ?? true else { continue }
+      best = (found, number)
+    }
+    return best
+  }
+
+  /// Hands over the newest message of each topic among all that are committed, oldest first.
+  @inlinable
+  mutating func pollLatest<Failure: Error>(
+    _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    let newest = scanNewest()
+    var taken = 0
+    defer { count(taken) }
+    for place in newest {
+      let offset = (place.position &- basePosition) & mask
+      let at = unsafe ring + Int(truncatingIfNeeded: offset)
+      let words = unsafe HeaderWords(racing: at)
+      guard words.isValid, size(of: words) <= capacity &- offset else { continue }
+      let bytes = unsafe copyRecord(at, words)
+      atomicMemoryFence(ordering: .acquiring)
+      // Overwritten since the scan: a newer message of the topic exists and comes next time.
+      guard reserveWord.loadRelaxed() <= place.position &+ capacity else {
+        supersede(1)
+        continue
+      }
+      taken &+= 1
+      let gap = gapPending
+      gapPending = 0
+      try lend(words, bytes: bytes, gap: gap, body)
+    }
+    return taken
+  }
+
+  @usableFromInline
+  mutating func supersede(_ count: UInt64) { superseded += count }
+
+  /// Walks the headers up to the commit and keeps the last record of each destination.
+  @usableFromInline
+  mutating func scanNewest() -> [NewestRecord] {
+    var last: [BusUUID: NewestRecord] = [:]
+    while position != knownCommit {
+      let offset = (position &- basePosition) & mask
+      let at = unsafe ring + Int(truncatingIfNeeded: offset)
+      let words = unsafe HeaderWords(racing: at)
+      let size = size(of: words)
+      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
+        if skipControl(words, offset) { continue }
+        break
+      }
+      if reserveWord.loadAcquireAfterLoads() > position &+ capacity {
+        guard resync() else { break }
+        continue
+      }
+      let start = position
+      position &+= size
+      sequence &+= 1
+      guard isOwners(words) else { continue }
+      let to = BusUUID(word0: words.word5, word1: words.word6)
+      if last.updateValue(NewestRecord(position: start), forKey: to) != nil { superseded += 1 }
+    }
+    if storedCursor != position { storeCursor() }
+    return last.values.sorted { $0.position < $1.position }
+  }
+}
+
+/// Where the newest message of a topic starts.
+@usableFromInline
+struct NewestRecord {
+  @usableFromInline let position: UInt64
+}

@@ -1,0 +1,148 @@
+public import BusMemory
+public import BusWire
+import CBusABI
+import CBusPlatform
+public import Synchronization
+
+extension LogReader {
+  /// Hands at most `limit` committed messages to `body`; returns how many.
+  ///
+  /// A message counts as taken when `body` is entered, even when it throws. After a return of 0
+  /// look at ``state``.
+  @inlinable @inline(__always)
+  public mutating func poll<Failure: Error>(
+    limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    if position == knownCommit, !look() { return 0 }
+    switch mode {
+    case .lossless: return try pollInPlace(limit: limit, body)
+    case .lossy: return try pollCopies(limit: limit, body)
+    case .latest: return try pollLatest(body)
+    }
+  }
+
+  /// Looks at the publisher's commit; false when there is nothing new.
+  @inlinable @inline(__always)
+  mutating func look() -> Bool {
+    let commit = commitWord.loadAcquire()  // SYNC: log.commit
+    if commit == position {
+      if storedCursor != position { storeCursor() }
+      return lookAtEnd()
+    }
+    knownCommit = commit
+    // Also true when the commit went backwards: the difference wraps.
+    if commit &- position > capacity || commit & 63 != 0 { return overrun(commit) }
+    return true
+  }
+
+  @usableFromInline
+  mutating func lookAtEnd() -> Bool {
+    if position >= final, state == .open { state = .ended }
+    return false
+  }
+
+  @inlinable @inline(__always)
+  mutating func pollInPlace<Failure: Error>(
+    limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    var taken = 0
+    let first = position
+    defer { settle(from: first, taken: taken) }
+    while position != knownCommit, taken < limit {
+      let offset = (position &- basePosition) & mask
+      let at = unsafe ring + Int(truncatingIfNeeded: offset)
+      let words = unsafe HeaderWords(racing: at)
+      let size = size(of: words)
+      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
+        if skipControl(words, offset) { continue }
+        break
+      }
+      position &+= size
+      sequence &+= 1
+      guard isOwners(words) else { continue }
+      taken &+= 1
+      let extra = Int(words.extensionLength)
+      let record = unsafe Record(
+        header: words, items: RawSpan(_unsafeStart: at + 64, byteCount: extra),
+        payload: RawSpan(_unsafeStart: at + 64 + extra, byteCount: Int(words.length)),
+        sequence: sequence &- 1, gapBefore: 0)
+      try body(record)
+    }
+    return state == .evicted ? 0 : taken
+  }
+
+  /// After a batch: was every lent byte intact, and is it time to show the cursor?
+  @inlinable @inline(__always)
+  mutating func settle(from first: UInt64, taken: Int) {
+    count(taken)
+    atomicMemoryFence(ordering: .acquiring)
+    if departedWord.loadRelaxed() != departed { checkWindow(from: first) }
+    if position &- storedCursor >= cursorStep { storeCursor() }
+  }
+
+  @inlinable @inline(__always)
+  mutating func count(_ taken: Int) { receivedCount &+= UInt64(truncatingIfNeeded: taken) }
+
+  /// Someone left the publisher's window; was it this reader?
+  @usableFromInline @inline(never)
+  mutating func checkWindow(from first: UInt64) {
+    departed = departedWord.loadRelaxed()
+    if reserveWord.loadAcquire() > first &+ capacity { state = .evicted }
+  }
+
+  @inlinable @inline(__always)
+  func size(of words: HeaderWords) -> UInt64 {
+    (64 &+ 63 &+ UInt64(words.extensionLength) &+ UInt64(words.length)) & ~63
+  }
+
+  @inlinable @inline(__always)
+  mutating func isOwners(_ words: HeaderWords) -> Bool {
+    if words.word3 == owner0, words.word4 == owner1 { return true }
+    forgedCount &+= 1
+    return false
+  }
+
+  /// Handles a record of the log itself, and everything that is no record. False: stop polling.
+  @usableFromInline @inline(never)
+  mutating func skipControl(_ words: HeaderWords, _ offset: UInt64) -> Bool {
+    if mode != .lossless, reserveWord.loadAcquireAfterLoads() > position &+ capacity {
+      return resync()
+    }
+    let left = min(knownCommit &- position, capacity &- offset)
+    let size = 64 &+ UInt64(words.length)
+    if words.magic == BUS_WIRE_MAGIC, UInt32(words.version) == BUS_WIRE_VERSION,
+      words.extensionLength == 0, words.priorityByte == 0, size % 64 == 0, size <= left
+    {
+      switch Int32(words.typeBits) {
+      case BUS_RECORD_PADDING where size == capacity &- offset:
+        position &+= size
+        return true
+      case BUS_RECORD_ROTATED:
+        position &+= 64
+        state = .rotated
+        return false
+      case BUS_RECORD_CLOSED:
+        position &+= 64
+        state = .ended
+        storeCursor()
+        return false
+      default: break
+      }
+    }
+    let overwritten = reserveWord.loadAcquireAfterLoads() > position &+ capacity
+    state = overwritten ? .evicted : .corrupt
+    return false
+  }
+}
+
+extension HeaderWords {
+  /// The header at an address that another process may be writing.
+  @inlinable @inline(__always)
+  init(racing at: UnsafeRawPointer) {
+    unsafe self.init(
+      WatchedWord64(at: at).loadRelaxed(), WatchedWord64(at: at + 8).loadRelaxed(),
+      WatchedWord64(at: at + 16).loadRelaxed(), WatchedWord64(at: at + 24).loadRelaxed(),
+      WatchedWord64(at: at + 32).loadRelaxed(), WatchedWord64(at: at + 40).loadRelaxed(),
+      WatchedWord64(at: at + 48).loadRelaxed(), WatchedWord64(at: at + 56).loadRelaxed())
+  }
+}

@@ -1,0 +1,175 @@
+public import BusMemory
+import BusWire
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+/// How a reader treats a publisher that is faster.
+public enum ReadMode: UInt8, Sendable, CaseIterable {
+  /// The publisher waits: nothing is lost, until the reader is evicted.
+  case lossless = 1
+  /// The publisher goes on: what was overwritten is counted, exactly.
+  case lossy = 2
+  /// Only the newest message of each topic that is there at a poll.
+  case latest = 3
+}
+
+/// What a reader can do next with its log.
+public enum ReaderState: Equatable, Sendable {
+  /// Go on polling.
+  case open
+  /// The stream goes on in the log of the next generation; see ``LogReader/move(to:)``.
+  case rotated
+  /// The publisher closed the stream, or died, and everything was read.
+  case ended
+  /// This lossless reader fell out of the window: the last batch is void.
+  case evicted
+  /// The log holds bytes that cannot be a record; nothing more is read from it.
+  case corrupt
+}
+
+/// One reader's place in one publisher's stream.
+///
+/// Poll it from one thread. All bounds come from the identity that was copied and checked at the
+/// start; every word read later is checked against them, whatever the publisher writes.
+@safe
+public struct LogReader: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: one owner at a time; the mapping is kept by `segment`.
+  var segment: PeerSegment
+  /// The log that is read now.
+  public internal(set) var identity: LogIdentity
+  /// How a faster publisher is treated.
+  public let mode: ReadMode
+  /// What to do next.
+  public internal(set) var state = ReaderState.open
+
+  @usableFromInline var ring: UnsafeRawPointer
+  @usableFromInline var mask: UInt64
+  @usableFromInline var basePosition: UInt64
+  @usableFromInline var commitWord: WatchedWord64
+  @usableFromInline var reserveWord: WatchedWord64
+  @usableFromInline var departedWord: WatchedWord32
+  @usableFromInline var departed: UInt32
+  var waitingWord: WatchedWord32
+  @usableFromInline var position: UInt64
+  @usableFromInline var knownCommit: UInt64
+  @usableFromInline var sequence: UInt64
+  @usableFromInline var storedCursor: UInt64
+  @usableFromInline var cursorStep: UInt64
+  @usableFromInline var gapPending: UInt64 = 0
+  @usableFromInline let owner0: UInt64
+  @usableFromInline let owner1: UInt64
+  @usableFromInline var receivedCount: UInt64 = 0
+  /// Messages lost to overwriting.
+  public internal(set) var gaps: UInt64 = 0
+  /// Messages that carried a foreign source and were dropped.
+  @usableFromInline var forgedCount: UInt64 = 0
+  /// In the mode ``ReadMode/latest``: messages that a newer one of their topic replaced.
+  public internal(set) var superseded: UInt64 = 0
+  var final = UInt64.max
+  let slot: CursorSlot?
+  @usableFromInline var scratch: [UInt64] = []
+
+  /// A reader that begins where the publisher's gate said.
+  ///
+  /// `slot` is this reader's line in its own segment, nil for a reader that no publisher waits
+  /// for and nobody watches. Throws when the log is not the one announced.
+  public init(
+    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?
+  ) throws(MemoryError) {
+    let identity = try LogIdentity(reading: segment)
+    let base = unsafe segment.base
+    let hot = unsafe base + Int(identity.hotOffset)
+    let basePosition = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()
+    guard start.generation == identity.generation else {
+      throw .layout(field: "generation", value: UInt64(identity.generation))
+    }
+    guard start.position >= basePosition, start.position % 64 == 0 else {
+      throw .layout(field: "base position", value: basePosition)
+    }
+    self.segment = segment
+    self.identity = identity
+    self.mode = mode
+    self.slot = slot
+    unsafe ring = base + Int(identity.shape.ringOffset)
+    mask = identity.shape.capacity - 1
+    self.basePosition = basePosition
+    commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
+    reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
+    waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
+    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    departed = departedWord.loadRelaxed()
+    owner0 = identity.agent.word0
+    owner1 = identity.agent.word1
+    position = start.position
+    knownCommit = start.position
+    storedCursor = start.position
+    sequence = start.sequence
+    cursorStep = identity.shape.eighth
+  }
+
+  /// Bytes of the ring.
+  @inlinable var capacity: UInt64 { mask &+ 1 }
+  /// First position not read yet.
+  public var nextPosition: UInt64 { position }
+  /// Messages taken, those outside a topic filter included.
+  public var received: UInt64 { receivedCount }
+  /// Messages dropped because they claimed another sender than the log's owner.
+  public var forged: UInt64 { forgedCount }
+
+  /// True when a poll would find something to do.
+  public var hasNews: Bool {
+    guard state == .open else { return state == .rotated }
+    return commitWord.loadAcquire() != position || position >= final
+  }
+
+  /// The futex word that changes with the next commit, and its value at the last look.
+  var watch: (word: UnsafeRawPointer, seen: UInt32) {
+    unsafe (commitWord.address, UInt32(truncatingIfNeeded: position))
+  }
+
+  /// The stream ends at this position: its publisher is gone. `UInt64.max` = at what is committed.
+  public mutating func end(at finalPosition: UInt64) {
+    final = min(finalPosition, commitWord.loadAcquire())
+  }
+
+  /// Goes on in the log of the next generation. Throws when it is not the continuation.
+  public mutating func move(to next: PeerSegment) throws(MemoryError) {
+    let fresh = try LogIdentity(reading: next)
+    guard state == .rotated, fresh.agent == identity.agent, fresh.channel == identity.channel,
+      fresh.incarnation == identity.incarnation, fresh.generation == identity.generation &+ 1
+    else { throw .layout(field: "generation", value: UInt64(fresh.generation)) }
+    let base = unsafe next.base
+    let start = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()
+    guard start == position else { throw .layout(field: "base position", value: start) }
+    let hot = unsafe base + Int(fresh.hotOffset)
+    unsafe ring = base + Int(fresh.shape.ringOffset)
+    mask = fresh.shape.capacity - 1
+    basePosition = position
+    commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
+    reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
+    waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
+    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    knownCommit = position
+    cursorStep = fresh.shape.eighth
+    identity = fresh
+    segment = next
+    state = .open
+    // Whether or not the publisher's flag in the old log says that it sleeps: it may sleep on the
+    // new one by now.
+    storeCursor(waking: true)
+  }
+
+  /// Shows the publisher how far this reader is, and wakes it when it waits for that.
+  @usableFromInline @inline(never)
+  mutating func storeCursor(waking: Bool = false) {
+    storedCursor = position
+    guard let slot else { return }
+    slot.show(cursor: position, received: received, gaps: gaps)
+    guard mode == .lossless else { return }
+    atomicMemoryFence(ordering: .sequentiallyConsistent)  // SYNC: writer.waiting
+    if waking || waitingWord.loadRelaxed() != 0 {
+      _ = unsafe plat_futex_wake(slot.cursor.address, .max)
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import BusMemory
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+// What happens once in a few dozen messages: the ring's end, the position index, `reserve`, a full
+// window, sleeping readers.
+
+extension LogWriter {
+  /// The claim when the single compare of the fast path failed.
+  @usableFromInline @inline(never)
+  mutating func claimSlowly(_ bytes: UInt64) -> UnsafeMutableRawPointer? {
+    guard bytes <= view.shape.recordBytesMax else { return nil }
+    // A batch may not hide more than a quarter of the ring from readers that start now.
+    if position &+ bytes &- committed > batchMax, position != committed { publish() }
+    let offset = (position &- view.basePosition) & (view.shape.capacity &- 1)
+    let room = view.shape.capacity &- offset
+    let padding = bytes > room ? room : 0
+    let end = position &+ padding &+ bytes
+    if end > limit.loadRelaxed() {
+      // What is appended must be visible before the publisher waits for its readers.
+      if position != committed { publish() }
+      lookAtGate()
+      if end > limit.loadRelaxed() { return nil }
+    }
+    unsafe pen = unsafe view.ring + Int(offset)
+    raiseReserve(to: end)
+    if padding > 0 { pad(padding) }
+    noteIndex()
+    let start = position &- view.basePosition
+    let lapEnd = view.basePosition &+ (start | (view.shape.capacity &- 1)) &+ 1
+    let nextEighth = view.basePosition &+ (indexedEighth &+ 1) &* view.shape.eighth
+    clearEnd = min(view.reserve.loadRelaxed(), min(lapEnd, nextEighth), committed &+ batchMax)
+    return unsafe pen
+  }
+
+  /// Lets readers that copy know that bytes below `end` may be under the pen.
+  ///
+  /// `reserve` goes in steps, but never past the limit: a lossless reader takes it for the proof
+  /// that it was evicted.
+  private func raiseReserve(to end: UInt64) {
+    let reserved = view.reserve.loadRelaxed()
+    guard end > reserved else { return }
+    let step = view.shape.reserveStep
+    let stepped = (end &+ step &- 1) & ~(step &- 1)
+    let limitNow = limit.loadRelaxed()
+    let target = limitNow == 0 ? end : max(end, min(stepped, limitNow))
+    view.reserve.storeRelaxed(target)  // SYNC: log.reserve
+    atomicMemoryFence(ordering: .releasing)
+  }
+
+  /// Fills the rest of the ring with a record that readers skip.
+  private mutating func pad(_ bytes: UInt64) {
+    writeControl(UInt64(BUS_RECORD_PADDING), length: bytes &- 64)
+    position &+= bytes
+    unsafe pen = unsafe view.ring
+  }
+
+  func writeControl(_ type: UInt64, length: UInt64) {
+    let identity = UInt64(BUS_WIRE_MAGIC) | UInt64(BUS_WIRE_VERSION) &<< 32 | type &<< 48
+    unsafe pen.storeBytes(of: identity, as: UInt64.self)
+    unsafe pen.storeBytes(of: length, toByteOffset: 8, as: UInt64.self)
+  }
+
+  private mutating func noteIndex() {
+    let eighth = (position &- view.basePosition) / view.shape.eighth
+    guard eighth > indexedEighth else { return }
+    view.writeIndex(position: position, sequence: sequence)
+    indexedEighth = eighth
+  }
+
+  /// Takes over the gate's limit and, when readers came or went, the list of sleepers.
+  mutating func lookAtGate() {
+    let seen = gate.look(from: gateVersion)
+    gateVersion = seen.version
+    // Before any byte of a departed reader's window is written: such a reader, if it still holds a
+    // lent span, finds this count changed and looks at `reserve`.
+    view.departed.storeRelaxed(seen.departed)
+    guard let list = seen.sleepers else { return }
+    sleeperCount = min(list.count, Self.sleepersMax)
+    for index in 0..<sleeperCount {
+      unsafe (sleepers + index).initialize(to: Sleeper(epoch: list[index].epoch, woken: 0))
+    }
+    sleeperSegments = list.map(\.segment)
+  }
+
+  /// Wakes readers whose epoch says that they sleep, once per epoch.
+  @usableFromInline @inline(never)
+  mutating func wakeSleepers() {
+    // The commit before the epochs: the compiler by this barrier, the processor by the one that a
+    // reader causes on every publisher before it sleeps (or by a fence where that is not allowed).
+    if fencesEachPublish {
+      atomicMemoryFence(ordering: .sequentiallyConsistent)
+    } else {
+      plat_compiler_barrier()
+    }
+    if limit.loadRelaxed() == 0 { lookAtGate() }
+    for index in 0..<sleeperCount {
+      let epoch = unsafe sleepers[index].epoch.loadRelaxed()  // SYNC: reader.epoch
+      guard epoch & EpochBits.asleep != 0 else { continue }
+      unsafe wake(&sleepers[index], epoch)
+    }
+  }
+
+  private func wake(_ sleeper: inout Sleeper, _ epoch: UInt32) {
+    guard sleeper.woken != epoch else { return }
+    sleeper.woken = epoch
+    if epoch & EpochBits.onOwnWord == 0 {
+      _ = unsafe plat_futex_wake(commitWord.address, .max)
+      return
+    }
+    // The reader waits on its own word, whose value we cannot change: between its last look and
+    // its sleep a wake may hit nobody, so try again for as long as such a step usually takes.
+    for _ in 0..<64 {
+      if unsafe plat_futex_wake(sleeper.epoch.address, 1) > 0 { return }
+      if sleeper.epoch.loadRelaxed() != epoch { return }
+      plat_pause()
+    }
+  }
+}
+
+/// Bits of a reader's epoch word; the rest is a counter.
+enum EpochBits {
+  /// The reader sleeps or is about to.
+  static let asleep: UInt32 = 1
+  /// It waits on the epoch word itself, not on the commit words of its logs.
+  static let onOwnWord: UInt32 = 2
+  /// One step of the counter.
+  static let step: UInt32 = 4
+}

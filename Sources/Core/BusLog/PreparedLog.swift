@@ -1,0 +1,105 @@
+import CBusABI
+public import BusMemory
+import BusWire
+
+/// A log made and sealed, not yet in use: what a service thread hands to the router and then to
+/// the publisher, which alone writes it from then on.
+@safe
+public struct PreparedLog: ~Copyable {
+  /// Whose it is and how large.
+  public let identity: LogIdentity
+  let segment: OwnedSegment
+
+  /// Creates, fills and seals the memory. Throws when the kernel refuses it.
+  public init(_ identity: LogIdentity, hugePages: Bool = false) throws(MemoryError) {
+    let bytes = Int(identity.shape.segmentBytes)
+    let name = "bcs:\(identity.channel)"
+    let segment = try OwnedSegment(name: name, bytes: bytes, hugePages: hugePages)
+    unsafe identity.write(to: segment.base)
+    try segment.seal()
+    self.identity = identity
+    self.segment = segment
+  }
+
+  /// The memory file, for the router; owned by this value.
+  public var descriptor: Int32 { segment.descriptor }
+}
+
+/// The words of a log that its publisher writes and readers watch, and where the records go.
+@safe
+struct OwnLogView: @unchecked Sendable {
+  // @unchecked Sendable: plain addresses; the gate drops its copy when the writer goes.
+  let base: UnsafeMutableRawPointer
+  let ring: UnsafeMutableRawPointer
+  let shape: LogShape
+  let reserve: OwnedWord64
+  let commit: OwnedWord64
+  let sequence: OwnedWord64
+  let waiting: OwnedWord32
+  let topicsUsed: OwnedWord32
+  let last: OwnedWord32
+  let departed: OwnedWord32
+  let basePosition: UInt64
+
+  init(_ log: borrowing PreparedLog, basePosition: UInt64) {
+    unsafe base = log.segment.base
+    let hot = unsafe base + Int(log.identity.hotOffset)
+    shape = log.identity.shape
+    unsafe ring = base + Int(shape.ringOffset)
+    reserve = unsafe OwnedWord64(at: hot + Int(BUS_HOT_RESERVE))
+    commit = unsafe OwnedWord64(at: hot + Int(BUS_HOT_COMMIT))
+    sequence = unsafe OwnedWord64(at: hot + Int(BUS_HOT_SEQUENCE))
+    waiting = unsafe OwnedWord32(at: hot + Int(BUS_HOT_WAITING))
+    topicsUsed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_TOPICS))
+    last = unsafe OwnedWord32(at: hot + Int(BUS_HOT_LAST))
+    departed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    self.basePosition = basePosition
+  }
+
+  /// The entry of the position index for the eighth in which a position lies.
+  private func indexEntry(_ position: UInt64) -> (position: OwnedWord64, sequence: OwnedWord64) {
+    let number = (position - basePosition) / shape.eighth
+    let slot = Int(number % UInt64(BUS_LOG_INDEX_ENTRIES))
+    let at = unsafe base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
+    return unsafe (OwnedWord64(at: at), OwnedWord64(at: at + 8))
+  }
+
+  /// Notes which record starts at `position`; readers validate what they find here.
+  func writeIndex(position: UInt64, sequence: UInt64) {
+    let entry = indexEntry(position)
+    entry.position.storeRelease(UInt64.max)
+    entry.sequence.storeRelease(sequence)
+    entry.position.storeRelease(position)  // SYNC: log.index
+  }
+
+  /// Messages of the stream before `commit`, counted from the newest index entry on: at most an
+  /// eighth of the ring, in this process's own memory and intact while the limit is closed.
+  func sequence(at commit: UInt64) -> UInt64 {
+    var (position, sequence) = newestIndex(notAbove: commit)
+    while position < commit {
+      let at = unsafe ring + Int((position - basePosition) & (shape.capacity - 1))
+      let words = unsafe HeaderWords(racing: at)
+      let isMessage = UInt32(words.typeBits) <= UInt32(BUS_TYPE_BROADCAST)
+      sequence += isMessage ? 1 : 0
+      let extra = Int(words.extensionLength)
+      position += UInt64(recordBytes(extension: extra, payload: Int(words.length)))
+    }
+    return sequence
+  }
+
+  /// The newest index entry at or below `position`, as written by this process.
+  func newestIndex(notAbove position: UInt64) -> (position: UInt64, sequence: UInt64) {
+    var best = (position: basePosition, sequence: UInt64(0))
+    var found = false
+    for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {
+      let at = unsafe base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
+      let entry = unsafe (OwnedWord64(at: at).loadRelaxed(), OwnedWord64(at: at + 8).loadRelaxed())
+      guard entry.0 >= basePosition, entry.0 <= position, !found || entry.0 > best.position else { continue }
+      guard slot == Int((entry.0 - basePosition) / shape.eighth) % Int(BUS_LOG_INDEX_ENTRIES)
+      else { continue }
+      best = entry
+      found = true
+    }
+    return best
+  }
+}

@@ -1,0 +1,130 @@
+import BusMemory
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+// The publishing thread's side of the gate: all of it off the path of a message that fits.
+
+/// What the publishing thread copies out of the gate when it looks.
+struct GateView: Sendable {
+  var limit: UInt64
+  var version: UInt64
+  var departed: UInt32
+  /// Filled only when the version changed: the epochs of readers that may sleep.
+  var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)]?
+}
+
+/// The reader for which a publisher waits: a futex word and the value it was seen with.
+struct SlowReader {
+  let segment: PeerSegment?
+  let cursor: WatchedWord64?
+  let seen: UInt64
+}
+
+extension WindowGate {
+  /// Says which log the publisher writes, at the start and at each rotation.
+  func use(_ log: OwnLogView, generation: UInt32) {
+    state.withLock { state in
+      state.log = log
+      state.generation = generation
+    }
+  }
+
+  /// The publisher is gone: nobody can join any more.
+  func finish() {
+    state.withLock { state in
+      state.log = nil
+      state.readers.removeAll()
+    }
+  }
+
+  /// Reads the cursors again, opens the limit, and returns it.
+  func look(from version: UInt64) -> GateView {
+    state.withLock { state in
+      guard let log = state.log else { return GateView(limit: 0, version: version, departed: state.departed) }
+      let commit = log.commit.loadRelaxed()
+      var lowest = UInt64.max
+      let before = state.readers.count
+      state.readers.removeAll { reader in
+        guard reader.lossless, let link = reader.link else { return false }
+        return link.ticket.loadAcquire() != reader.attachment
+      }
+      state.departed &+= UInt32(before - state.readers.count)
+      for at in state.readers.indices where state.readers[at].lossless {
+        state.readers[at].accept(commit: commit)
+        lowest = min(lowest, state.readers[at].cursor)
+      }
+      let capacity = log.shape.capacity
+      let base = log.basePosition
+      // A reader still in the log before this one holds nothing of this ring.
+      let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
+      limit.storeRelaxed(open)
+      for at in state.readers.indices { state.readers[at].stall.pause() }
+      var view = GateView(limit: open, version: state.version, departed: state.departed)
+      if state.version != version { view.sleepers = state.sleepers }
+      return view
+    }
+  }
+
+  /// The reader that keeps the publisher from writing up to `end`, nil when there is room now.
+  ///
+  /// Counts blocked time against the readers that block, and evicts those whose time is up.
+  func blocker(of end: UInt64, nowNs: UInt64) -> SlowReader? {
+    var evicted: [(UInt64, String)] = []
+    let slow: SlowReader? = state.withLock { state in
+      guard let log = state.log else { return nil }
+      let commit = log.commit.loadRelaxed()
+      let (capacity, base) = (log.shape.capacity, log.basePosition)
+      let eighth = log.shape.eighth
+      var slowest: SlowReader?
+      for at in state.readers.indices where state.readers[at].lossless {
+        state.readers[at].accept(commit: commit)
+        let cursor = state.readers[at].cursor
+        guard max(cursor, base) + capacity < end else {
+          state.readers[at].stall.pause()
+          continue
+        }
+        if let reason = state.readers[at].stall.blocked(
+          cursor: cursor, nowNs: nowNs, eighth: eighth, policy: stall)
+        {
+          evicted.append((state.readers[at].attachment, reason))
+        } else if slowest.map({ cursor < $0.seen }) ?? true {
+          let link = state.readers[at].link
+          slowest = SlowReader(segment: link?.segment, cursor: link?.cursor, seen: cursor)
+        }
+      }
+      if !evicted.isEmpty {
+        state.readers.removeAll { reader in evicted.contains { $0.0 == reader.attachment } }
+        state.version += 1
+        state.departed &+= 1
+        limit.storeRelaxed(0)
+      }
+      return slowest
+    }
+    for (attachment, reason) in evicted { onEvict(attachment, reason) }
+    return slow
+  }
+}
+
+extension WindowGate.Reader {
+  /// Takes the reader's cursor over, clamped: never backwards, never beyond what is committed.
+  mutating func accept(commit: UInt64) {
+    guard let link else { return }
+    let found = link.cursor.loadAcquire()  // SYNC: reader.cursor
+    if found > cursor { cursor = min(found, commit) }
+  }
+}
+
+extension WindowGate.State {
+  var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)] {
+    var seen: Set<UnsafeRawPointer> = unsafe []
+    var found: [(epoch: WatchedWord32, segment: PeerSegment)] = []
+    for reader in readers {
+      guard let link = reader.link, let epoch = link.epoch else { continue }
+      // One reader thread may follow this stream through several subscriptions.
+      guard unsafe seen.insert(epoch.address).inserted else { continue }
+      found.append((epoch, link.segment))
+    }
+    return found
+  }
+}

@@ -1,0 +1,157 @@
+public import BusMemory
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+/// How far a publisher may run: the readers that hold it back, shared by the publishing thread and
+/// the service thread of one process.
+///
+/// The publishing thread loads one word, the limit, per message. The service thread adds a reader
+/// by closing that word, a barrier on the process's threads, and one look at the commit word: what
+/// the publisher was writing then still fits, and everything after waits for the new window
+/// (the order is the one of the Spin model `join`; other orders lose messages silently).
+@safe
+public final class WindowGate: @unchecked Sendable {
+  // @unchecked Sendable: the limit is atomic, everything else is behind the mutex.
+
+  /// A reader this publisher knows, in the order of joining.
+  public struct Link: Sendable {
+    let segment: PeerSegment
+    let cursor: WatchedWord64
+    let ticket: WatchedWord64
+    let received: WatchedWord64
+    let epoch: WatchedWord32?
+
+    /// The words of a reader in its checked segment; nil when slot or epoch lie outside.
+    ///
+    /// A reader that never sleeps gives no epoch.
+    public init?(segment: PeerSegment, slot: Int, epoch: Int?) {
+      guard segment.bytes >= Int(BUS_READER_SEGMENT_BYTES) else { return nil }
+      guard slot >= 0, slot < Int(BUS_READER_SLOTS) else { return nil }
+      let line = Int(BUS_READER_LINE)
+      let at = unsafe segment.base + Int(BUS_READER_SLOTS_OFFSET) + slot * line
+      self.segment = segment
+      cursor = unsafe WatchedWord64(at: at + Int(BUS_SLOT_CURSOR))
+      ticket = unsafe WatchedWord64(at: at + Int(BUS_SLOT_TICKET))
+      received = unsafe WatchedWord64(at: at + Int(BUS_SLOT_RECEIVED))
+      guard let epoch else {
+        self.epoch = nil
+        return
+      }
+      guard epoch >= 0, epoch < Int(BUS_READER_EPOCHS) else { return nil }
+      let word = unsafe segment.base + Int(BUS_READER_EPOCHS_OFFSET) + epoch * line
+      self.epoch = unsafe WatchedWord32(at: word)
+    }
+  }
+
+  /// Where a reader begins, decided here.
+  public struct Start: Equatable, Sendable {
+    /// Log in which the position lies.
+    public var generation: UInt32
+    /// First byte that belongs to the reader.
+    public var position: UInt64
+    /// Messages of the stream before it.
+    public var sequence: UInt64
+
+    /// A start at a position of the stream, in the log of a generation.
+    public init(generation: UInt32, position: UInt64, sequence: UInt64) {
+      self.generation = generation
+      self.position = position
+      self.sequence = sequence
+    }
+  }
+
+  struct Reader {
+    let attachment: UInt64
+    let lossless: Bool
+    var cursor: UInt64
+    var link: Link?
+    var stall = StallClock()
+  }
+
+  struct State {
+    var log: OwnLogView?
+    var generation: UInt32 = 0
+    var readers: [Reader] = []
+    var version: UInt64 = 1
+    var departed: UInt32 = 0
+  }
+
+  let limitStorage: UnsafeMutableRawPointer
+  /// First position the publisher may not write; 0 = closed, the publisher looks here again.
+  public let limit: OwnedWord64
+  let state = Mutex(State())
+  let stall: StallPolicy
+  /// Called, outside the lock, with each reader this gate evicted and why.
+  let onEvict: @Sendable (UInt64, String) -> Void
+
+  /// A gate that evicts by `stall` and reports to `onEvict`.
+  public init(stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void) {
+    unsafe limitStorage = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 128)
+    unsafe limitStorage.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
+    limit = unsafe OwnedWord64(at: limitStorage)
+    self.stall = stall
+    self.onEvict = onEvict
+  }
+
+  deinit { unsafe limitStorage.deallocate() }
+
+  /// Adds lossless readers that subscribed before this stream existed: the window stays at the
+  /// stream's start until each has named its slot.
+  public func expect(_ attachments: [UInt64]) {
+    state.withLock { state in
+      for attachment in attachments where !state.knows(attachment) {
+        state.readers.append(Reader(attachment: attachment, lossless: true, cursor: 0))
+      }
+      state.version += 1
+      limit.storeRelaxed(0)
+    }
+  }
+
+  /// Takes a reader in and says where it begins. Called by the service thread.
+  ///
+  /// `barrier` is a full barrier on every thread of this process.
+  public func join(
+    attachment: UInt64, link: Link, lossless: Bool, barrier: () -> Void
+  ) -> Start? {
+    state.withLock { state in
+      guard let log = state.log else { return nil }
+      state.version += 1
+      limit.storeRelaxed(0)  // SYNC: gate.limit
+      barrier()
+      if let at = state.readers.firstIndex(where: { $0.attachment == attachment }) {
+        state.readers[at].link = link
+        let position = state.readers[at].cursor
+        return Start(generation: 0, position: position, sequence: 0)
+      }
+      let commit = log.commit.loadRelaxed()
+      state.readers.append(
+        Reader(attachment: attachment, lossless: lossless, cursor: commit, link: link))
+      return Start(
+        generation: state.generation, position: commit, sequence: log.sequence(at: commit))
+    }
+  }
+
+  /// Forgets a reader that left, died or was refused; a publisher that waits for it goes on.
+  public func leave(_ attachment: UInt64) {
+    let link: Link? = state.withLock { state in
+      guard let at = state.readers.firstIndex(where: { $0.attachment == attachment }) else {
+        return nil
+      }
+      let link = state.readers[at].link
+      state.readers.remove(at: at)
+      state.version += 1
+      state.departed &+= 1
+      limit.storeRelaxed(0)
+      return link
+    }
+    if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
+  }
+
+  /// The readers taken in, by attachment; for hand-in after a router restart.
+  public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
+}
+
+extension WindowGate.State {
+  func knows(_ attachment: UInt64) -> Bool { readers.contains { $0.attachment == attachment } }
+}
