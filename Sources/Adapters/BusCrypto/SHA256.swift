@@ -17,10 +17,11 @@ public struct SHA256: ~Copyable {
   /// - Throws: `CryptoError` when libcrypto has no memory or no SHA-256.
   public init() throws(CryptoError) {
     guard let context = unsafe EVP_MD_CTX_new() else { throw .unavailable("SHA-256") }
-    unsafe self.context = context
     guard unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+      unsafe EVP_MD_CTX_free(context)
       throw .unavailable("SHA-256")
     }
+    unsafe self.context = context
   }
 
   deinit { unsafe EVP_MD_CTX_free(context) }
