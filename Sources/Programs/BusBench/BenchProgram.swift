@@ -1,4 +1,4 @@
-public import ArgumentParser
+import ArgumentParser
 import BinaryComm
 
 /// A measurement as a program does it: measures, prints, and ends with the documented exit code.

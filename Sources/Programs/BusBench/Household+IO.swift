@@ -105,7 +105,7 @@ enum Household {
         // Only what a signal handler may do: one system call.
         var byte: UInt8 = 1
         let saved = errno
-        _ = unsafe write(wakeUp.load(ordering: .relaxed), &byte, 1)
+        _ = unsafe write(Household.wakeUp.load(ordering: .relaxed), &byte, 1)
         errno = saved
       }
     }

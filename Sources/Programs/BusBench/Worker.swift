@@ -1,4 +1,5 @@
 import BinaryComm
+import BusLog
 import CBusPlatform
 import Glibc
 

@@ -1,1 +1,3 @@
-print("skeleton")
+import ArgumentParser
+import BusBench
+BenchCommand.main(Array(CommandLine.arguments.dropFirst(2)))
