@@ -100,7 +100,9 @@ let package = Package(
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
     tests(
       "Process", "ProcessTests",
-      uses: ["BinaryComm", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
+      uses: [
+        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
+      ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]
 )

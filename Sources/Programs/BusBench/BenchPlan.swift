@@ -49,6 +49,8 @@ public struct BenchPlan: Codable, Equatable, Sendable {
   public var logBytes: Int
   /// Runs that must count.
   public var runs: Int
+  /// Whether a run counts only if the floor stayed.
+  public var judgesFloor = true
 
   /// Processes that are busy at the same time.
   public var processes: Int { mode == .latency ? 2 : publishers + readers }

@@ -81,7 +81,10 @@ extension BenchReport {
       let near = runs.count { $0.floor.state == .near }
       lines.append("the machine changed: \(near) of \(runs.count) runs were near")
     }
-    if rule.repeated > 0 { lines.append("\(rule.repeated) runs repeated: the floor had moved") }
+    if !plan.judgesFloor { lines.append("runs count however the floor moved: no figures to quote") }
+    if rule.repeated > 0 {
+      lines.append("runs repeated because the floor had moved: \(rule.repeated)")
+    }
     if plan.mode != .floor && !plan.isPinned && plan.processes > 2 {
       lines.append("more busy processes than CPUs of their own: this measures the scheduler, too")
     }

@@ -52,7 +52,7 @@ struct BenchSeries {
   private func collect(
     _ body: (inout RunReport) throws(BenchError) -> Void
   ) throws(BenchError) -> BenchReport {
-    var rule = StabilityRule(runsWanted: plan.runs)
+    var rule = StabilityRule(runsWanted: plan.runs, judgesFloor: plan.judgesFloor)
     var kept: [RunReport] = []
     var dropped: [RunReport] = []
     while rule.verdict == .goOn {

@@ -29,9 +29,13 @@ public struct StabilityRule: Equatable, Sendable {
   /// The least and the most ping-pong of all runs, in nanoseconds; nil while there is none.
   public private(set) var range: ClosedRange<Double>?
   private let runsWanted: Int
+  private let judgesFloor: Bool
 
-  /// A measurement of so many runs that count.
-  public init(runsWanted: Int) { self.runsWanted = runsWanted }
+  /// A measurement of so many runs that count; `judgesFloor` false: every run does.
+  public init(runsWanted: Int, judgesFloor: Bool = true) {
+    self.runsWanted = runsWanted
+    self.judgesFloor = judgesFloor
+  }
 
   /// Judges a run by the ping-pong before and after it, in nanoseconds; true: it counts.
   ///
@@ -41,7 +45,7 @@ public struct StabilityRule: Equatable, Sendable {
       let low = min(before, after)
       let high = max(before, after)
       range = min(low, range?.lowerBound ?? low)...max(high, range?.upperBound ?? high)
-      if !(high <= low * Self.mostMove) {
+      if judgesFloor && !(high <= low * Self.mostMove) {
         repeated += 1
         return false
       }

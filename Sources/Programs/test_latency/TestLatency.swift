@@ -21,6 +21,7 @@ struct TestLatency: ParsableCommand {
   @Option(help: "The run directory of a running router. (default: a router of its own)")
   var dir: String?
   @Flag(help: "Print one JSON object instead of a table.") var json = false
+  @Flag(help: .hidden) var anyFloor = false
 
   func validate() throws {
     guard (1...100).contains(runs) else {
@@ -41,6 +42,7 @@ struct TestLatency: ParsableCommand {
     options.runs = runs
     options.dir = dir
     options.json = json
+    options.anyFloor = anyFloor
     return options
   }
 }

@@ -20,6 +20,7 @@ struct TestThroughput: ParsableCommand {
   @Option(help: "The run directory of a running router. (default: a router of its own)")
   var dir: String?
   @Flag(help: "Print one JSON object instead of a table.") var json = false
+  @Flag(help: .hidden) var anyFloor = false
 
   func validate() throws {
     guard (1...64).contains(threads) else {
@@ -40,6 +41,7 @@ struct TestThroughput: ParsableCommand {
     options.runs = runs
     options.dir = dir
     options.json = json
+    options.anyFloor = anyFloor
     return options
   }
 }
