@@ -101,9 +101,8 @@ extension RouterState {
     freeLogs(of: stream.id)
   }
 
-  /// Ends one reading, whoever ends it.
-  ///
-  /// - Parameter tellPublisher: false when the publisher learns of the whole agent's end.
+  /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
+  /// agent's end.
   mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
     guard let attachment = attachments.removeValue(forKey: id) else { return }
     agents[attachment.reader]?.attachments.remove(id)

@@ -64,7 +64,8 @@ extension RouterLoop {
     }
   }
 
-  private func watch(_ link: inout Link, _ connection: ConnectionID, _ progress: OutQueue.Progress) {
+  private func watch(_ link: inout Link, _ connection: ConnectionID, _ progress: OutQueue.Progress)
+  {
     var wanted: UInt32 = 0
     if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
     if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }

@@ -14,8 +14,9 @@ extension RouterLoop {
     if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0 { end(connection) }
   }
 
-  /// The process has ended: what it still said counts, so that it is not lost that it closed a
-  /// stream. A child that inherited the socket could go on talking; that ends here, too.
+  /// Ends an agent whose process has ended, after what it still said.
+  ///
+  /// Else it would be lost that it closed a stream. A child that inherited the socket could go on talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }

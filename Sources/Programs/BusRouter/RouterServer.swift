@@ -25,7 +25,12 @@ public enum RouterServer {
     let signals = plat_ending_signals()
     guard signals >= 0 else { throw .system("signalfd", -signals) }
     defer { close(signals) }
-    let descriptorsMost = Int(max(plat_raise_descriptors(), 256))
+    let descriptorsMost = Int(plat_raise_descriptors())
+    guard descriptorsMost >= 64 else {
+      throw RouterFailure(
+        "The router may open \(max(0, descriptorsMost)) descriptors, it needs 64 at least: raise "
+          + "the hard limit (ulimit -Hn).")
+    }
     let directory = try RunDirectory(
       configuration.directory, openToOtherUsers: configuration.openToOtherUsers)
     let lock = try RouterLock(directory.lockPath, freshKey: freshKey)
