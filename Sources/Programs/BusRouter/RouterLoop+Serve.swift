@@ -8,7 +8,7 @@ extension RouterLoop {
   private static var answersMost: Int { 16 }
 
   func serve(_ connection: ConnectionID, _ ready: UInt32) {
-    if ready & PLAT_WANT_WRITE != 0 { flush(connection) }
+    if ready & PLAT_WANT_WRITE != 0 { flush(connection, socketHasRoom: true) }
     if ready & PLAT_WANT_READ != 0 { _ = receive(connection) }
     // Frames that came before the end are read first; only then is a hang-up the end.
     if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0 { end(connection) }
