@@ -16,7 +16,8 @@ extension RouterLoop {
 
   /// Ends an agent whose process has ended, after what it still said.
   ///
-  /// Else it would be lost that it closed a stream. A child that inherited the socket could go on talking; that ends here, too.
+  /// Else it would be lost that it closed a stream. A child that inherited the socket could go on
+  /// talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }

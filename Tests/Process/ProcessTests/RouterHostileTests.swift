@@ -157,6 +157,51 @@ struct RouterHostileTests {
     #expect(named.count == streams)
   }
 
+  /// Connects, says hello, and leaves a child behind that keeps the socket open.
+  private static let forkingClient = """
+    import os, socket, sys, time
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    s.send(bytes.fromhex(sys.argv[2]))
+    s.recv(65536)
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    print('ready', flush=True)
+    time.sleep(60)
+    """
+
+  @Test(
+    "kill -9 ends an agent though a child of it keeps the socket open",
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "needs python3"),
+    arguments: ["noexec", "peerpidfd"])
+  func killed(forbidden: String) throws {
+    let router = try RouterProcess(["--forbid", forbidden])
+    let hello = AgentFrame.hello(HelloFrame(layoutVersion: 1, program: "forks")).encode(request: 1)
+    let digits = hello.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    let agent = try Child.start(
+      "/usr/bin/python3", ["-c", Self.forkingClient, router.socket, digits])
+    try agent.waitForLine(containing: "ready")
+    let watcher = try router.connect()
+    try watcher.hello()
+    #expect(try connections(watcher) == "2")
+    agent.kill()
+    var left = ""
+    for _ in 0..<500 where left != "1" {
+      usleep(10_000)
+      left = try connections(watcher)
+    }
+    #expect(left == "1")
+  }
+
+  private func connections(_ client: RouterClient) throws -> String {
+    for case .row(let row) in try client.ask(.query(QueryFrame(subject: .router))).map(\.frame) {
+      return row.fields.first { $0.key == "connections" }?.value ?? ""
+    }
+    return ""
+  }
+
   @Test("out of descriptors the router refuses with a reason, and recovers")
   func descriptorsRunOut() throws {
     let home = try TemporaryDirectory("limit")

@@ -2,6 +2,7 @@ import BusTestSupport
 import BusWire
 import CBusABI
 import CBusPlatform
+import Foundation
 import Glibc
 import Testing
 
@@ -101,6 +102,26 @@ struct RouterStartTests {
     let result = try router.child.wait()
     let lines = result.stderr.split(separator: "\n").filter { $0.contains(word) }
     #expect(lines.count == 1)
+  }
+
+  @Test("a policy for other users opens the door to them, and nothing else")
+  func openToOtherUsers() throws {
+    let home = try TemporaryDirectory("policy")
+    let policy = home.file("policy.yaml")
+    let text = "agents:\n  - name: guest\n    users: [65534]\n    read: [alerts]\n"
+    #expect(FileManager.default.createFile(atPath: policy, contents: Data(text.utf8)))
+    _ = unsafe chmod(policy, 0o600)
+    let router = try RouterProcess(["--policy", policy])
+    let directory = String(router.socket.dropLast("/router.sock".count))
+    #expect(mode(of: directory) == 0o711)
+    #expect(mode(of: router.socket) == 0o666)
+    #expect(mode(of: "\(directory)/router.lock") == 0o600)
+    let client = try router.connect()
+    try client.hello()
+    let segment = try TestSegment.reader(TestSegment.uuid("guest"), client.incarnation)
+    defer { segment.close() }
+    let frame = RegisterFrame(name: "guest", category: "", agent: TestSegment.uuid("guest"))
+    #expect(try client.refusal(.register(frame), [segment.descriptor]) == .denied)
   }
 
   @Test("without memory files the router says so and ends with 1")
