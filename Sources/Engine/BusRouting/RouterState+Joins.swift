@@ -13,11 +13,7 @@ extension RouterState {
     }
     attachments[frame.attachment]?.slot = frame.slot
     attachments[frame.attachment]?.phase = .attached
-    if streams[attachment.stream]?.end != nil {
-      joinEnded(frame.attachment)
-    } else {
-      askPublisher(frame.attachment, .news)
-    }
+    askPublisher(frame.attachment, .news)
   }
 
   /// Tells the publisher of a reader that waits to be joined, or is joined.
