@@ -38,7 +38,7 @@ public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .worker(let who, let text, _):
-      "the \(who) failed: \(text)"
+      who == "router" ? text : "the \(who) failed: \(text)"
     case .vanished(let who, let how):
       "the \(who) \(how) before it had a result; run again, and look for what ended it"
     case .stuck(let who, let what, let seconds):

@@ -28,10 +28,12 @@ struct BenchSeries {
   /// Measures, with the floor around every run.
   ///
   /// - Parameter directory: of a running router; nil: start one.
+  /// - Returns: the runs that count, or that the machine was unstable.
+  /// - Throws: why there can be no figures.
   func measure(directory: String?) throws(BenchError) -> BenchReport {
     guard plan.mode != .floor else { return try floorOnly() }
     guard Machine.hasConstantCounter else { throw .counter }
-    let router = directory == nil ? try PrivateRouter(for: plan) : nil
+    let router = directory == nil ? try PrivateRouter(for: plan, program) : nil
     defer { router?.stop() }
     let place = directory ?? router?.directory ?? ""
     var number = 0

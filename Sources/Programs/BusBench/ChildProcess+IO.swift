@@ -7,6 +7,7 @@ final class ChildProcess {
   private var input: Int32
   private var output: Int32
   private var unread: [UInt8] = []
+  private var knownEnd: ChildEnd?
 
   init(pid: Int32, input: Int32, output: Int32) {
     self.pid = pid
@@ -70,10 +71,24 @@ final class ChildProcess {
     return unsafe poll(&watched, UInt(watched.count), milliseconds) > 0
   }
 
+  /// True when this program's own standard input has ended; waits so long for that.
+  static func inputHasEnded(within milliseconds: Int32) -> Bool {
+    var watched = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+    guard unsafe poll(&watched, 1, milliseconds) > 0 else { return false }
+    var byte: UInt8 = 0
+    return unsafe read(0, &byte, 1) == 0
+  }
+
+  /// How it ended; nil while it runs.
+  var end: ChildEnd? {
+    if knownEnd == nil { knownEnd = Household.end(of: pid) }
+    return knownEnd
+  }
+
   /// Waits for its end, at most so long; nil when it still runs.
   func end(within seconds: Int) -> ChildEnd? {
     for _ in 0..<(seconds * 500) {
-      if let end = Household.end(of: pid) { return end }
+      if let end { return end }
       usleep(2000)
     }
     return nil

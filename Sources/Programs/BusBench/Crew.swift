@@ -24,6 +24,7 @@ struct Crew {
   ///
   /// - Parameter plans: the workers, readers first.
   /// - Returns: what they did and saw, in the same order.
+  /// - Throws: the first failure of one of them; all have been ended then.
   mutating func run(_ plans: [WorkerPlan]) throws(BenchError) -> [WorkerResult] {
     do throws(BenchError) {
       for plan in plans { try start(plan) }
@@ -63,13 +64,14 @@ struct Crew {
   ) throws(BenchError) {
     let deadline = seconds.map { ContinuousClock.now + .seconds($0) }
     while true {
+      // First the router: when it is gone, what the workers say follows from that.
+      try router?.check()
       try listen()
       let late = members.first { roles($0.plan.role) && !$0.told.contains(event) }
       guard let late else { return }
       if let seconds, let deadline, ContinuousClock.now > deadline {
         throw .stuck(late.plan.name, waitingFor: event.rawValue, seconds: seconds)
       }
-      try router?.check()
       _ = ChildProcess.wait(for: members.map(\.process), milliseconds: 100)
     }
   }

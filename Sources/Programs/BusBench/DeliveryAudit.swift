@@ -1,10 +1,14 @@
 /// What a reader got of each publisher's numbered messages: every number once and in order, or not.
 ///
-/// The expected number is the fast path: one compare and one store a message.
+/// The expected message is the fast path: one compare and one addition, no array.
 public struct DeliveryAudit: Sendable {
-  private var next: [UInt64]
+  /// The word of the message that comes next if nothing goes wrong: from the same publisher as the
+  /// last one, and not its last.
+  private var expected = MessageIdentity(publisher: 0, sequence: 0, isLast: false)
+  /// The next number of each publisher; that of `expected` is older than the truth.
+  private var stored: [UInt64]
   private var late: [LateMessages]
-  private var last: [UInt64?]
+  private var hasEnded: [Bool]
   /// Messages whose bytes were not what their publisher wrote; they count as nothing else.
   public private(set) var corrupt: UInt64 = 0
   /// Publishers whose last message has not arrived yet.
@@ -12,9 +16,9 @@ public struct DeliveryAudit: Sendable {
 
   /// An audit of publishers numbered from 0, each of whose messages are numbered from 0.
   public init(publishers: Int) {
-    next = Array(repeating: 0, count: publishers)
+    stored = Array(repeating: 0, count: publishers)
     late = Array(repeating: LateMessages(), count: publishers)
-    last = Array(repeating: nil, count: publishers)
+    hasEnded = Array(repeating: false, count: publishers)
     open = publishers
   }
 
@@ -25,18 +29,11 @@ public struct DeliveryAudit: Sendable {
   ///   - intact: false when its bytes are not what that publisher would have written.
   @inline(__always)
   public mutating func take(_ identity: MessageIdentity, intact: Bool) {
-    let publisher = identity.publisher
-    guard intact, publisher < next.count, last[publisher] == nil else {
-      takeOdd(identity, intact: intact)
-      return
-    }
-    let sequence = identity.sequence
-    if next[publisher] == sequence {
-      next[publisher] = sequence &+ 1
+    if identity == expected && intact {
+      expected = MessageIdentity(word: identity.word &+ 1)
     } else {
-      takeUnexpected(publisher, sequence)
+      takeOther(identity, intact: intact)
     }
-    if identity.isLast { end(publisher, sequence) }
   }
 
   /// Takes note of a message that is too short or too long for one of ours.
@@ -44,7 +41,7 @@ public struct DeliveryAudit: Sendable {
 
   /// Messages received, checked and counted once.
   public var received: UInt64 {
-    zip(next, late).reduce(0) { sum, one in sum + one.0 - one.1.missing }
+    stored.indices.reduce(0) { $0 + next($1) - late[$1].missing }
   }
 
   /// Messages that never came, as far as the numbers of later ones tell.
@@ -57,31 +54,37 @@ public struct DeliveryAudit: Sendable {
   public var outOfOrder: UInt64 { late.reduce(0) { $0 + $1.outOfOrder } }
 
   /// True when so many messages of every publisher have come or been passed over.
-  public func hasReached(_ count: UInt64) -> Bool { next.allSatisfy { $0 >= count } }
+  @inline(__always)
+  public func hasReached(_ count: UInt64) -> Bool {
+    expected.sequence >= count && stored.indices.allSatisfy { next($0) >= count }
+  }
 
+  private func next(_ publisher: Int) -> UInt64 {
+    publisher == expected.publisher ? expected.sequence : stored[publisher]
+  }
+
+  /// A message of another publisher, the last one, or one that should not have come.
   @inline(never)
-  private mutating func takeOdd(_ identity: MessageIdentity, intact: Bool) {
-    guard intact, identity.publisher < next.count else {
+  private mutating func takeOther(_ identity: MessageIdentity, intact: Bool) {
+    let publisher = identity.publisher
+    guard intact, publisher < stored.count else {
       corrupt += 1
       return
     }
-    takeUnexpected(identity.publisher, identity.sequence)
-  }
-
-  @inline(never)
-  private mutating func takeUnexpected(_ publisher: Int, _ sequence: UInt64) {
-    if sequence >= next[publisher] {
-      late[publisher].pass(over: next[publisher]..<sequence)
-      next[publisher] = sequence &+ 1
+    let sequence = identity.sequence
+    let next = next(publisher)
+    if sequence >= next {
+      late[publisher].pass(over: next..<sequence)
     } else {
       late[publisher].take(sequence)
     }
-  }
-
-  @inline(never)
-  private mutating func end(_ publisher: Int, _ sequence: UInt64) {
-    last[publisher] = sequence
-    open -= 1
+    stored[expected.publisher] = expected.sequence
+    expected = MessageIdentity(
+      publisher: publisher, sequence: max(next, sequence + 1), isLast: false)
+    if identity.isLast && !hasEnded[publisher] {
+      hasEnded[publisher] = true
+      open -= 1
+    }
   }
 }
 

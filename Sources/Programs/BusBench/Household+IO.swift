@@ -20,6 +20,8 @@ enum Household {
   ///   - environment: all of its variables, as `NAME=value`.
   ///   - errors: the file for its standard error; nil: ours.
   ///   - endSignal: what ends it when this program is interrupted.
+  /// - Returns: the running child, which nobody has waited for.
+  /// - Throws: `BenchError.system` when it cannot be started.
   static func start(
     _ path: String, _ arguments: [String], environment: [String], errors: String? = nil,
     endSignal: Int32
@@ -76,7 +78,12 @@ enum Household {
     return text(template)
   }
 
-  /// Removes a folder made by `makeFolder()`.
+  /// Takes over a folder that another process made.
+  static func adopt(folder: String) {
+    goods.withLock { goods in _ = goods.folders.insert(folder) }
+  }
+
+  /// Removes a folder made by `makeFolder()` or taken over.
   static func removeFolder(_ path: String) {
     goods.withLock { goods in
       guard goods.folders.remove(path) != nil else { return }

@@ -6,70 +6,72 @@ final class PrivateRouter {
   /// Its run directory.
   let directory: String
   private let folder: String
-  private let process: ChildProcess
+  private let keeper: ChildProcess
 
   /// Starts the `msg_router` that lies beside this program.
   ///
-  /// - Parameter plan: what it needs room for.
+  /// - Parameters:
+  ///   - plan: what it needs room for.
+  ///   - program: how to start its keeper.
   /// - Throws: `BenchError.router` with its own words when it does not get ready.
-  init(for plan: BenchPlan) throws(BenchError) {
-    let program = try Self.program()
+  init(for plan: BenchPlan, _ program: WorkerProgram) throws(BenchError) {
+    let path = try Self.path()
     folder = try Household.makeFolder()
     directory = folder + "/run"
-    let log = folder + "/router.log"
+    let order = KeeperPlan(router: [path] + Self.arguments(directory, plan), folder: folder)
     do throws(BenchError) {
-      process = try Household.start(
-        program, Self.arguments(directory, plan), environment: Self.environment(folder),
-        errors: log, endSignal: SIGTERM)
+      guard let text = try? JSONEncoder().encode(order) else {
+        throw .router("cannot be described as JSON")
+      }
+      keeper = try Household.start(
+        program.path, program.arguments + [String(decoding: text, as: UTF8.self)],
+        environment: Machine.environment, endSignal: SIGTERM)
     } catch {
       Household.removeFolder(folder)
       throw error
     }
-    try waitUntilReady(log)
+    do throws(BenchError) {
+      while try !isReady() { _ = ChildProcess.wait(for: [keeper], milliseconds: 100) }
+    } catch {
+      stop()
+      throw error
+    }
   }
 
   /// Throws when it is no longer there.
-  func check() throws(BenchError) {
-    _ = process.takeLines()
-    guard let end = Household.end(of: process.pid) else { return }
-    throw .router(end.text + words(of: folder + "/router.log"))
-  }
+  func check() throws(BenchError) { _ = try isReady() }
 
   /// Ends it and removes its folder.
   func stop() {
-    process.finish(signal: SIGTERM)
+    keeper.finish(within: 10)
     Household.removeFolder(folder)
   }
 
-  private func waitUntilReady(_ log: String) throws(BenchError) {
-    // As many steps of a tenth of a second as a slow machine may need.
-    for _ in 0..<150 {
-      _ = ChildProcess.wait(for: [process], milliseconds: 100)
-      if process.takeLines().contains(where: { $0.contains("ready") }) { return }
-      if !process.isTalking { break }
+  /// True when the keeper has just told that the router is ready.
+  private func isReady() throws(BenchError) -> Bool {
+    var ready = false
+    for text in keeper.takeLines() {
+      let line = try? JSONDecoder().decode(WorkerLine.self, from: Data(text.utf8))
+      if let failure = line?.failure {
+        throw .worker("router", text: failure.text, exitCode: failure.exitCode)
+      }
+      ready = ready || line?.event == .ready
     }
-    let end = process.finish(signal: SIGTERM)
-    let said = words(of: log)
-    Household.removeFolder(folder)
-    throw .router("did not get ready: it \(end?.text ?? "hung")\(said)")
+    if let end = keeper.end {
+      throw .router("lost its keeper, which \(end.text)")
+    }
+    return ready
   }
 
-  /// The last lines it wrote, if any.
-  private func words(of log: String) -> String {
-    guard let bytes = FileManager.default.contents(atPath: log), !bytes.isEmpty else { return "" }
-    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(5)
-    return "; it said: " + lines.joined(separator: " / ")
-  }
-
-  private static func program() throws(BenchError) -> String {
+  private static func path() throws(BenchError) -> String {
     guard let own = Machine.executable, let slash = own.lastIndex(of: "/") else {
       throw .router("cannot be found: this program's own file is gone; install BCS again")
     }
-    let path = own[...slash] + "msg_router"
-    guard unsafe access(String(path), X_OK) == 0 else {
+    let path = String(own[...slash]) + "msg_router"
+    guard unsafe access(path, X_OK) == 0 else {
       throw .router("is not at \(path); build it with 'make', or name a running one with --dir")
     }
-    return String(path)
+    return path
   }
 
   /// Room for the logs of all publishers, and again as much for what is being replaced.
@@ -78,15 +80,8 @@ final class PrivateRouter {
     let quota = max(256 << 20, 4 * log)
     let arena = max(1 << 30, (plan.publishers + plan.readers + 4) * quota)
     return [
-      "msg_router", "--dir", directory, "--arena", "\(arena)", "--agent-quota", "\(quota)",
+      "--dir", directory, "--arena", "\(arena)", "--agent-quota", "\(quota)",
       "--log-most", "\(max(plan.logBytes, 4 << 20))",
     ]
-  }
-
-  /// This user's own policy must not decide what is measured: the router sees no configuration.
-  private static func environment(_ folder: String) -> [String] {
-    let own = ["XDG_CONFIG_HOME=", "BCS_DIR="]
-    return Machine.environment.filter { variable in !own.contains { variable.hasPrefix($0) } }
-      + ["XDG_CONFIG_HOME=\(folder)"]
   }
 }

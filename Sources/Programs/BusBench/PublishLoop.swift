@@ -65,8 +65,10 @@ struct PublishLoop {
     }
   }
 
-  /// One message each time it is due, whether or not the last one was late: its payload carries
-  /// the time at which it should have been sent. Returns how many were sent, warm-up included.
+  /// One message each time it is due, whether or not the last one was late.
+  ///
+  /// Its payload carries the time at which it should have been sent. Returns how many were sent,
+  /// warm-up included.
   func pace(_ publisher: inout Publisher, _ topic: TopicHandle, rate: Double) throws -> UInt64 {
     let interval = ticksPerSecond / rate
     let count = max(1, UInt64((seconds ?? 1) * rate))

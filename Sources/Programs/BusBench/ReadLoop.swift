@@ -33,6 +33,7 @@ struct ReadLoop {
   /// - Parameters:
   ///   - reader: of the channel.
   ///   - attached: called once, when the warm-up of every publisher has arrived.
+  /// - Throws: `BusError`, or `WorkerFailure` when nothing arrives any more.
   mutating func run(_ reader: inout Reader, attached: () -> Void) throws {
     var isAttached = false
     while audit.open > 0 {

@@ -42,10 +42,13 @@ public struct StabilityRule: Equatable, Sendable {
   /// Without a ping-pong (one CPU) every run counts: nothing tells how the machine moved.
   public mutating func take(before: Double?, after: Double?) -> Bool {
     if let before, let after {
+      let isNumber = before.isFinite && after.isFinite
       let low = min(before, after)
       let high = max(before, after)
-      range = min(low, range?.lowerBound ?? low)...max(high, range?.upperBound ?? high)
-      if judgesFloor && !(high <= low * Self.mostMove) {
+      if isNumber {
+        range = min(low, range?.lowerBound ?? low)...max(high, range?.upperBound ?? high)
+      }
+      if judgesFloor && !(isNumber && high <= low * Self.mostMove) {
         repeated += 1
         return false
       }

@@ -130,6 +130,7 @@ struct IdleWatch {
   /// - Parameters:
   ///   - hasWaited: true when a whole timeout passed; else one of very many quick looks.
   ///   - audit: what arrived before, for the message.
+  /// - Throws: `WorkerFailure` when that has gone on for too long.
   mutating func note(hasWaited: Bool, _ audit: DeliveryAudit) throws {
     looks += 1
     guard hasWaited || looks & 0xFFFF == 0 else { return }

@@ -20,6 +20,10 @@ public struct WorkerCommand: ParsableCommand {
   ///
   /// - Throws: `ExitCode`, after the reason was told on standard output.
   public func run() throws {
+    if let keeper = try? JSONDecoder().decode(KeeperPlan.self, from: Data(plan.utf8)) {
+      try keep(keeper)
+      return
+    }
     guard let plan = try? JSONDecoder().decode(WorkerPlan.self, from: Data(plan.utf8)) else {
       throw ValidationError("a worker is started by 'bench', not by hand.")
     }
@@ -33,6 +37,15 @@ public struct WorkerCommand: ParsableCommand {
     } catch let error as BusError {
       link.fail(WorkerFailure(text: error.description, exitCode: error.code.exitCode))
       throw ExitCode(error.code.exitCode)
+    }
+  }
+
+  private func keep(_ plan: KeeperPlan) throws {
+    do throws(BenchError) {
+      try RouterKeeper(plan).run()
+    } catch {
+      WorkerLink().fail(WorkerFailure(text: error.description, exitCode: error.exitCode))
+      throw ExitCode(error.exitCode)
     }
   }
 }

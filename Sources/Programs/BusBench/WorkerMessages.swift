@@ -40,6 +40,8 @@ struct WorkerPlan: Codable, Equatable {
 /// One line from a worker to the program that started it.
 struct WorkerLine: Codable {
   enum Event: String, Codable {
+    /// The router is there; only its keeper tells this.
+    case ready
     /// Its reader is there; publishers may come.
     case subscribed
     /// Its publisher is there and warm.
