@@ -10,7 +10,10 @@ struct Publishing: ~Copyable {
   private static let step = Duration.milliseconds(200)
 
   private var publisher: Publisher
-  private let handle: TopicHandle
+  /// The topic for a whole body, a part, and the last part.
+  private let whole: TopicHandle
+  private let part: TopicHandle
+  private let last: TopicHandle
   private let topic: String
   private let chunk: Int?
   private let timeout: Duration
@@ -22,7 +25,9 @@ struct Publishing: ~Copyable {
   /// Opens a publisher for a topic.
   init(_ agent: Agent, topic: String, chunk: Int?, timeout: Double) throws {
     var publisher = try agent.publisher(on: topic)
-    handle = try publisher.topic(topic)
+    whole = try publisher.topic(topic)
+    part = publisher.handle(whole, flags: .more)
+    last = publisher.handle(whole, flags: .lastPart)
     self.publisher = publisher
     self.topic = topic
     self.chunk = chunk
@@ -50,10 +55,10 @@ struct Publishing: ~Copyable {
     if let chunk, body.count > chunk {
       for start in stride(from: 0, to: body.count, by: chunk) {
         let end = min(start + chunk, body.count)
-        try write(Array(body[start..<end]), end < body.count ? .more : .lastPart)
+        try write(Array(body[start..<end]), end < body.count ? part : last)
       }
     } else {
-      try write(body, [])
+      try write(body, whole)
     }
     messages += 1
     bytes += body.count
@@ -62,12 +67,12 @@ struct Publishing: ~Copyable {
   /// Returns when all that was published is safe in a log that the router knows.
   mutating func close() { publisher.close() }
 
-  private mutating func write(_ body: [UInt8], _ flags: MessageFlags) throws {
+  private mutating func write(_ body: [UInt8], _ handle: TopicHandle) throws {
     try Interrupt.check()
     let limit = Deadline(timeout)
     while true {
       do {
-        try publisher.publish(handle, body, flags: flags, timeout: min(limit.left, Self.step))
+        try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
         parts += 1
         return
       } catch BusError.resourceExhausted where !limit.isOver {

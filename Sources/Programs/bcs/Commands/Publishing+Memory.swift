@@ -1,0 +1,10 @@
+import BinaryComm
+
+extension Publisher {
+  /// Publishes the bytes of an array under a topic that was resolved before.
+  mutating func publish(
+    _ topic: TopicHandle, bytes: [UInt8], timeout: Duration
+  ) throws(BusError) {
+    try publish(topic, unsafe bytes.span.bytes, timeout: timeout)
+  }
+}
