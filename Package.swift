@@ -94,9 +94,13 @@ let package = Package(
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
-    tests("Unit", "BusRoutingTests", uses: ["BusRouting", "BusAccess", "BusWire", "BusTestSupport"]),
+    tests(
+      "Unit", "BusRoutingTests",
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
-    tests("Process", "ProcessTests", uses: ["BinaryComm", "BusTestSupport"]),
+    tests(
+      "Process", "ProcessTests",
+      uses: ["BinaryComm", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]
 )

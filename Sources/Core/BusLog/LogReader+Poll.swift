@@ -98,6 +98,7 @@ extension LogReader {
   @inlinable @inline(__always)
   mutating func isOwners(_ words: HeaderWords) -> Bool {
     if words.word3 == owner0, words.word4 == owner1 { return true }
+    if relay { return true }
     forgedCount &+= 1
     return false
   }

@@ -57,6 +57,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var storedCursor: UInt64
   @usableFromInline var cursorStep: UInt64
   @usableFromInline var gapPending: UInt64 = 0
+  @usableFromInline let relay: Bool
   @usableFromInline let owner0: UInt64
   @usableFromInline let owner1: UInt64
   @usableFromInline var receivedCount: UInt64 = 0
@@ -73,9 +74,11 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   /// A reader that begins where the publisher's gate said.
   ///
   /// `slot` is this reader's line in its own segment, nil for a reader that no publisher waits
-  /// for and nobody watches. Throws when the log is not the one announced.
+  /// for and nobody watches. `relay`: the router says that this log may carry others' messages.
+  /// Throws when the log is not the one announced.
   public init(
-    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?
+    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?,
+    relay: Bool = false
   ) throws(MemoryError) {
     let identity = try LogIdentity(reading: segment)
     let base = unsafe segment.base
@@ -91,6 +94,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     self.identity = identity
     self.mode = mode
     self.slot = slot
+    self.relay = relay
     unsafe ring = base + Int(identity.shape.ringOffset)
     mask = identity.shape.capacity - 1
     self.basePosition = basePosition

@@ -5,7 +5,7 @@ import BusWire
 /// A log made and sealed, not yet in use: what a service thread hands to the router and then to
 /// the publisher, which alone writes it from then on.
 @safe
-public struct PreparedLog: ~Copyable {
+public struct PreparedLog: ~Copyable, Sendable {
   /// Whose it is and how large.
   public let identity: LogIdentity
   let segment: OwnedSegment
@@ -23,6 +23,8 @@ public struct PreparedLog: ~Copyable {
 
   /// The memory file, for the router; owned by this value.
   public var descriptor: Int32 { segment.descriptor }
+  /// A second descriptor of the memory file, owned by the caller.
+  public func duplicateDescriptor() -> Int32 { segment.duplicateDescriptor() }
 }
 
 /// The words of a log that its publisher writes and readers watch, and where the records go.

@@ -80,6 +80,9 @@ public final class ReaderSegment: @unchecked Sendable {
   /// The memory file, for the router; owned by this object.
   public var descriptor: Int32 { segment.descriptor }
 
+  /// A second descriptor of the memory file, owned by the caller.
+  public func duplicateDescriptor() -> Int32 { segment.duplicateDescriptor() }
+
   /// A free line, nil when all of them are in use.
   public func takeSlot() -> CursorSlot? {
     guard let index = free.withLock({ $0.slots.popLast() }) else { return nil }

@@ -31,7 +31,7 @@ extension WindowGate {
   }
 
   /// The publisher is gone: nobody can join any more.
-  func finish() {
+  public func end() {
     state.withLock { state in
       state.log = nil
       state.readers.removeAll()

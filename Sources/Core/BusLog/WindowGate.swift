@@ -77,9 +77,9 @@ public final class WindowGate: @unchecked Sendable {
     var departed: UInt32 = 0
   }
 
-  let limitStorage: UnsafeMutableRawPointer
+  private let limitWord = HeapWord()
   /// First position the publisher may not write; 0 = closed, the publisher looks here again.
-  public let limit: OwnedWord64
+  public var limit: OwnedWord64 { limitWord.word }
   let state = Mutex(State())
   let stall: StallPolicy
   /// Called, outside the lock, with each reader this gate evicted and why.
@@ -87,14 +87,9 @@ public final class WindowGate: @unchecked Sendable {
 
   /// A gate that evicts by `stall` and reports to `onEvict`.
   public init(stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void) {
-    unsafe limitStorage = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 128)
-    unsafe limitStorage.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
-    limit = unsafe OwnedWord64(at: limitStorage)
     self.stall = stall
     self.onEvict = onEvict
   }
-
-  deinit { unsafe limitStorage.deallocate() }
 
   /// Adds lossless readers that subscribed before this stream existed: the window stays at the
   /// stream's start until each has named its slot.
@@ -148,8 +143,15 @@ public final class WindowGate: @unchecked Sendable {
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
   }
 
-  /// The readers taken in, by attachment; for hand-in after a router restart.
-  public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
+  /// The lowest position that a reader with a known slot still needs, nil without such readers.
+  public var lowestCursor: UInt64? {
+    state.withLock { state in
+      state.readers.compactMap { $0.link?.cursor.loadAcquire() }.min()
+    }
+  }
+
+  /// Makes the publishing thread come here before its next message.
+  public func close() { state.withLock { _ in limit.storeRelaxed(0) } }
 }
 
 extension WindowGate.State {

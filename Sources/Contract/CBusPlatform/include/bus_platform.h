@@ -110,6 +110,15 @@ int plat_barrier_everywhere(void);
 /// A full memory barrier on every running thread of this process.
 int plat_barrier_own_threads(void);
 
+/// An event descriptor, CLOEXEC and non-blocking, for a poll that another thread ends.
+int plat_event(void);
+/// Makes the event descriptor readable.
+void plat_event_raise(int event);
+/// Makes it unreadable again.
+void plat_event_clear(int event);
+/// Names the calling thread, at most 15 bytes.
+void plat_name_thread(const char *name);
+
 // --- Processes -------------------------------------------------------------------------------
 
 /// A descriptor that becomes readable when the process ends.
