@@ -13,12 +13,12 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Print JSON lines with stable field names.")
   var json = false
 
-  @Option(help: "How much to say on standard error: error, warning, notice or debug.")
+  @Option(help: "Least level that is said on standard error: trace to error.")
   var logLevel = LogLevel.notice
 
   /// Says something about the work on standard error, if the level asks for it.
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
-    guard level <= logLevel else { return }
+    guard level >= logLevel else { return }
     Output.note(json ? JSON.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
   }
 
@@ -30,21 +30,17 @@ struct CommonOptions: ParsableArguments {
 
 /// How much a command says on standard error.
 enum LogLevel: String, ExpressibleByArgument, CaseIterable, Comparable {
-  case error
-  case warning
-  case notice
+  case trace
   case debug
+  case info
+  case notice
+  case warning
+  case error
 
+  /// Less means that more is said.
   static func < (left: LogLevel, right: LogLevel) -> Bool { left.rank < right.rank }
 
-  private var rank: Int {
-    switch self {
-    case .error: 0
-    case .warning: 1
-    case .notice: 2
-    case .debug: 3
-    }
-  }
+  private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
 /// The name a command-line agent registers under.

@@ -48,7 +48,7 @@ struct Program {
       return 1
     }
     let hint = Spelling.hint(for: arguments, in: BCS.self)
-    let text = BCS.message(for: error) + (hint.map { " Did you mean '\($0)'?" } ?? "")
+    let text = BCS.message(for: error) + (hint.map { ". Did you mean '\($0)'?" } ?? "")
     Failure(
       text, remedy: "See `\(helpCall(arguments))`.", exitCode: Failure.usage, name: "USAGE"
     ).show(asJSON: isJSON)

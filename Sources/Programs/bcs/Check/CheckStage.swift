@@ -61,7 +61,7 @@ final class CheckStage {
 
   private func launch(_ words: [String], input: ChildProcess.Stream) throws -> ChildProcess {
     common.log(.debug, "starting bcs \(words.joined(separator: " "))")
-    let quiet = common.logLevel >= .debug ? [] : ["--log-level", "error"]
+    let quiet = common.logLevel <= .debug ? [] : ["--log-level", "error"]
     let child = try ChildProcess(
       System.programPath, words + ["--dir", directory] + quiet, output: .pipe, input: input)
     children.append(child)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusHardware
+import Glibc
 
 /// Says what the machine gives, and what is wrong.
 struct DoctorCommand: ParsableCommand {
@@ -113,7 +114,7 @@ struct BusFindings {
       return finding(.degraded, "none", "Agents cannot register: start a router with `bcs up`.")
     }
     do {
-      let session = try Session.open(common, name: NameOptions().resolved("doctor"), wait: 1)
+      let session = try Session.open(common, name: "cli.doctor.\(getpid())", wait: 1)
       defer { session.agent.close() }
       let row = try session.agent.query(.router).first ?? [:]
       let agents = row["agents"] ?? "?"

@@ -11,14 +11,16 @@ struct Rate: ExpressibleByArgument {
   }
 }
 
-/// A number of bytes, as in `4096`, `64KiB` or `1 MiB`.
+/// A number of bytes, as in `4096`, `64K` or `1MiB`.
 struct ByteSize: ExpressibleByArgument {
   let bytes: Int
 
   init?(argument: String) {
     let digits = argument.prefix { $0.isASCII && $0.isNumber }
     let unit = argument[digits.endIndex...].filter { $0 != " " }
-    let shifts = ["": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30]
+    let shifts = [
+      "": 0, "B": 0, "K": 10, "KiB": 10, "M": 20, "MiB": 20, "G": 30, "GiB": 30,
+    ]
     guard let count = Int(digits), count > 0, let shift = shifts[unit],
       count <= Int.max >> 40
     else { return nil }
@@ -62,7 +64,7 @@ struct Progress {
   init(_ what: String, of total: Int, _ common: CommonOptions) {
     self.what = what
     self.total = total
-    isOn = Terminal.isTerminal(2) && !common.json && common.logLevel >= .notice && total > 1
+    isOn = Terminal.isTerminal(2) && !common.json && common.logLevel <= .notice && total > 1
     nextNs = System.monotonicNs + 1_000_000_000
   }
 

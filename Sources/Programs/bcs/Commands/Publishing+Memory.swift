@@ -7,4 +7,9 @@ extension Publisher {
   ) throws(BusError) {
     try publish(topic, unsafe bytes.span.bytes, timeout: timeout)
   }
+
+  /// As `publish`, without waiting.
+  mutating func tryPublish(_ topic: TopicHandle, bytes: [UInt8]) throws(BusError) {
+    try tryPublish(topic, unsafe bytes.span.bytes)
+  }
 }

@@ -75,8 +75,13 @@ struct Publishing: ~Copyable {
         try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
         parts += 1
         return
-      } catch BusError.resourceExhausted where !limit.isOver {
-        try Interrupt.check()
+      } catch {
+        switch error {
+        case .resourceExhausted, .timeout:
+          if limit.isOver { throw error }
+          try Interrupt.check()
+        default: throw error
+        }
       }
     }
   }

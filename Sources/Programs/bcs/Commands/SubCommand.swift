@@ -102,9 +102,11 @@ struct SubCommand: ParsableCommand {
 
   private func finish(_ receiving: inout Receiving, _ session: Session) throws {
     let lost = receiving.lost
+    // Our own leave is no news.
+    session.agent.onRouterChange { _ in }
     receiving.close()
     session.agent.close()
-    guard common.logLevel >= .notice else { return }
+    guard common.logLevel <= .notice else { return }
     Output.note(
       common.json
         ? JSON.line([("received", .integer(receiving.received)), ("lost", .unsigned(lost))])

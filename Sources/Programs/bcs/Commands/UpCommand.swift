@@ -11,7 +11,7 @@ struct UpCommand: ParsableCommand {
 
       Examples:
         bcs up
-        bcs up --dir /run/bcs --arena 4GiB --policy policy.yaml
+        bcs up --dir /run/bcs --arena 4G --policy policy.yaml
         bcs up --demo
       """)
 
@@ -53,14 +53,22 @@ struct RouterOptions: ParsableArguments {
     completion: .file(extensions: ["yaml", "yml"]))
   var policy: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "In which agents come back after a router was killed (default 2).", valueName: "seconds"))
+  var grace: String?
+  @Flag(help: "Take logs in huge pages.")
+  var hugePages = false
+
   /// The command line of the router.
   func arguments(_ common: CommonOptions) -> [String] {
     let pairs: [(String, String?)] = [
       ("--dir", common.dir), ("--arena", arena), ("--agent-quota", agentQuota),
       ("--log-first", logFirst), ("--log-most", logMost), ("--stall", stall),
-      ("--policy", policy),
+      ("--policy", policy), ("--grace", grace),
     ]
     var words = pairs.flatMap { name, value in value.map { [name, $0] } ?? [] }
+    if hugePages { words.append("--huge-pages") }
     if common.json { words.append("--json") }
     if common.logLevel != .notice { words += ["--log-level", common.logLevel.rawValue] }
     return words
