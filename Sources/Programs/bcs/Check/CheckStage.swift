@@ -29,7 +29,7 @@ final class CheckStage {
   /// Starts the router; also after it was killed.
   func startRouter() throws {
     let child = try ChildProcess(
-      System.sibling("msg_router"), ["--dir", directory] + routerOptions, output: .pipe)
+      System.sibling("msg_router"), ["--dir", directory] + routerOptions + quiet, output: .pipe)
     router = child
     var lines = LineReader(child.output)
     while let line = try lines.next(.seconds(20)) {
@@ -59,9 +59,13 @@ final class CheckStage {
     Tap(name, try launch(words, input: .inherited), bytes: bytes)
   }
 
+  /// What children are told, so that only verdicts are printed.
+  private var quiet: [String] {
+    common.logLevel <= .debug ? ["--log-level", "debug"] : ["--log-level", "error"]
+  }
+
   private func launch(_ words: [String], input: ChildProcess.Stream) throws -> ChildProcess {
     common.log(.debug, "starting bcs \(words.joined(separator: " "))")
-    let quiet = common.logLevel <= .debug ? [] : ["--log-level", "error"]
     let child = try ChildProcess(
       System.programPath, words + ["--dir", directory] + quiet, output: .pipe, input: input)
     children.append(child)

@@ -53,3 +53,10 @@ struct Verdicts {
     }
   }
 }
+
+extension Verdict {
+  /// The same line as a failure.
+  func failing(_ problem: String) -> Verdict {
+    Verdict(scenario, who, facts, problem: problem)
+  }
+}

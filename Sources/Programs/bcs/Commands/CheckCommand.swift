@@ -10,5 +10,7 @@ struct CheckCommand: ParsableCommand {
       """,
     subcommands: [
       CheckPolicy.self, CheckFiles.self, PublishFilesRole.self, ReadFilesRole.self,
+      CheckLossy.self, CheckKill.self, CheckEvict.self, PublishCountRole.self,
+      ReadCountRole.self,
     ])
 }
