@@ -176,6 +176,7 @@ public final class Agent: Sendable {
   /// Leaves the bus. What was published is in registered logs, so readers still get all of it.
   public func close() {
     pool.withLock { $0.closeAll() }
+    core.state.withLock { $0.isLeaving = true }
     core.post(.goodbye)
     for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
       core.bell.ring()

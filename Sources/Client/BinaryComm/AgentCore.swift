@@ -30,6 +30,8 @@ final class AgentCore: Sendable {
     var subscriptions: [UInt32: SubscriptionCore] = [:]
     var identity: Identity?
     var limits = Limits()
+    /// Said goodbye: the end of the connection is wanted.
+    var isLeaving = false
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
   }
 

@@ -7,32 +7,41 @@ public import BusWire
 /// whole when they were lent; a hostile publisher may change them later, so take each decision on
 /// a copy, and never read the same byte twice for one.
 @frozen @safe
-public struct Message: ~Copyable, ~Escapable {
-  /// The header's eight words; validated, a private copy.
-  public let words: HeaderWords
-  /// Header extension: items, see `ExtensionReader`.
-  public let items: RawSpan
-  /// Payload bytes.
-  public let payload: RawSpan
-  /// Messages of the publisher's stream before this one.
-  public let sequence: UInt64
-  /// Messages of that stream that were lost directly before this one; always 0 when lossless.
-  public let gapBefore: UInt64
+public struct Message: ~Escapable, BitwiseCopyable {
+  @usableFromInline let record: Record
   @usableFromInline let topics: Unmanaged<StreamTopics>
 
   @inlinable @inline(__always)
   @_lifetime(copy record)
   init(_ record: borrowing Record, _ topics: Unmanaged<StreamTopics>) {
-    words = record.header
-    items = record.items
-    payload = record.payload
-    sequence = record.sequence
-    gapBefore = record.gapBefore
+    self.record = copy record
     unsafe self.topics = topics
   }
 
+  /// The header's eight words; validated, a private copy.
+  @inlinable public var words: HeaderWords { record.header }
   /// When it was published, nanoseconds since the Unix epoch.
-  @inlinable public var timestampNs: UInt64 { words.word2 }
+  @inlinable public var timestampNs: UInt64 { record.header.word2 }
   /// The publisher's UUID; checked against the log it came from.
-  @inlinable public var source: BusUUID { BusUUID(word0: words.word3, word1: words.word4) }
+  @inlinable public var source: BusUUID {
+    BusUUID(word0: record.header.word3, word1: record.header.word4)
+  }
+  /// Messages of the publisher's stream before this one.
+  @inlinable public var sequence: UInt64 { record.sequence }
+  /// Messages of that stream that were lost directly before this one; always 0 when lossless.
+  @inlinable public var gapBefore: UInt64 { record.gapBefore }
+
+  /// Payload bytes.
+  @inlinable
+  public var payload: RawSpan {
+    @_lifetime(copy self)
+    get { record.payload }
+  }
+
+  /// Header extension: items, see `ExtensionReader`.
+  @inlinable
+  public var items: RawSpan {
+    @_lifetime(copy self)
+    get { record.items }
+  }
 }

@@ -21,6 +21,8 @@ final class PublisherCore: Sendable {
     var refused: BusError?
     var inFlight = false
     var ready: PreparedLog?
+    /// The publishing thread holds the ready log and is about to go over to it, or to give it back.
+    var moving = false
     var readers: [AttachmentID: Incarnation] = [:]
     var ended: BusError?
 
@@ -230,13 +232,17 @@ final class PublisherCore: Sendable {
   func takeReady() -> PreparedLog? {
     state.withLock { state in
       guard !state.inFlight, state.hasReady else { return nil }
+      state.moving = true
       return state.ready.take()
     }
   }
 
   func giveBack(_ log: consuming PreparedLog) {
     var held: PreparedLog? = consume log
-    state.withLock { $0.ready = held.take() }
+    state.withLock { state in
+      state.ready = held.take()
+      state.moving = false
+    }
   }
 
   /// The publisher writes this generation now, from this position on.
@@ -245,6 +251,7 @@ final class PublisherCore: Sendable {
       if let at = state.logs.firstIndex(where: { $0.generation == generation }) {
         state.logs[at].basePosition = position
       }
+      state.moving = false
       return state.stream
     }
     guard let stream, generation > 0 else { return }
@@ -262,12 +269,20 @@ final class PublisherCore: Sendable {
   // MARK: Restart of the router
 
   /// Every log that some reader may still need, oldest first.
+  ///
+  /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
+  /// publisher asks for another. One that the publisher is going over to is waited for.
   func handIn() -> [(
     stream: StreamID, generation: UInt32, capacity: UInt64, segmentBytes: UInt64, current: Bool,
     descriptor: Descriptor
   )] {
-    state.withLock { state in
+    for _ in 0..<500 where state.withLock({ $0.moving }) { pauseMs(1) }
+    return state.withLock { state in
       guard let stream = state.stream else { return [] }
+      if state.hasReady {
+        state.ready = nil
+        state.logs.removeAll { $0.basePosition == .max }
+      }
       let newest = state.logs.last { $0.basePosition != .max }?.generation
       return state.logs.map { log in
         (

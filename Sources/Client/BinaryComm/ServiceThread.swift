@@ -78,7 +78,7 @@ extension AgentCore {
   /// The socket ended: everything mapped goes on, requests ask again when a router is back.
   func lose() {
     let pending = state.withLock { state in
-      if state.link == .up { state.link = .down }
+      if state.link == .up, !state.isLeaving { state.link = .down }
       state.socket = nil
       state.outbox.removeAll()
       let pending = Array(state.pending.values)
@@ -86,6 +86,7 @@ extension AgentCore {
       return pending
     }
     for reply in pending { reply.finish(.lost) }
+    guard state.withLock({ $0.link == .down }) else { return }
     tellRouterChange(false)
   }
 

@@ -30,3 +30,12 @@ final class Signal: Sendable {
     return true
   }
 }
+
+/// Sleeps until the word, of this process, has another value than the one seen.
+func sleep(on word: HeapWord, seen: UInt64) {
+  let low = UInt32(truncatingIfNeeded: seen)
+  _ = unsafe plat_futex_wait(word.word.address, low, 60_000_000_000)
+}
+
+/// Wakes the threads of this process that sleep on the word.
+func wake(_ word: HeapWord) { _ = unsafe plat_futex_wake(word.word.address, .max) }

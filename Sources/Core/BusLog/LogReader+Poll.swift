@@ -61,12 +61,10 @@ extension LogReader {
       sequence &+= 1
       guard isOwners(words) else { continue }
       taken &+= 1
-      let extra = Int(words.extensionLength)
-      let record = unsafe Record(
-        header: words, items: RawSpan(_unsafeStart: at + 64, byteCount: extra),
-        payload: RawSpan(_unsafeStart: at + 64 + extra, byteCount: Int(words.length)),
-        sequence: sequence &- 1, gapBefore: 0)
-      try body(record)
+      try unsafe withUnsafePointer(to: words) { header throws(Failure) in
+        try body(
+          unsafe Record(header: header, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
+      }
     }
     return state == .evicted ? 0 : taken
   }

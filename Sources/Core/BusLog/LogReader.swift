@@ -69,7 +69,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   public internal(set) var superseded: UInt64 = 0
   var final = UInt64.max
   let slot: CursorSlot?
-  @usableFromInline var scratch: [UInt64] = []
+  @usableFromInline var scratch: UnsafeMutableRawPointer
+  var scratchBytes = 4096
 
   /// A reader that begins where the publisher's gate said.
   ///
@@ -90,6 +91,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard start.position >= basePosition, start.position % 64 == 0 else {
       throw .layout(field: "base position", value: basePosition)
     }
+    unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     self.segment = segment
     self.identity = identity
     self.mode = mode
@@ -111,6 +113,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     sequence = start.sequence
     cursorStep = identity.shape.eighth
   }
+
+  deinit { unsafe scratch.deallocate() }
 
   /// Bytes of the ring.
   @inlinable var capacity: UInt64 { mask &+ 1 }

@@ -23,7 +23,9 @@ public struct LogProgress: Hashable, Sendable {
 public protocol LogProbe {
   /// What the log says now; the words are the publisher's and may be any value.
   ///
-  /// - Parameter hotOffset: where the log's hot block lies, from its checked identity.
+  /// - Parameters:
+  ///   - log: the log's descriptor.
+  ///   - hotOffset: where the log's hot block lies, from its checked identity.
   /// - Returns: nil when the log cannot be read.
   func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress?
 }

@@ -73,8 +73,9 @@ struct BusStream {
   let publisherName: String
   let publisherUUID: BusUUID
   let channel: Topic
-  /// By rising generation; the last is the one being written. Empty while a router that took
-  /// over knows the stream from its readers only.
+  /// By rising generation; the last is the one being written.
+  ///
+  /// Empty while a router that took over knows the stream from its readers only.
   var logs: [StreamLog] = []
   var attachments: Set<AttachmentID> = []
   var end: End?

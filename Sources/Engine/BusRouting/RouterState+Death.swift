@@ -44,12 +44,18 @@ extension RouterState {
     finish(id, end)
   }
 
-  /// Marks a stream as ended, tells its readers and answers joins that wait.
+  /// Marks a stream as ended and tells its readers.
+  ///
+  /// Whoever the publisher did not let in is let in first, even before it asks: a publisher may
+  /// publish and die at once, and a reader that hears of the end without a start reads nothing.
   mutating func finish(_ id: StreamID, _ end: BusStream.End) {
     streams[id]?.end = end
     guard let stream = streams[id] else { return }
     for attachment in stream.attachments.sorted() {
-      if case .attached = attachments[attachment]?.phase { joinEnded(attachment) }
+      switch attachments[attachment]?.phase {
+      case .announced, .attached: joinEnded(attachment)
+      default: break
+      }
     }
     let frame = StreamEndedFrame(
       stream: id, finalPosition: end.finalPosition, reason: end.reason)

@@ -10,7 +10,8 @@ extension RouterState {
     }
     guard segments.count == frame.segmentsExpected else {
       closeAll(segments)
-      let text = "A \(frame.kind) frame comes with \(frame.segmentsExpected) descriptors, "
+      let text =
+        "A \(frame.kind) frame comes with \(frame.segmentsExpected) descriptors, "
         + "this one came with \(segments.count)."
       refuse(asker, .invalid, text)
       act(.drop(asker.connection, reason: text))

@@ -13,11 +13,7 @@ extension RouterState {
     }
     attachments[frame.attachment]?.slot = frame.slot
     attachments[frame.attachment]?.phase = .attached
-    if streams[attachment.stream]?.end != nil {
-      joinEnded(frame.attachment)
-    } else {
-      askPublisher(frame.attachment, .news)
-    }
+    askPublisher(frame.attachment, .news)
   }
 
   /// Tells the publisher of a reader that waits to be joined, or is joined.
@@ -101,9 +97,8 @@ extension RouterState {
     freeLogs(of: stream.id)
   }
 
-  /// Ends one reading, whoever ends it.
-  ///
-  /// - Parameter tellPublisher: false when the publisher learns of the whole agent's end.
+  /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
+  /// agent's end.
   mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
     guard let attachment = attachments.removeValue(forKey: id) else { return }
     agents[attachment.reader]?.attachments.remove(id)

@@ -6,7 +6,8 @@ extension RouterState {
   mutating func connected(_ connection: ConnectionID, _ peer: Peer) {
     let ofUser = connectionsOfUser[peer.uid] ?? 0
     guard connections.count < limits.connections, ofUser < limits.connectionsPerUser else {
-      let text = "The router has \(connections.count) connections, \(ofUser) of them of user "
+      let text =
+        "The router has \(connections.count) connections, \(ofUser) of them of user "
         + "\(peer.uid): end some agents."
       refuse(Asker(connection: connection, request: 0), .resourceExhausted, text)
       act(.drop(connection, reason: text))
@@ -18,7 +19,8 @@ extension RouterState {
 
   mutating func greet(_ hello: HelloFrame, _ asker: Asker) {
     guard hello.layoutVersion == Self.layoutVersion else {
-      let text = "The agent was built with layout version \(hello.layoutVersion), the router with "
+      let text =
+        "The agent was built with layout version \(hello.layoutVersion), the router with "
         + "\(Self.layoutVersion): install the same release for both."
       refuse(asker, .incompatibleVersion, text)
       act(.drop(asker.connection, reason: text))

@@ -138,8 +138,8 @@ extension RouterState {
 
   /// Tells the reader of the stream's logs, which makes it a holder of each.
   ///
-  /// - Parameter newest: only the last log; otherwise every log that is not retired or that the
-  ///   reader holds already.
+  /// With `newest` that is the last log only, otherwise every log that is not retired or that the
+  /// reader holds already.
   mutating func announce(_ id: AttachmentID, _ delivery: Delivery, newest: Bool = false) {
     guard let attachment = attachments[id], let stream = streams[attachment.stream],
       let connection = agents[attachment.reader]?.connection

@@ -6,7 +6,7 @@ public import BusWire
 ///
 ///     var router = RouterState(identity, limits: RouterLimits(), policy: policy,
 ///                              sealer: sealer, probe: probe, clockPage: token)
-///     for action in router.handle(.frame(connection, request: 1, frame, segments)) { perform(action) }
+///     for action in router.handle(.frame(connection, request: 1, frame, [])) { … }
 ///
 /// Every descriptor token that comes in is either kept and closed later, exactly once, or closed
 /// in the same call. Memory is bounded by `RouterLimits`, whatever agents send.

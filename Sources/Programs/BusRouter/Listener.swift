@@ -13,7 +13,7 @@ struct Listener: ~Copyable {
     guard socket >= 0 else { throw .system("socket", errno) }
     unsafe unlink(path)
     // Nothing else runs in this process yet that could create a file under this mask.
-    let former = umask(openToOtherUsers ? 0 : 0o177)
+    let former = umask(openToOtherUsers ? 0o111 : 0o177)
     let reason = Self.bind(socket, path)
     umask(former)
     guard reason == 0 else {

@@ -10,7 +10,8 @@ import Glibc
 /// of them go, and a snapshot makes up for them once the queue is empty.
 struct OutQueue {
   static let newsMost = 256
-  static let answerBytesMost = 8 << 20
+  /// Room for the rows of some 90,000 attachments.
+  static let answerBytesMost = 32 << 20
 
   /// How the last attempt to send ended.
   enum Progress {

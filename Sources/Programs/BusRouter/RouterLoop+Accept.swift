@@ -70,7 +70,8 @@ extension RouterLoop {
         + "the hard limit (ulimit -Hn) or end agents"
       logger.error("\(line)")
     }
-    let text = "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
+    let text =
+      "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
       + "raise the hard limit and restart it."
     let frame = RouterFrame.error(
       ErrorFrame(code: BusErrorCode.resourceExhausted.rawValue, text: text))

@@ -48,11 +48,15 @@ extension RouterLoop {
   }
 
   /// Sends what waits, and asks for the snapshot when news were dropped and nothing waits any more.
-  func flush(_ connection: ConnectionID) {
+  ///
+  /// The snapshot also waits until the kernel says that the socket has room, so that a stopped
+  /// agent costs one snapshot when it reads again, not one for each time its queue is dropped.
+  func flush(_ connection: ConnectionID, socketHasRoom: Bool = false) {
     guard var link = links[connection] else { return }
     // Taken out while it sends, so that its array is not copied.
     links[connection] = nil
-    let progress = link.queue.send(to: link.socket, table) { table.release($0) }
+    var progress = link.queue.send(to: link.socket, table) { table.release($0) }
+    if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
     if owesSnapshot { link.queue.snapshotFollows() }
     watch(&link, connection, progress)
@@ -64,7 +68,8 @@ extension RouterLoop {
     }
   }
 
-  private func watch(_ link: inout Link, _ connection: ConnectionID, _ progress: OutQueue.Progress) {
+  private func watch(_ link: inout Link, _ connection: ConnectionID, _ progress: OutQueue.Progress)
+  {
     var wanted: UInt32 = 0
     if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
     if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }

@@ -8,14 +8,16 @@ extension RouterLoop {
   private static var answersMost: Int { 16 }
 
   func serve(_ connection: ConnectionID, _ ready: UInt32) {
-    if ready & PLAT_WANT_WRITE != 0 { flush(connection) }
+    if ready & PLAT_WANT_WRITE != 0 { flush(connection, socketHasRoom: true) }
     if ready & PLAT_WANT_READ != 0 { _ = receive(connection) }
     // Frames that came before the end are read first; only then is a hang-up the end.
     if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0 { end(connection) }
   }
 
-  /// The process has ended: what it still said counts, so that it is not lost that it closed a
-  /// stream. A child that inherited the socket could go on talking; that ends here, too.
+  /// Ends an agent whose process has ended, after what it still said.
+  ///
+  /// Else it would be lost that it closed a stream. A child that inherited the socket could go on
+  /// talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }

@@ -1,6 +1,7 @@
 public import BusAccess
 public import BusPorts
 import BusRouting
+import BusWire
 import CBusPlatform
 import Glibc
 import Logging
@@ -22,10 +23,16 @@ public enum RouterServer {
     _ configuration: RouterConfiguration, policy: Policy, freshKey: [UInt8],
     sealer: ([UInt8]) -> any TicketSealer, onReady: (RouterReady) -> Void
   ) throws(RouterFailure) {
+    try checkChannels(policy)
     let signals = plat_ending_signals()
     guard signals >= 0 else { throw .system("signalfd", -signals) }
     defer { close(signals) }
-    let descriptorsMost = Int(max(plat_raise_descriptors(), 256))
+    let descriptorsMost = Int(plat_raise_descriptors())
+    guard descriptorsMost >= 64 else {
+      throw RouterFailure(
+        "The router may open \(max(0, descriptorsMost)) descriptors, it needs 64 at least: raise "
+          + "the hard limit (ulimit -Hn).")
+    }
     let directory = try RunDirectory(
       configuration.directory, openToOtherUsers: configuration.openToOtherUsers)
     let lock = try RouterLock(directory.lockPath, freshKey: freshKey)
@@ -61,5 +68,16 @@ public enum RouterServer {
         ticksAreClock: clock.isUsable, descriptorsMost: descriptorsMost,
         degradations: degradations.lines))
     try loop.run { clock.calibrate() }
+  }
+
+  /// All channels have to fit into the frame that tells them to an agent.
+  private static func checkChannels(_ policy: Policy) throws(RouterFailure) {
+    let channels = policy.channelMap.channels
+    let bytes = channels.reduce(0) { $0 + $1.text.utf8.count + 10 }
+    guard bytes <= ControlFormat.frameBytesMost - 1024 else {
+      throw RouterFailure(
+        "The policy declares \(channels.count) channels, more than agents can be told "
+          + "(\(bytes) bytes): declare prefixes instead of each channel.")
+    }
   }
 }

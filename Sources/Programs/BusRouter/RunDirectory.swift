@@ -52,7 +52,8 @@ struct RunDirectory {
           + "name a directory of your own with --dir or BCS_DIR.")
     }
     // Passing through without reading or writing is what an open router sets itself.
-    guard status.st_mode & 0o066 == 0, status.st_mode & 0o011 == 0 || status.st_mode & 0o077 == 0o011
+    guard status.st_mode & 0o066 == 0,
+      status.st_mode & 0o011 == 0 || status.st_mode & 0o077 == 0o011
     else {
       let mode = String(status.st_mode & 0o777, radix: 8)
       throw RouterFailure(

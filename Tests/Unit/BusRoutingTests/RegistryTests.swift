@@ -98,7 +98,7 @@ struct RegistryTests {
   func budget() {
     var limits = RouterLimits()
     limits.agentBytes = World.readerBytes + 80_000
-    limits.arenaBytes = 3 * World.readerBytes + 100_000
+    limits.arenaBytes = 2 * World.readerBytes + 100_000
     var world = World(limits: limits)
     let a = world.agent("a")
     _ = world.publish(a, "a", "x")

@@ -24,6 +24,9 @@ struct World {
   private(set) var open: [DescriptorToken: UInt64] = [:]
   /// Everything ever sent to a connection, oldest first.
   private(set) var sent: [ConnectionID: [Sent]] = [:]
+  /// Every attachment and stream that was ever named.
+  private(set) var attachments: [AttachmentID] = []
+  private(set) var streams: [StreamID] = []
   private(set) var dropped: Set<ConnectionID> = []
   private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
@@ -57,6 +60,7 @@ struct World {
         }
         sent[connection, default: []].append(
           Sent(delivery: delivery, frame: frame, token: token))
+        remember(frame)
         if case .welcome(let welcome) = frame { incarnations[connection] = welcome.incarnation }
       case .close(let token):
         #expect(open.removeValue(forKey: token) != nil, "a descriptor was closed twice")
@@ -65,6 +69,11 @@ struct World {
       }
     }
     return actions
+  }
+
+  private mutating func remember(_ frame: RouterFrame) {
+    if case .announce(let announce) = frame { attachments.append(announce.attachment) }
+    if case .logAdded(let added) = frame { streams.append(added.stream) }
   }
 
   /// A descriptor of this size with this finding.
