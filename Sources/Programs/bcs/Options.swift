@@ -19,7 +19,8 @@ struct CommonOptions: ParsableArguments {
   /// Says something about the work on standard error, if the level asks for it.
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
     guard level >= logLevel else { return }
-    Output.note(json ? JSON.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
+    Output.note(
+      json ? JSON.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
   }
 
   /// Prints a listing to standard output.

@@ -5,11 +5,7 @@ struct Session {
   let agent: Agent
   let directory: String
 
-  /// Registers with the router of the run directory.
-  ///
-  /// - Parameters:
-  ///   - name: checked already.
-  ///   - wait: seconds to wait for a router.
+  /// Registers a name that was checked already, waiting `wait` seconds for a router.
   static func open(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
     let bus = try Bus.connect(to: common.dir)
     common.log(.debug, "connecting to \(bus.directory) as \(name)")

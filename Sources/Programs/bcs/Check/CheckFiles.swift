@@ -40,8 +40,10 @@ struct CheckFiles: ParsableCommand {
     let outcome = Result {
       try FileScenario(name: "files", stops: false, roots: roots, oracle: oracle)
         .run(stage, &verdicts)
-      try FileScenario(name: "files with a stopped reader", stops: true, roots: roots, oracle: oracle)
-        .run(stage, &verdicts)
+      try FileScenario(
+        name: "files with a stopped reader", stops: true, roots: roots, oracle: oracle
+      )
+      .run(stage, &verdicts)
     }
     let left = try stage.end()
     try outcome.get()
@@ -102,7 +104,10 @@ struct FileScenario {
     let readers = try (1...2).map { number in
       try stage.start(
         "reader \(number)",
-        ["check", "role-read-files", "--channel", channel, "--reader", "\(channel).reader\(number)"])
+        [
+          "check", "role-read-files", "--channel", channel, "--reader",
+          "\(channel).reader\(number)",
+        ])
     }
     let stream = try RawDigest()
     let raw = try stage.start(
@@ -167,7 +172,8 @@ struct FileScenario {
     var problem: String?
     if hash != oracle.manifest {
       let place = zip(lines, oracle.lines).enumerated().first { $0.element.0 != $0.element.1 }
-      problem = place.map { "file \($0.offset): \($0.element.0), sent \($0.element.1)" }
+      problem =
+        place.map { "file \($0.offset): \($0.element.0), sent \($0.element.1)" }
         ?? "\(lines.count) files came, \(oracle.lines.count) were sent"
     } else if reader.child.wait(.seconds(5)) != .code(0) {
       problem = "it did not end with code 0"

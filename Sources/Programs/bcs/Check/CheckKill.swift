@@ -64,7 +64,8 @@ struct CheckKill: ParsableCommand {
     victim.child.kill(SIGKILL)
     victim.child.wait()
     let isDone = try scene.wait(forEndOf: scene.all)
-    try verdicts.add(scene.judge(publisher: publisher, count: Self.count, hung: !publisher.hasEnded))
+    try verdicts.add(
+      scene.judge(publisher: publisher, count: Self.count, hung: !publisher.hasEnded))
     try verdicts.add(
       scene.judge(
         other, hung: !isDone && !other.hasEnded,
@@ -73,7 +74,8 @@ struct CheckKill: ParsableCommand {
 
   private func killRouter(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
     let reader = try scene.reader("reader")
-    let publisher = try scene.publisher("publisher", count: Self.count, ["--rate", "5000", "--stay"])
+    let publisher = try scene.publisher(
+      "publisher", count: Self.count, ["--rate", "5000", "--stay"])
     try scene.wait(for: reader, at: 500)
     scene.stage.killRouter()
     // Messages go on without a router.
@@ -96,7 +98,8 @@ struct CheckKill: ParsableCommand {
     let facts = late.facts("end")
     try verdicts.add(
       Verdict(
-        scene.name, late.name, facts.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) },
+        scene.name, late.name,
+        facts.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) },
         problem: facts["torn"] == 0 && facts["received"] ?? 0 > 0 ? nil : "it received nothing"))
   }
 

@@ -34,7 +34,7 @@ struct CheckLossy: ParsableCommand {
     // 50 messages each 10 ms are a tenth of 50,000 a second.
     let slow = try scene.reader("slow", ["--lossy", "--limit", "50", "--pause-ms", "10"])
     let publisher = try scene.publisher(
-      "publisher", count: count, ["--rate", "50000", "--report", "1000"])
+      "publisher", count: count, ["--rate", "50000", "--report", "100"])
     let isDone = try scene.wait(forEndOf: scene.all)
     try verdicts.add(scene.judge(publisher: publisher, count: count, hung: !publisher.hasEnded))
     for reader in [quick, slow] {

@@ -36,5 +36,7 @@ struct CheckPolicy: ParsableCommand {
 
   private func grants(_ grants: [Grant]) -> JSON { .list(grants.map { .text($0.description) }) }
 
-  private func patterns(_ patterns: [TopicPattern]) -> JSON { .list(patterns.map { .text($0.text) }) }
+  private func patterns(_ patterns: [TopicPattern]) -> JSON {
+    .list(patterns.map { .text($0.text) })
+  }
 }

@@ -101,7 +101,9 @@ final class CheckStage {
     Leftovers.remove(directory)
     let grown = Int(Leftovers.sharedMemory) - Int(memoryBefore)
     var problems: [String] = []
-    if end != .code(0) { problems.append("the router ended with \(end.map { "\($0)" } ?? "a hang")") }
+    if end != .code(0) {
+      problems.append("the router ended with \(end.map { "\($0)" } ?? "a hang")")
+    }
     if !files.isEmpty { problems.append("files left: \(files.joined(separator: ", "))") }
     if held.streams > 0 { problems.append("\(held.streams) streams left in the router") }
     if held.files > filesBefore {

@@ -130,7 +130,7 @@ struct NumberLedger {
   private var firstWrong: String?
   private var gapsBefore: UInt64 = 0
   private var voided = 0
-  private var voidedTorn = 0
+  private var voidedWrong = 0
 
   mutating func take(_ message: ReceivedMessage) {
     received += 1
@@ -143,7 +143,8 @@ struct NumberLedger {
     let expected = next[message.publisher, default: 0] + message.gapBefore
     if number != expected {
       disorder += 1
-      firstWrong = firstWrong ?? "disorder number \(number) expected \(expected) "
+      firstWrong =
+        firstWrong ?? "disorder number \(number) expected \(expected) "
         + "gap \(message.gapBefore) sequence \(message.sequence)\n"
     }
     next[message.publisher] = number + 1
@@ -153,7 +154,7 @@ struct NumberLedger {
   mutating func void(_ batch: [ReceivedMessage]) {
     evicted += 1
     voided += batch.count
-    voidedTorn += batch.count { NumberedBody.number(of: $0.payload) == nil }
+    voidedWrong += batch.count { NumberedBody.number(of: $0.payload) != $0.sequence }
   }
 
   /// The report as lines.
@@ -161,6 +162,6 @@ struct NumberLedger {
     counts.sorted { $0.key < $1.key }.map { "from \($0.key) \($0.value)\n" }.joined()
       + (firstWrong ?? "")
       + "end received \(received) gaps \(gaps) torn \(torn) disorder \(disorder) "
-      + "evicted \(evicted) void \(voided) void_torn \(voidedTorn)\n"
+      + "evicted \(evicted) void \(voided) void_wrong \(voidedWrong)\n"
   }
 }

@@ -74,7 +74,7 @@ final class CountScenario {
     if facts["evicted"] != evicted {
       problems.append("evicted \(facts["evicted"] ?? -1) times, expected \(evicted)")
     }
-    let names = ["received", "gaps", "torn", "disorder", "evicted", "void", "void_torn"]
+    let names = ["received", "gaps", "torn", "disorder", "evicted", "void", "void_wrong"]
     return Verdict(
       name, reader.name, names.compactMap { key in facts[key].map { (key, .integer($0)) } },
       problem: problems.isEmpty ? nil : problems.joined(separator: "; "))

@@ -104,7 +104,9 @@ extension [String: String] {
   func text(_ key: String) -> JSON { self[key].map { .text($0) } ?? .null }
 
   /// The number of a key; null when the router did not send one.
-  func number(_ key: String) -> JSON { self[key].flatMap(UInt64.init).map { .unsigned($0) } ?? .null }
+  func number(_ key: String) -> JSON {
+    self[key].flatMap(UInt64.init).map { .unsigned($0) } ?? .null
+  }
 
   /// The bytes of a key, for people.
   func bytes(_ key: String) -> JSON {

@@ -52,6 +52,10 @@ struct Demonstration {
     try waitForReader()
     try run("agent")
     try run("channel")
+    try measure()
+  }
+
+  private func measure() throws {
     try run("bench", "latency", "--short")
     try run("bench", "throughput", "--short")
   }

@@ -40,9 +40,7 @@ struct PubTemplate {
     self.parts = parts + [.literal(Array(rest))]
   }
 
-  /// The body of one message.
-  ///
-  /// - Parameter count: which one it is, from 1.
+  /// The body of one message, the `count`-th, from 1.
   func filled(count: Int) -> [UInt8] {
     var body: [UInt8] = []
     for part in parts {

@@ -10,7 +10,9 @@ enum Base64 {
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let group = bytes[start..<min(start + 3, bytes.count)]
       var bits = 0
-      for offset in 0..<3 { bits = bits << 8 | (offset < group.count ? Int(group[start + offset]) : 0) }
+      for offset in 0..<3 {
+        bits = bits << 8 | (offset < group.count ? Int(group[start + offset]) : 0)
+      }
       for place in 0..<4 {
         let digit = alphabet[bits >> (18 - 6 * place) & 63]
         text.append(place <= group.count ? digit : UInt8(ascii: "="))

@@ -7,7 +7,8 @@ struct Deadline {
     let (seconds, attoseconds) = timeout.components
     let wanted = UInt64(max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
     let ns = wanted.overflow ? UInt64.max / 2 : wanted.partialValue
-    atNs = System.monotonicNs &+ min(ns, UInt64.max / 2)
+    atNs =
+      System.monotonicNs &+ min(ns, UInt64.max / 2)
       &+ UInt64(max(0, attoseconds / 1_000_000_000))
   }
 
