@@ -112,7 +112,7 @@ final class PublisherCore: Sendable {
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
-          startSequence: start.sequence, deliverFrom: start.position)))
+          startSequence: start.sequence, departed: start.departed)))
   }
 
   private func link(_ join: JoinFrame, _ descriptor: Descriptor) -> WindowGate.Link? {

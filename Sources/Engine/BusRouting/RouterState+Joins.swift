@@ -40,10 +40,10 @@ extension RouterState {
     let frame =
       attachment.fromStart
       ? JoinedFrame(
-        attachment: id, generation: 0, startPosition: 0, startSequence: 0, deliverFrom: 0)
+        attachment: id, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
       : JoinedFrame(
         attachment: id, generation: generation, startPosition: end.finalPosition,
-        startSequence: end.sequence, deliverFrom: end.finalPosition)
+        startSequence: end.sequence, departed: 0)
     attachments[id]?.phase = .joined(frame)
     tell(attachment.reader, .joined(frame))
   }
@@ -58,7 +58,7 @@ extension RouterState {
     }
     guard case .attached = attachment.phase else { return }
     guard let log = stream.logs.first(where: { $0.shape.generation == frame.generation }),
-      frame.startPosition >= log.shape.basePosition, frame.deliverFrom >= frame.startPosition
+      frame.startPosition >= log.shape.basePosition
     else {
       refuse(asker, .invalid, "The join starts outside the logs of its stream.")
       return
