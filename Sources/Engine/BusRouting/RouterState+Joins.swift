@@ -70,7 +70,7 @@ extension RouterState {
       attachment.fromStart && isFirstThere
       ? JoinedFrame(
         attachment: frame.attachment, generation: 0, startPosition: 0, startSequence: 0,
-        deliverFrom: 0)
+        departed: frame.departed)
       : frame
     attachments[frame.attachment]?.phase = .joined(start)
     tell(attachment.reader, .joined(start))

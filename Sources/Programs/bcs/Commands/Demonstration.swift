@@ -56,8 +56,11 @@ struct Demonstration {
   }
 
   private func measure() throws {
-    try run("bench", "latency", "--short")
-    try run("bench", "throughput", "--short")
+    guard BCS.configuration.subcommands.contains(where: { $0._commandName == "bench" }) else {
+      return
+    }
+    try run("bench", "latency", "--runs", "1", "--duration", "0.5")
+    try run("bench", "throughput", "--runs", "1", "--duration", "0.5")
   }
 
   /// Waits until a subscription is known to the router, so that the next command has a reader.
