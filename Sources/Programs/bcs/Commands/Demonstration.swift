@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 
 /// The bus at work: a router, and the commands of bcs run one after another as a user would.
