@@ -149,6 +149,9 @@ public final class WindowGate: @unchecked Sendable {
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
   }
 
+  /// Every reader in the window or expected in it.
+  public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
+
   /// The lowest position that a reader with a known slot still needs, nil without such readers.
   public var lowestCursor: UInt64? {
     state.withLock { state in
