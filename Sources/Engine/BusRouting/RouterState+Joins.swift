@@ -63,8 +63,17 @@ extension RouterState {
       refuse(asker, .invalid, "The join starts outside the logs of its stream.")
       return
     }
-    attachments[frame.attachment]?.phase = .joined(frame)
-    tell(attachment.reader, .joined(frame))
+    // Who subscribed before the first record starts there, and what is overwritten by now is its
+    // gap: the publisher answers a lossy reader with where it is when the join arrives.
+    let isFirstThere = stream.logs.first?.shape.generation == 0
+    let start =
+      attachment.fromStart && isFirstThere
+      ? JoinedFrame(
+        attachment: frame.attachment, generation: 0, startPosition: 0, startSequence: 0,
+        departed: frame.departed)
+      : frame
+    attachments[frame.attachment]?.phase = .joined(start)
+    tell(attachment.reader, .joined(start))
   }
 
   /// The publisher does not, or does no longer, wait for this reader.
