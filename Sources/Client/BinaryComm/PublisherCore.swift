@@ -25,6 +25,8 @@ final class PublisherCore: Sendable {
     var moving = false
     var readers: [AttachmentID: Incarnation] = [:]
     var ended: BusError?
+    /// The readers that a snapshot of the router has named so far, nil outside of one.
+    var named: Set<AttachmentID>?
 
     var hasReady: Bool {
       switch ready {
@@ -94,6 +96,7 @@ final class PublisherCore: Sendable {
 
   func take(_ join: JoinFrame, _ descriptor: Descriptor?) {
     let attachment = join.attachment
+    _ = state.withLock { $0.named?.insert(attachment) }
     let start = descriptor.flatMap { descriptor in
       link(join, descriptor).flatMap { link in
         gate.join(
@@ -112,7 +115,7 @@ final class PublisherCore: Sendable {
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
-          startSequence: start.sequence, deliverFrom: start.position)))
+          startSequence: start.sequence, departed: start.departed)))
   }
 
   private func link(_ join: JoinFrame, _ descriptor: Descriptor) -> WindowGate.Link? {
@@ -130,6 +133,20 @@ final class PublisherCore: Sendable {
       return
     }
     gate.leave(attachment.value)
+  }
+
+  func beginSnapshot() { state.withLock { $0.named = [] } }
+
+  /// Readers that the router expects for this stream, as a snapshot repeats them.
+  func take(_ added: LogAddedFrame) { state.withLock { $0.named?.formUnion(added.expected) } }
+
+  /// What the snapshot did not name has left while frames were lost.
+  func endSnapshot() {
+    let named = state.withLock { $0.named.take() }
+    guard let named else { return }
+    for attachment in gate.attachments.map(AttachmentID.init) where !named.contains(attachment) {
+      leave(attachment)
+    }
   }
 
   func leave(everyoneOf incarnation: Incarnation) {

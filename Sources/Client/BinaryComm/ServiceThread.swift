@@ -135,8 +135,13 @@ extension AgentCore {
     case .join(let join): publisher(join.stream)?.take(join, descriptor)
     case .leave(let leave): publishers { $0.leave(leave.attachment) }
     case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
-    case .snapshotBegin: subscriptions { $0.beginSnapshot() }
-    case .snapshotEnd: subscriptions { $0.endSnapshot() }
+    case .logAdded(let added): publisher(added.stream)?.take(added)
+    case .snapshotBegin:
+      subscriptions { $0.beginSnapshot() }
+      publishers { $0.beginSnapshot() }
+    case .snapshotEnd:
+      subscriptions { $0.endSnapshot() }
+      publishers { $0.endSnapshot() }
     default: break
     }
   }

@@ -116,7 +116,7 @@ final class SubscriptionCore: Sendable {
       else { return nil }
       let start = WindowGate.Start(
         generation: joined.generation, position: joined.startPosition,
-        sequence: joined.startSequence)
+        sequence: joined.startSequence, departed: joined.departed)
       attachment.start = start
       state.attachments[joined.attachment] = attachment
       return OpenedStream(

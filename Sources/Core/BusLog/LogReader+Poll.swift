@@ -74,7 +74,7 @@ extension LogReader {
   mutating func settle(from first: UInt64, taken: Int) {
     count(taken)
     atomicMemoryFence(ordering: .acquiring)
-    if departedWord.loadRelaxed() != departed { checkWindow(from: first) }
+    if departedWord.loadRelaxed() != departed || isSuspect { checkWindow(from: first) }
     if position &- storedCursor >= cursorStep { storeCursor() }
   }
 
@@ -82,10 +82,23 @@ extension LogReader {
   mutating func count(_ taken: Int) { receivedCount &+= UInt64(truncatingIfNeeded: taken) }
 
   /// Someone left the publisher's window; was it this reader?
+  ///
+  /// Once it is out it is evicted, whether or not the publisher has written into its window yet:
+  /// later no sign would come.
   @usableFromInline @inline(never)
   mutating func checkWindow(from first: UInt64) {
-    departed = departedWord.loadRelaxed()
-    if reserveWord.loadAcquire() > first &+ capacity { state = .evicted }
+    let most = UInt64(BUS_HOT_DEPARTED_ENTRIES)
+    let now = departedWord.loadAcquire()  // SYNC: log.departed
+    var mine = false
+    for number in max(departed, now > most ? now - most : 0)..<max(now, departed) {
+      let at = unsafe departedList + Int(number % most) * 8
+      let name = unsafe WatchedWord64(at: at).loadRelaxed()
+      mine = mine || name == attachment
+    }
+    // Too many at once to have all their names: from now on every batch looks at `reserve`.
+    if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
+    departed = now
+    if mine || reserveWord.loadAcquire() > first &+ capacity { state = .evicted }
   }
 
   @inlinable @inline(__always)

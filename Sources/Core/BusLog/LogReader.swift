@@ -48,8 +48,11 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var basePosition: UInt64
   @usableFromInline var commitWord: WatchedWord64
   @usableFromInline var reserveWord: WatchedWord64
-  @usableFromInline var departedWord: WatchedWord32
-  @usableFromInline var departed: UInt32
+  @usableFromInline var departedWord: WatchedWord64
+  @usableFromInline var departed: UInt64
+  @usableFromInline var isSuspect = false
+  var departedList: UnsafeRawPointer
+  let attachment: UInt64
   var waitingWord: WatchedWord32
   @usableFromInline var position: UInt64
   @usableFromInline var knownCommit: UInt64
@@ -103,8 +106,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
     reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
     waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
-    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
-    departed = departedWord.loadRelaxed()
+    departedWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
+    departed = start.departed
+    attachment = slot?.attachment ?? 0
     owner0 = identity.agent.word0
     owner1 = identity.agent.word1
     position = start.position
@@ -157,7 +162,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
     reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
     waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
-    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    // The count goes on from log to log; `departed` stays what this reader has looked into.
+    departedWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
     knownCommit = position
     cursorStep = fresh.shape.eighth
     identity = fresh

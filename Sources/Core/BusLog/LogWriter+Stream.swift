@@ -88,6 +88,7 @@ extension LogWriter {
     let table = Int(BUS_LOG_TOPICS_OFFSET)
     unsafe (fresh.base + table).copyMemory(from: view.base + table, byteCount: topicsBytes)
     fresh.topicsUsed.storeRelease(UInt32(topicsBytes))
+    fresh.continueDepartures(of: view)
     fresh.reserve.storeRelease(position)
     fresh.sequence.storeRelease(sequence)
     fresh.commit.storeRelease(position)

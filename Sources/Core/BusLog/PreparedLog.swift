@@ -40,7 +40,8 @@ struct OwnLogView: @unchecked Sendable {
   let waiting: OwnedWord32
   let topicsUsed: OwnedWord32
   let last: OwnedWord32
-  let departed: OwnedWord32
+  let departed: OwnedWord64
+  let departedList: UnsafeMutableRawPointer
   let basePosition: UInt64
 
   init(_ log: borrowing PreparedLog, basePosition: UInt64) {
@@ -54,8 +55,28 @@ struct OwnLogView: @unchecked Sendable {
     waiting = unsafe OwnedWord32(at: hot + Int(BUS_HOT_WAITING))
     topicsUsed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_TOPICS))
     last = unsafe OwnedWord32(at: hot + Int(BUS_HOT_LAST))
-    departed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    departed = unsafe OwnedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
     self.basePosition = basePosition
+  }
+
+  /// Says who left the window, before any byte of that reader's window is written.
+  func note(departures: [UInt64]) {
+    guard !departures.isEmpty else { return }
+    var count = departed.loadRelaxed()
+    for attachment in departures {
+      let slot = Int(count % UInt64(BUS_HOT_DEPARTED_ENTRIES))
+      unsafe OwnedWord64(at: departedList + slot * 8).storeRelease(attachment)
+      count += 1
+      departed.storeRelease(count)  // SYNC: log.departed
+    }
+  }
+
+  /// Takes over what the log before this one said.
+  func continueDepartures(of old: OwnLogView) {
+    let bytes = Int(BUS_HOT_DEPARTED_ENTRIES) * 8
+    unsafe departedList.copyMemory(from: old.departedList, byteCount: bytes)
+    departed.storeRelease(old.departed.loadRelaxed())
   }
 
   /// The entry of the position index for the eighth in which a position lies.

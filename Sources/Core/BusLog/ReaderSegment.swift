@@ -34,6 +34,9 @@ public struct CursorSlot: Sendable {
 
   func close() { ticket.storeRelease(0) }
 
+  /// The attachment that the line serves.
+  var attachment: UInt64 { ticket.loadRelaxed() }
+
   /// Publishes how far the reader is.
   func show(cursor position: UInt64, received taken: UInt64, gaps lost: UInt64) {
     received.storeRelaxed(taken)

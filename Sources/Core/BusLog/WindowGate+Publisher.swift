@@ -9,7 +9,8 @@ import Synchronization
 struct GateView: Sendable {
   var limit: UInt64
   var version: UInt64
-  var departed: UInt32
+  /// Lossless readers that left since the last look.
+  var departures: [UInt64] = []
   /// Filled only when the version changed: the epochs of readers that may sleep.
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)]?
 }
@@ -41,15 +42,13 @@ extension WindowGate {
   /// Reads the cursors again, opens the limit, and returns it.
   func look(from version: UInt64) -> GateView {
     state.withLock { state in
-      guard let log = state.log else { return GateView(limit: 0, version: version, departed: state.departed) }
+      guard let log = state.log else { return GateView(limit: 0, version: version) }
       let commit = log.commit.loadRelaxed()
       var lowest = UInt64.max
-      let before = state.readers.count
-      state.readers.removeAll { reader in
+      state.removeReaders { reader in
         guard reader.lossless, let link = reader.link else { return false }
         return link.ticket.loadAcquire() != reader.attachment
       }
-      state.departed &+= UInt32(before - state.readers.count)
       for at in state.readers.indices where state.readers[at].lossless {
         state.readers[at].accept(commit: commit)
         lowest = min(lowest, state.readers[at].cursor)
@@ -60,7 +59,8 @@ extension WindowGate {
       let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
       limit.storeRelaxed(open)
       for at in state.readers.indices { state.readers[at].stall.pause() }
-      var view = GateView(limit: open, version: state.version, departed: state.departed)
+      var view = GateView(limit: open, version: state.version)
+      swap(&view.departures, &state.departures)
       if state.version != version { view.sleepers = state.sleepers }
       return view
     }
@@ -94,9 +94,8 @@ extension WindowGate {
         }
       }
       if !evicted.isEmpty {
-        state.readers.removeAll { reader in evicted.contains { $0.0 == reader.attachment } }
-        state.version += 1
-        state.departed &+= 1
+        state.removeReaders { reader in evicted.contains { $0.0 == reader.attachment } }
+        state.evicted.formUnion(evicted.map(\.0))
         limit.storeRelaxed(0)
       }
       return slowest
@@ -116,6 +115,17 @@ extension WindowGate.Reader {
 }
 
 extension WindowGate.State {
+  /// Takes readers out of the window and remembers whom, for the publisher to say so.
+  mutating func removeReaders(where leaves: (WindowGate.Reader) -> Bool) {
+    let gone = readers.filter(leaves)
+    guard !gone.isEmpty else { return }
+    readers.removeAll(where: leaves)
+    let lossless = gone.filter(\.lossless).map(\.attachment)
+    departures.append(contentsOf: lossless)
+    departed += UInt64(lossless.count)
+    version += 1
+  }
+
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)] {
     var seen: Set<UnsafeRawPointer> = unsafe []
     var found: [(epoch: WatchedWord32, segment: PeerSegment)] = []

@@ -52,9 +52,12 @@ public final class WindowGate: @unchecked Sendable {
     public var position: UInt64
     /// Messages of the stream before it.
     public var sequence: UInt64
+    /// Lossless readers that had left the window by then: a later one may be this reader.
+    public var departed: UInt64
 
     /// A start at a position of the stream, in the log of a generation.
-    public init(generation: UInt32, position: UInt64, sequence: UInt64) {
+    public init(generation: UInt32, position: UInt64, sequence: UInt64, departed: UInt64 = 0) {
+      self.departed = departed
       self.generation = generation
       self.position = position
       self.sequence = sequence
@@ -74,7 +77,10 @@ public final class WindowGate: @unchecked Sendable {
     var generation: UInt32 = 0
     var readers: [Reader] = []
     var version: UInt64 = 1
-    var departed: UInt32 = 0
+    var departed: UInt64 = 0
+    var departures: [UInt64] = []
+    /// Readers that may not come back under the same attachment: their start is gone.
+    var evicted: Set<UInt64> = []
   }
 
   private let limitWord = HeapWord()
@@ -110,20 +116,21 @@ public final class WindowGate: @unchecked Sendable {
     attachment: UInt64, link: Link, lossless: Bool, barrier: () -> Void
   ) -> Start? {
     state.withLock { state in
-      guard let log = state.log else { return nil }
+      guard let log = state.log, !state.evicted.contains(attachment) else { return nil }
       state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()
       if let at = state.readers.firstIndex(where: { $0.attachment == attachment }) {
         state.readers[at].link = link
         let position = state.readers[at].cursor
-        return Start(generation: 0, position: position, sequence: 0)
+        return Start(generation: 0, position: position, sequence: 0, departed: state.departed)
       }
       let commit = log.commit.loadRelaxed()
       state.readers.append(
         Reader(attachment: attachment, lossless: lossless, cursor: commit, link: link))
       return Start(
-        generation: state.generation, position: commit, sequence: log.sequence(at: commit))
+        generation: state.generation, position: commit, sequence: log.sequence(at: commit),
+        departed: state.departed)
     }
   }
 
@@ -134,14 +141,16 @@ public final class WindowGate: @unchecked Sendable {
         return nil
       }
       let link = state.readers[at].link
-      state.readers.remove(at: at)
-      state.version += 1
-      state.departed &+= 1
+      state.removeReaders { $0.attachment == attachment }
+      state.evicted.remove(attachment)
       limit.storeRelaxed(0)
       return link
     }
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
   }
+
+  /// Every reader in the window or expected in it.
+  public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
 
   /// The lowest position that a reader with a known slot still needs, nil without such readers.
   public var lowestCursor: UInt64? {

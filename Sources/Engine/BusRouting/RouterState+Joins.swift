@@ -40,10 +40,10 @@ extension RouterState {
     let frame =
       attachment.fromStart
       ? JoinedFrame(
-        attachment: id, generation: 0, startPosition: 0, startSequence: 0, deliverFrom: 0)
+        attachment: id, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
       : JoinedFrame(
         attachment: id, generation: generation, startPosition: end.finalPosition,
-        startSequence: end.sequence, deliverFrom: end.finalPosition)
+        startSequence: end.sequence, departed: 0)
     attachments[id]?.phase = .joined(frame)
     tell(attachment.reader, .joined(frame))
   }
@@ -58,13 +58,22 @@ extension RouterState {
     }
     guard case .attached = attachment.phase else { return }
     guard let log = stream.logs.first(where: { $0.shape.generation == frame.generation }),
-      frame.startPosition >= log.shape.basePosition, frame.deliverFrom >= frame.startPosition
+      frame.startPosition >= log.shape.basePosition
     else {
       refuse(asker, .invalid, "The join starts outside the logs of its stream.")
       return
     }
-    attachments[frame.attachment]?.phase = .joined(frame)
-    tell(attachment.reader, .joined(frame))
+    // Who subscribed before the first record starts there, and what is overwritten by now is its
+    // gap: the publisher answers a lossy reader with where it is when the join arrives.
+    let isFirstThere = stream.logs.first?.shape.generation == 0
+    let start =
+      attachment.fromStart && isFirstThere
+      ? JoinedFrame(
+        attachment: frame.attachment, generation: 0, startPosition: 0, startSequence: 0,
+        departed: frame.departed)
+      : frame
+    attachments[frame.attachment]?.phase = .joined(start)
+    tell(attachment.reader, .joined(start))
   }
 
   /// The publisher does not, or does no longer, wait for this reader.

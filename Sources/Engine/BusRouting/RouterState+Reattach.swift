@@ -19,8 +19,10 @@ extension RouterState {
       return
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
-    guard inGrace, isFormer(frame.incarnation.value), agents[frame.incarnation] == nil,
-      sealer.verifies(frame.ticket.bytes, for: claimed)
+    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value), agents[frame.incarnation] == nil,
+      // A router that was stopped in order took its key along. What is left to go by is what a new
+      // registration goes by too: the kernel's word on the user, and the policy on the name.
+      sealer.verifies(frame.ticket.bytes, for: claimed) || !identity.tookOver
     else {
       act(.close(segment.token))
       refuse(
@@ -33,8 +35,14 @@ extension RouterState {
       name: frame.name, category: frame.category, agent: frame.agent,
       incarnation: frame.incarnation)
     guard admit(claim, segment, connection.peer, asker) else { return }
+    inGrace = true
     agents[frame.incarnation]?.handsIn = true
     sendRegistered(frame.incarnation, connection.peer, asker)
+  }
+
+  private var mayBeginGrace: Bool {
+    guard !identity.tookOver else { return false }
+    return returnEndNs.map { nowNs < $0 } ?? true
   }
 
   /// Whether a former router made this number.

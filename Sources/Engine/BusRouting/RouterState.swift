@@ -35,6 +35,8 @@ public struct RouterState {
   var snapshotsOwed: Set<ConnectionID> = []
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
+  /// Until when agents of a router that was stopped in order may begin a grace by coming back.
+  var returnEndNs: UInt64?
   var inGrace: Bool
   private var lastNumber: UInt64
   private var actions: [RouterAction] = []
@@ -128,6 +130,7 @@ public struct RouterState {
 
   private mutating func tick(_ now: UInt64) {
     nowNs = now
+    if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
     guard inGrace else { return }
     guard let end = graceEndNs else {
       graceEndNs = now &+ limits.graceNs

@@ -29,7 +29,7 @@ struct Degradations {
         "The CPU's counter is not constant: timestamps come from the kernel, 22 ns instead of 10.")
     }
     if configuration.hugePages {
-      let sample = unsafe plat_memfd_huge("bcs-kind")
+      let sample = Kernel.memoryFile(huge: true)
       if sample >= 0 {
         kinds.append(sample)
       } else {
@@ -43,7 +43,7 @@ struct Degradations {
 
   private static func knowsNoexec() -> Bool {
     guard plat_forbidden() & PLAT_NO_NOEXEC_SEAL == 0 else { return false }
-    let sample = unsafe plat_memfd("bcs-kind")
+    let sample = Kernel.memoryFile(huge: false)
     guard sample >= 0 else { return false }
     defer { close(sample) }
     // The seal F_SEAL_EXEC is set only by a kernel that knows it.
@@ -51,13 +51,11 @@ struct Degradations {
   }
 
   private static func knowsPeerPidfd() -> Bool {
-    var ends: [Int32] = [-1, -1]
-    let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return false }
-    let found = plat_peer_pidfd(ends[0])
+    guard let ends = Kernel.socketPair() else { return false }
+    let found = plat_peer_pidfd(ends.0)
     if found >= 0 { close(found) }
-    close(ends[0])
-    close(ends[1])
+    close(ends.0)
+    close(ends.1)
     return found >= 0
   }
 }

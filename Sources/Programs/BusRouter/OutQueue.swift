@@ -107,11 +107,9 @@ struct OutQueue {
   }
 
   private static func send(_ frame: Waiting, to socket: Int32, _ table: DescriptorTable) -> Int32 {
-    guard let token = frame.token else {
-      return unsafe plat_send(socket, frame.bytes, frame.bytes.count, nil, 0)
-    }
+    guard let token = frame.token else { return Kernel.send(frame.bytes, nil, to: socket) }
     guard let descriptor = table.descriptor(of: token) else { return 0 }
-    return unsafe plat_send(socket, frame.bytes, frame.bytes.count, [descriptor], 1)
+    return Kernel.send(frame.bytes, descriptor, to: socket)
   }
 
   /// The tokens of everything that waits, for a connection that ends.

@@ -59,7 +59,7 @@ extension RouterLoop {
     if spare >= 0 { close(spare) }
     let socket = plat_accept(listener)
     if socket >= 0 { refuse(socket) }
-    spare = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+    spare = Kernel.openSpare()
   }
 
   private func refuse(_ socket: Int32) {
@@ -75,8 +75,7 @@ extension RouterLoop {
       + "raise the hard limit and restart it."
     let frame = RouterFrame.error(
       ErrorFrame(code: BusErrorCode.resourceExhausted.rawValue, text: text))
-    let bytes = frame.encode()
-    _ = unsafe plat_send(socket, bytes, bytes.count, nil, 0)
+    _ = Kernel.send(frame.encode(), nil, to: socket)
     close(socket)
   }
 }

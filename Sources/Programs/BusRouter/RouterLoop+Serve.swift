@@ -32,26 +32,19 @@ extension RouterLoop {
       guard let link = links[connection], link.queue.answers < Self.answersMost else {
         return false
       }
-      var descriptors = [Int32](repeating: -1, count: ControlFormat.descriptorsMost)
-      var count: Int32 = 0
-      let received = unsafe plat_receive(
-        link.socket, &room, room.count, &descriptors, Int32(descriptors.count), &count)
-      if received == -Int(EAGAIN) { return false }
-      if received == -Int(EMSGSIZE) {
+      switch Kernel.receive(link.socket, &room) {
+      case .nothing: return false
+      case .ended:
+        end(connection)
+        return false
+      case .oversize:
         let text =
           "A frame has at most \(ControlFormat.frameBytesMost) bytes and "
           + "\(ControlFormat.descriptorsMost) descriptors."
         handle(.unreadable(connection, request: 0, .invalid, text))
         return false
+      case .record(let bytes, let descriptors): take(bytes, descriptors, connection)
       }
-      guard received > 0 else {
-        for descriptor in descriptors.prefix(Int(count)) { close(descriptor) }
-        end(connection)
-        return false
-      }
-      take(
-        Array(room[..<min(received, room.count)]), Array(descriptors.prefix(Int(count))),
-        connection)
     }
     return true
   }
@@ -98,9 +91,11 @@ extension RouterLoop {
   private func discardUnread(_ socket: Int32) {
     var room = [UInt8](repeating: 0, count: 64)
     for _ in 0..<Self.recordsPerTurn {
-      var count: Int32 = 0
-      let received = unsafe plat_receive(socket, &room, room.count, nil, 0, &count)
-      guard received > 0 || received == -Int(EMSGSIZE) else { return }
+      switch Kernel.receive(socket, &room) {
+      case .nothing, .ended: return
+      case .oversize: break
+      case .record(_, let descriptors): for descriptor in descriptors { close(descriptor) }
+      }
     }
   }
 }

@@ -48,7 +48,7 @@ final class RouterLoop {
     inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, kindsOf: kinds)
     poller = plat_poller()
     timer = plat_timer(1_000_000_000)
-    spare = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+    spare = Kernel.openSpare()
     guard poller >= 0 else { throw .system("epoll_create1", -poller) }
     guard timer >= 0 else { throw .system("timerfd_create", -timer) }
     let sources = [(listener, Source.listener), (signals, .signals), (timer, .timer)]
@@ -75,7 +75,7 @@ final class RouterLoop {
     handle(.tick(nowNs: HostClock.monotonicNs()))
     var ready = [plat_ready_t](repeating: plat_ready_t(), count: 64)
     while true {
-      let count = unsafe plat_poll(poller, &ready, Int32(ready.count), -1)
+      let count = Kernel.poll(poller, &ready)
       guard count >= 0 else { throw .system("epoll_wait", -count) }
       for one in ready.prefix(Int(count)) {
         let connection = ConnectionID(one.key & (1 << Self.sourceShift - 1))

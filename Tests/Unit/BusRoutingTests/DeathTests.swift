@@ -32,7 +32,7 @@ struct DeathTests {
 
     mutating func join() {
       let frame = JoinedFrame(
-        attachment: attachment, generation: 0, startPosition: 0, startSequence: 0, deliverFrom: 0)
+        attachment: attachment, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
       world.say(publisher, .joined(frame))
     }
   }
@@ -69,7 +69,7 @@ struct DeathTests {
     pair.world.happen(.disconnected(pair.publisher))
     let zero = JoinedFrame(
       attachment: pair.attachment, generation: 0, startPosition: 0, startSequence: 0,
-      deliverFrom: 0)
+      departed: 0)
     let ended = StreamEndedFrame(stream: pair.stream, finalPosition: 640, reason: .died)
     #expect(pair.world.frames(to: pair.reader).suffix(2) == [.joined(zero), .streamEnded(ended)])
     pair.world.forgetSent()
@@ -98,7 +98,7 @@ struct DeathTests {
     pair.world.happen(.disconnected(pair.publisher))
     let end = JoinedFrame(
       attachment: attachment, generation: 0, startPosition: 640, startSequence: 10,
-      deliverFrom: 640)
+      departed: 0)
     #expect(pair.world.frames(to: late).dropLast().last == .joined(end))
   }
 

@@ -158,7 +158,7 @@ struct RandomRoutingTests {
       .joined(
         JoinedFrame(
           attachment: attachment, generation: small, startPosition: position,
-          startSequence: 0, deliverFrom: position)),
+          startSequence: 0, departed: position)),
       .joinRefused(JoinRefusedFrame(attachment: attachment, reason: "no")),
       .evict(EvictFrame(attachment: attachment, reason: "slow")),
       .retireLog(RetireLogFrame(stream: stream, generation: small)),

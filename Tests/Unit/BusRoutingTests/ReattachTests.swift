@@ -180,14 +180,24 @@ struct ReattachTests {
     #expect(world.open.isEmpty && world.router.agentCount == 0)
   }
 
-  @Test("who comes after the grace, or to a router that took nothing over, is fenced")
+  @Test("who comes after the grace is fenced")
   func tooLate() throws {
     let before = try Self.former()
     var world = Self.later()
     Self.endGrace(&world)
     #expect(errorCode(Self.reattach(before.feed, &world).answers) == .fenced)
+  }
+
+  @Test("after a clean stop agents come back without a ticket, while others' names stay theirs")
+  func afterCleanStop() throws {
+    let before = try Self.former()
+    let forged = ControlTicket([UInt8](repeating: 7, count: ControlTicket.byteCount))
     var fresh = World(bootNs: 1_000_000)
-    #expect(errorCode(Self.reattach(before.feed, &fresh).answers) == .fenced)
+    #expect(kinds(Self.reattach(before.feed, &fresh, ticket: forged).answers) == [.registered])
+    var late = World(bootNs: 1_000_000)
+    late.happen(.tick(nowNs: 1))
+    late.happen(.tick(nowNs: 60_000_000_000))
+    #expect(errorCode(Self.reattach(before.feed, &late).answers) == .fenced)
   }
 
   @Test("who did not finish handing in is fenced when the grace ends")

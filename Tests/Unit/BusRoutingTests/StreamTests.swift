@@ -65,7 +65,7 @@ struct StreamTests {
     #expect(token.map { world.open[$0] } == World.readerBytes)
     let joined = JoinedFrame(
       attachment: attachment, generation: 0, startPosition: 128, startSequence: 2,
-      deliverFrom: 128)
+      departed: 128)
     world.say(publisher, .joined(joined))
     #expect(world.frames(to: reader).last == .joined(joined))
     world.say(reader, .detach(DetachFrame(attachment: attachment)))
@@ -120,7 +120,7 @@ struct StreamTests {
     world.say(thief, .detach(DetachFrame(attachment: attachment)))
     world.say(thief, .evict(EvictFrame(attachment: attachment, reason: "mine")))
     let joined = JoinedFrame(
-      attachment: attachment, generation: 0, startPosition: 0, startSequence: 0, deliverFrom: 0)
+      attachment: attachment, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
     #expect(errorCode(world.ask(thief, .joined(joined))) == .invalid)
     #expect(world.frames(to: reader).count { $0.kind == .evicted || $0.kind == .joinedReader } == 0)
     #expect(world.router.attachmentCount == 1)

@@ -41,7 +41,7 @@ enum ControlSamples {
       .joined(
         JoinedFrame(
           attachment: attachment, generation: 2, startPosition: 1, startSequence: 2,
-          deliverFrom: .max - 1)),
+          departed: .max - 1)),
       .joinRefused(JoinRefusedFrame(attachment: attachment, reason: "no room")),
       .evict(EvictFrame(attachment: attachment, reason: "too slow")),
     ]
@@ -120,7 +120,7 @@ enum ControlSamples {
       .joined(
         JoinedFrame(
           attachment: attachment, generation: 0, startPosition: 64, startSequence: 1,
-          deliverFrom: 128)),
+          departed: 128)),
       .leave(LeaveFrame(attachment: attachment)),
       .agentGone(AgentGoneFrame(incarnation: incarnation)),
       .streamEnded(StreamEndedFrame(stream: stream, finalPosition: .max, reason: .fenced)),

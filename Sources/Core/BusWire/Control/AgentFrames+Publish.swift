@@ -100,19 +100,19 @@ public struct JoinedFrame: Hashable, Sendable {
   public var startPosition: UInt64
   /// Messages committed before the start position.
   public var startSequence: UInt64
-  /// The first stream position that is delivered.
-  public var deliverFrom: UInt64
+  /// How many lossless readers had left this publisher's window when this one came in.
+  public var departed: UInt64
 
   /// Takes the fields in the order of the wire.
   public init(
     attachment: AttachmentID, generation: UInt32, startPosition: UInt64, startSequence: UInt64,
-    deliverFrom: UInt64
+    departed: UInt64
   ) {
     self.attachment = attachment
     self.generation = generation
     self.startPosition = startPosition
     self.startSequence = startSequence
-    self.deliverFrom = deliverFrom
+    self.departed = departed
   }
 }
 
@@ -122,7 +122,7 @@ extension JoinedFrame: ControlBody {
     generation = try reader.u32()
     startPosition = try reader.u64()
     startSequence = try reader.u64()
-    deliverFrom = try reader.u64()
+    departed = try reader.u64()
   }
 
   func write(to writer: inout ControlWriter) {
@@ -130,7 +130,7 @@ extension JoinedFrame: ControlBody {
     writer.u32(generation)
     writer.u64(startPosition)
     writer.u64(startSequence)
-    writer.u64(deliverFrom)
+    writer.u64(departed)
   }
 }
 

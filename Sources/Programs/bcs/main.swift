@@ -1,3 +1,0 @@
-import ArgumentParser
-import BusBench
-BenchCommand.main(Array(CommandLine.arguments.dropFirst(2)))
