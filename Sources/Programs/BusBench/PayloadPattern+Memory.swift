@@ -3,8 +3,8 @@
 ///
 /// ```
 /// word 0  identity: publisher, number, last
-/// word 1  only where times are measured: the counter when the message was, or should have been, sent
-/// word i  key + i, key = identity × an odd number; bytes behind the last whole word are its low ones
+/// word 1  where times are measured: the counter when the message was, or should have been, sent
+/// word i  key + i, key = identity × an odd number; of the last word perhaps the low bytes only
 /// ```
 public enum PayloadPattern {
   /// Bytes of the shortest payload: the identity.
