@@ -20,10 +20,7 @@ extension Reader {
 
   private func spin(until end: UInt64) -> Bool {
     while true {
-      for _ in 0..<512 {
-        if hasNews() { return true }
-        relax()
-      }
+      for _ in 0..<512 where hasNews() { return true }
       if HostClock.monotonicNs() >= end { return false }
     }
   }

@@ -18,6 +18,7 @@ extension Reader {
   mutating func append(_ stream: consuming ReadStream) {
     unsafe (streams + streamCount).initialize(to: stream)
     streamCount += 1
+    lingers = strategy == .spin && streamCount == 1
   }
 
   mutating func enlarge() {
@@ -33,6 +34,7 @@ extension Reader {
     let behind = streamCount - at - 1
     if behind > 0 { unsafe (streams + at).moveInitialize(from: streams + at + 1, count: behind) }
     streamCount -= 1
+    lingers = strategy == .spin && streamCount == 1
     if next > at { next -= 1 }
   }
 

@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 public import Synchronization
 
 extension LogReader {
@@ -26,6 +26,7 @@ extension LogReader {
   mutating func look() -> Bool {
     let commit = commitWord.loadAcquire()  // SYNC: log.commit
     if commit == position {
+      fetchNext()
       if storedCursor != position { storeCursor() }
       return lookAtEnd()
     }
@@ -33,6 +34,28 @@ extension LogReader {
     // Also true when the commit went backwards: the difference wraps.
     if commit &- position > capacity || commit & 63 != 0 { return overrun(commit) }
     return true
+  }
+
+  /// Looks again and again, without pausing, at most `looks` times, until there is something.
+  ///
+  /// No pause instruction: it costs as much as a line takes to cross, and hypervisors take many of
+  /// them for a reason to give the core away.
+  @inlinable @inline(__always)
+  public func linger(looks: Int) {
+    var left = looks
+    while left > 0, commitWord.loadRelaxed() == position {
+      fetchNext()
+      left &-= 1
+    }
+  }
+
+  /// Asks for the lines of the record to come, so that they cross to this core together with the
+  /// commit and not after it: half of the way of a single message.
+  @inlinable @inline(__always)
+  func fetchNext() {
+    let next = unsafe ring + Int(truncatingIfNeeded: (position &- basePosition) & mask)
+    unsafe plat_fetch(next)
+    unsafe plat_fetch(next + 64)
   }
 
   @usableFromInline

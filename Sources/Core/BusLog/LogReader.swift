@@ -133,7 +133,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   /// True when a poll would find something to do.
   public var hasNews: Bool {
     guard state == .open else { return state == .rotated }
-    return commitWord.loadAcquire() != position || position >= final
+    if commitWord.loadAcquire() != position || position >= final { return true }
+    fetchNext()
+    return false
   }
 
   /// The futex word that changes with the next commit, and its value at the last look.

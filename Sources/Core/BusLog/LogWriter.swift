@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 
 /// The pen of a stream: the one writer of its logs.
 ///
@@ -89,6 +89,11 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// window or the record limit does not allow it now.
   @inlinable @inline(__always)
   mutating func claim(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    // The three lines that a short message dirties are asked for at once; the stores alone would
+    // fetch them one after the other.
+    unsafe plat_own(UnsafeMutableRawPointer(mutating: commitWord.address))
+    unsafe plat_own(pen)
+    unsafe plat_own(pen + 64)
     let end = position &+ UInt64(bytes)
     if _fastPath(end <= clearEnd && end <= limit.loadRelaxed()) { return unsafe pen }
     return unsafe claimSlowly(UInt64(bytes))

@@ -37,6 +37,18 @@ static inline void plat_pause(void) {
 #endif
 }
 
+/// Asks for a cache line without waiting for it.
+static inline void plat_fetch(const void *line) { __builtin_prefetch(line, 0, 3); }
+
+/// Asks for a cache line to write, without waiting for it.
+static inline void plat_own(void *line) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("prefetchw %0" : : "m"(*(volatile char *)line));
+#else
+  __builtin_prefetch(line, 1, 3);
+#endif
+}
+
 /// Keeps the compiler from moving memory accesses across this point; costs no instruction.
 static inline void plat_compiler_barrier(void) { __asm__ __volatile__("" ::: "memory"); }
 
