@@ -59,7 +59,7 @@ struct CLIBusTests {
     let reader = try Child.start(
       "/bin/sh",
       ["-c", "exec \(bcs) sub blob --raw --lossless --count 5 --dir \(bus.directory) > \(out)"])
-    while reader.isRunning, !reader.stderrSoFar.contains("subscribed to") { pause() }
+    while reader.isRunning, !reader.stderrSoFar.contains("subscribed to") { breathe() }
     let result = try bus.run("pub", "blob", "--file", dir.file("in"), "--chunk", "64K", "--json")
     #expect(try jsonLines(result.stdout).first?["parts"] as? Int == 5)
     #expect(try reader.wait(timeout: .seconds(20)).succeeded)
