@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusBench
 import BusPolicyFile
 import Glibc
 
@@ -84,6 +85,7 @@ struct BCS: ParsableCommand {
     version: Release.banner,
     subcommands: [
       UpCommand.self, PubCommand.self, SubCommand.self, AgentCommand.self, ChannelCommand.self,
-      DoctorCommand.self, ErrorsCommand.self, CheckCommand.self, CompletionsCommand.self,
+      BenchCommand.self, DoctorCommand.self, ErrorsCommand.self, CheckCommand.self,
+      CompletionsCommand.self,
     ])
 }
