@@ -1,4 +1,3 @@
-import ArgumentParser
 import Glibc
 
 /// The bus at work: a router, and the commands of bcs run one after another as a user would.
@@ -70,11 +69,12 @@ struct Demonstration {
   }
 
   private func measure() throws {
-    guard BCS.configuration.subcommands.contains(where: { $0._commandName == "bench" }) else {
-      return
+    for what in ["latency", "throughput"] {
+      let child = try start("bench", what, "--runs", "1", "--duration", "0.5")
+      while child.wait(.milliseconds(200)) == nil { try Interrupt.check() }
+      // A machine too busy to be measured is no reason to end the demonstration.
+      if child.wait() != .code(0) { try say("(no figures from this run)") }
     }
-    try run("bench", "latency", "--runs", "1", "--duration", "0.5")
-    try run("bench", "throughput", "--runs", "1", "--duration", "0.5")
   }
 
   /// Waits until a subscription is known to the router, so that the next command has a reader.
