@@ -24,19 +24,25 @@ enum Spelling {
     return best.edits <= max(1, word.count / 2) ? best.name : nil
   }
 
-  /// Insertions, deletions and replacements that make one word of the other.
+  /// Insertions, deletions, replacements and exchanges of neighbours that make one word of the
+  /// other.
   static func edits(_ left: String, _ right: String) -> Int {
-    let right = Array(right)
-    var row = Array(0...right.count)
-    for (line, character) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = line + 1
-      for (column, other) in right.enumerated() {
-        let replaced = diagonal + (character == other ? 0 : 1)
-        diagonal = row[column + 1]
-        row[column + 1] = min(replaced, row[column] + 1, row[column + 1] + 1)
+    let (left, right) = (Array(left), Array(right))
+    var rows = [Array(0...right.count)]
+    for line in left.indices {
+      var row = [line + 1]
+      for column in right.indices {
+        let isSame = left[line] == right[column]
+        var least = rows[line][column] + (isSame ? 0 : 1)
+        least = min(least, rows[line][column + 1] + 1, row[column] + 1)
+        let isExchanged =
+          line > 0 && column > 0 && left[line] == right[column - 1]
+          && left[line - 1] == right[column]
+        if isExchanged { least = min(least, rows[line - 1][column - 1] + 1) }
+        row.append(least)
       }
+      rows.append(row)
     }
-    return row[right.count]
+    return rows[left.count][right.count]
   }
 }

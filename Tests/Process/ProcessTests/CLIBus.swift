@@ -5,6 +5,9 @@ final class CLIBus: Sendable {
   let directory: String
   private let router: Child
 
+  /// The router's process: bcs becomes it.
+  var routerPID: Int32 { router.pid }
+
   /// Starts a router; returns when it is ready.
   init(_ directory: String, _ options: [String] = []) throws {
     self.directory = directory
@@ -41,7 +44,7 @@ final class CLIBus: Sendable {
   func subscriber(_ words: String...) throws -> Child {
     let child = try Child.start(
       try Programs.path("bcs"), ["sub"] + words + ["--dir", directory])
-    while child.isRunning, !child.stderrSoFar.contains("subscribed to") { pause() }
+    while child.isRunning, !child.stderrSoFar.contains("subscribed to") { breathe() }
     return child
   }
 }

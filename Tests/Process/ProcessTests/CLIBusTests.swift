@@ -12,7 +12,7 @@ struct CLIBusTests {
     let reader = try bus.subscriber("alerts.>", "--count", "3")
     let result = try bus.run("pub", "alerts.disk", "full {{count}} {{random 4}}!", "--count", "3")
     #expect(result.succeeded)
-    #expect(result.stdout == "published 3 messages, 33 bytes, on alerts.disk\n")
+    #expect(result.stdout == "published 3 messages, 36 bytes, on alerts.disk\n")
     let read = try reader.wait(timeout: .seconds(20))
     #expect(read.succeeded)
     for number in 1...3 {
@@ -59,7 +59,7 @@ struct CLIBusTests {
     let reader = try Child.start(
       "/bin/sh",
       ["-c", "exec \(bcs) sub blob --raw --lossless --count 5 --dir \(bus.directory) > \(out)"])
-    while reader.isRunning, !reader.stderrSoFar.contains("subscribed to") { pause() }
+    while reader.isRunning, !reader.stderrSoFar.contains("subscribed to") { breathe() }
     let result = try bus.run("pub", "blob", "--file", dir.file("in"), "--chunk", "64K", "--json")
     #expect(try jsonLines(result.stdout).first?["parts"] as? Int == 5)
     #expect(try reader.wait(timeout: .seconds(20)).succeeded)
