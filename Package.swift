@@ -82,7 +82,7 @@ let package = Package(
     module(
       "Programs", "BusRouter",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
-    module("Programs", "BusBench", uses: ["BinaryComm", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    module("Programs", "BusBench", uses: ["BinaryComm", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
     program("msg_router", uses: ["BusRouter", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
     program("bcs", uses: ["BinaryComm", "BusBench", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
@@ -96,9 +96,15 @@ let package = Package(
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
-    tests("Unit", "BusRoutingTests", uses: ["BusRouting", "BusAccess", "BusWire", "BusTestSupport"]),
+    tests(
+      "Unit", "BusRoutingTests",
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
-    tests("Process", "ProcessTests", uses: ["BinaryComm", "BusTestSupport"]),
+    tests(
+      "Process", "ProcessTests",
+      uses: [
+        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
+      ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]
 )

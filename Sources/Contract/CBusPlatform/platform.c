@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -176,6 +178,14 @@ int plat_barrier_own_threads(void) {
   int done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   return done < 0 ? barrier_by_protection() : done;
 }
+
+int plat_event(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+void plat_event_raise(int event) { (void)eventfd_write(event, 1); }
+void plat_event_clear(int event) {
+  eventfd_t value;
+  (void)eventfd_read(event, &value);
+}
+void plat_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 // --- Processes -------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ extension LogReader {
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
       let words = unsafe HeaderWords(racing: at)
       let isWhole = words.isValid && size(of: words) <= capacity &- offset
-      let bytes = isWhole ? unsafe copyRecord(at, words) : 0
+      if isWhole { unsafe copyRecord(at, words) }
       atomicMemoryFence(ordering: .acquiring)
       // Overwritten since the scan, and whether the topic has a newer message is not known.
       guard isWhole, reserveWord.loadRelaxed() <= place.position &+ capacity else {
@@ -31,7 +31,7 @@ extension LogReader {
       taken &+= 1
       let gap = gapPending
       gapPending = 0
-      try lend(words, bytes: bytes, sequence: place.sequence, gap: gap, body)
+      try lend(words, sequence: place.sequence, gap: gap, body)
     }
     return taken
   }

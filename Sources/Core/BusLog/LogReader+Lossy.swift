@@ -25,7 +25,7 @@ extension LogReader {
         if skipControl(words, offset) { continue }
         break
       }
-      let rest = unsafe copyRecord(at, words)
+      unsafe copyRecord(at, words)
       atomicMemoryFence(ordering: .acquiring)
       if reserveWord.loadRelaxed() > position &+ capacity {  // SYNC: log.reserve
         guard resync() else { break }
@@ -37,39 +37,34 @@ extension LogReader {
       taken &+= 1
       let gap = gapPending
       gapPending = 0
-      try lend(words, bytes: rest, sequence: sequence &- 1, gap: gap, body)
+      try lend(words, sequence: sequence &- 1, gap: gap, body)
     }
     return taken
   }
 
-  /// Copies extension and payload into the scratch buffer, racing with the writer; returns bytes.
+  /// Copies extension and payload into the scratch buffer, racing with the writer.
   @usableFromInline
-  mutating func copyRecord(_ at: UnsafeRawPointer, _ words: HeaderWords) -> Int {
+  mutating func copyRecord(_ at: UnsafeRawPointer, _ words: HeaderWords) {
     let bytes = Int(words.extensionLength) &+ Int(words.length)
     let count = (bytes &+ 7) / 8
-    if scratch.count < count {
-      let most = Int(identity.shape.recordBytesMax / 8)
-      scratch = [UInt64](repeating: 0, count: max(count, min(2 * count, most)))
+    if scratchBytes < count * 8 {
+      unsafe scratch.deallocate()
+      scratchBytes = max(count * 8, 2 * scratchBytes)
+      unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     }
-    unsafe scratch.withUnsafeMutableBytes { to in
-      guard count > 0 else { return }
-      unsafe plat_copy_racing(to.baseAddress, at + 64, count)
-    }
-    return bytes
+    unsafe plat_copy_racing(scratch, at + 64, count)
   }
 
   @inlinable
   func lend<Failure: Error>(
-    _ words: HeaderWords, bytes: Int, sequence: UInt64, gap: UInt64,
+    _ words: HeaderWords, sequence: UInt64, gap: UInt64,
     _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
-    let whole = unsafe scratch.span.bytes.extracting(first: bytes)
-    let extra = Int(words.extensionLength)
-    let record = Record(
-      header: words, items: whole.extracting(first: extra),
-      payload: whole.extracting(droppingFirst: extra),
-      sequence: sequence, gapBefore: gap)
-    try body(record)
+    try unsafe withUnsafePointer(to: words) { header throws(Failure) in
+      try body(
+        unsafe Record(
+          header: header, body: UnsafeRawPointer(scratch), sequence: sequence, gapBefore: gap))
+    }
   }
 
   /// The window passed over this reader, or the publisher's words make no sense.

@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 public import Synchronization
 
 extension LogReader {
@@ -27,6 +27,7 @@ extension LogReader {
     guard state == .open else { return false }
     let commit = min(commitWord.loadAcquire(), final)  // SYNC: log.commit
     if commit == position {
+      fetchNext()
       if storedCursor != position { storeCursor() }
       return lookAtEnd()
     }
@@ -34,6 +35,28 @@ extension LogReader {
     // Also true when the commit went backwards: the difference wraps.
     if commit &- position > capacity || commit & 63 != 0 { return overrun(commit) }
     return true
+  }
+
+  /// Looks again and again, without pausing, at most `looks` times, until there is something.
+  ///
+  /// No pause instruction: it costs as much as a line takes to cross, and hypervisors take many of
+  /// them for a reason to give the core away.
+  @inlinable @inline(__always)
+  public func linger(looks: Int) {
+    var left = looks
+    while left > 0, commitWord.loadRelaxed() == position {
+      fetchNext()
+      left &-= 1
+    }
+  }
+
+  /// Asks for the lines of the record to come, so that they cross to this core together with the
+  /// commit and not after it: half of the way of a single message.
+  @inlinable @inline(__always)
+  func fetchNext() {
+    let next = unsafe ring + Int(truncatingIfNeeded: (position &- basePosition) & mask)
+    unsafe plat_fetch(next)
+    unsafe plat_fetch(next + 64)
   }
 
   @usableFromInline
@@ -82,12 +105,10 @@ extension LogReader {
       sequence &+= 1
       guard isOwners(words) else { continue }
       taken &+= 1
-      let extra = Int(words.extensionLength)
-      let record = unsafe Record(
-        header: words, items: RawSpan(_unsafeStart: at + 64, byteCount: extra),
-        payload: RawSpan(_unsafeStart: at + 64 + extra, byteCount: Int(words.length)),
-        sequence: sequence &- 1, gapBefore: 0)
-      try body(record)
+      try unsafe withUnsafePointer(to: words) { header throws(Failure) in
+        try body(
+          unsafe Record(header: header, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
+      }
     }
   }
 
@@ -96,7 +117,7 @@ extension LogReader {
   mutating func settle(from first: UInt64, taken: Int) {
     count(taken)
     atomicMemoryFence(ordering: .acquiring)
-    if departedWord.loadRelaxed() != 0 { checkWindow(from: first) }
+    if departedWord.loadRelaxed() != departed || isSuspect { checkWindow(from: first) }
     if position &- storedCursor >= cursorStep { storeCursor() }
   }
 
@@ -105,11 +126,22 @@ extension LogReader {
 
   /// Someone left the publisher's window: finds out whether it was this reader.
   ///
-  /// An evicted reader is not told which one it was, and the pen may reach its bytes only many
-  /// batches later: from the first departure on, every batch is checked.
+  /// Once it is out it is evicted, whether or not the publisher has written into its window yet:
+  /// later no sign would come.
   @usableFromInline @inline(never)
   mutating func checkWindow(from first: UInt64) {
-    if reserveWord.loadAcquire() > first &+ capacity { stop(.evicted) }
+    let most = UInt64(BUS_HOT_DEPARTED_ENTRIES)
+    let now = departedWord.loadAcquire()  // SYNC: log.departed
+    var mine = false
+    for number in max(departed, now > most ? now - most : 0)..<max(now, departed) {
+      let at = unsafe departedList + Int(number % most) * 8
+      let name = unsafe WatchedWord64(at: at).loadRelaxed()
+      mine = mine || name == attachment
+    }
+    // Too many at once to have all their names: from now on every batch looks at `reserve`.
+    if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
+    departed = now
+    if mine || reserveWord.loadAcquire() > first &+ capacity { stop(.evicted) }
   }
 
   @inlinable @inline(__always)
@@ -120,6 +152,7 @@ extension LogReader {
   @inlinable @inline(__always)
   mutating func isOwners(_ words: HeaderWords) -> Bool {
     if words.word3 == owner0, words.word4 == owner1 { return true }
+    if relay { return true }
     forgedCount &+= 1
     return false
   }

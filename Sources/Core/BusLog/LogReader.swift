@@ -48,7 +48,11 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var basePosition: UInt64
   @usableFromInline var commitWord: WatchedWord64
   @usableFromInline var reserveWord: WatchedWord64
-  @usableFromInline var departedWord: WatchedWord32
+  @usableFromInline var departedWord: WatchedWord64
+  @usableFromInline var departed: UInt64
+  @usableFromInline var isSuspect = false
+  var departedList: UnsafeRawPointer
+  let attachment: UInt64
   var waitingWord: WatchedWord32
   @usableFromInline var position: UInt64
   @usableFromInline var knownCommit: UInt64
@@ -56,6 +60,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var storedCursor: UInt64
   @usableFromInline var cursorStep: UInt64
   @usableFromInline var gapPending: UInt64 = 0
+  @usableFromInline let relay: Bool
   @usableFromInline let owner0: UInt64
   @usableFromInline let owner1: UInt64
   @usableFromInline var receivedCount: UInt64 = 0
@@ -70,14 +75,17 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   private var announcedFinal: UInt64?
   @usableFromInline var newest = NewestRecords()
   let slot: CursorSlot?
-  @usableFromInline var scratch: [UInt64] = []
+  @usableFromInline var scratch: UnsafeMutableRawPointer
+  var scratchBytes = 4096
 
   /// A reader that begins where the publisher's gate said.
   ///
   /// `slot` is this reader's line in its own segment, nil for a reader that no publisher waits
-  /// for and nobody watches. Throws when the log is not the one announced.
+  /// for and nobody watches. `relay`: the router says that this log may carry others' messages.
+  /// Throws when the log is not the one announced.
   public init(
-    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?
+    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?,
+    relay: Bool = false
   ) throws(MemoryError) {
     let identity = try LogIdentity(reading: segment)
     let base = unsafe segment.base
@@ -93,17 +101,22 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard UInt64(segment.bytes) == identity.shape.segmentBytes else {
       throw .layout(field: "mapping", value: UInt64(segment.bytes))
     }
+    unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     self.segment = segment
     self.identity = identity
     self.mode = mode
     self.slot = slot
+    self.relay = relay
     unsafe ring = base + Int(identity.shape.ringOffset)
     mask = identity.shape.capacity - 1
     self.basePosition = basePosition
     commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
     reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
     waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
-    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    departedWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
+    departed = start.departed
+    attachment = slot?.attachment ?? 0
     owner0 = identity.agent.word0
     owner1 = identity.agent.word1
     position = start.position
@@ -112,6 +125,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     sequence = start.sequence
     cursorStep = identity.shape.eighth
   }
+
+  deinit { unsafe scratch.deallocate() }
 
   /// Bytes of the ring.
   @inlinable var capacity: UInt64 { mask &+ 1 }
@@ -126,8 +141,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   public var hasNews: Bool {
     if !newest.isEmpty { return true }
     guard state == .open else { return state == .rotated }
-    if position >= final { return true }
-    return commitWord.loadAcquire() != position
+    if commitWord.loadAcquire() != position || position >= final { return true }
+    fetchNext()
+    return false
   }
 
   /// The futex word that changes with the next commit, and its value at the last look.
@@ -174,7 +190,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     commitWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_COMMIT))
     reserveWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_RESERVE))
     waitingWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_WAITING))
-    departedWord = unsafe WatchedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    // The count goes on from log to log; `departed` stays what this reader has looked into.
+    departedWord = unsafe WatchedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
     knownCommit = position
     cursorStep = fresh.shape.eighth
     identity = fresh

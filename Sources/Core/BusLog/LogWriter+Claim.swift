@@ -78,9 +78,7 @@ extension LogWriter {
   mutating func lookAtGate(for end: UInt64 = .max) {
     let seen = gate.look(from: gateVersion, for: end)
     gateVersion = seen.version
-    // Before any byte of a departed reader's window is written: such a reader, if it still holds a
-    // lent span, finds this count changed and looks at `reserve`.
-    view.departed.storeRelaxed(seen.departed)
+    view.note(departures: seen.departures)
     guard let list = seen.sleepers else { return }
     sleeperCount = min(list.count, Self.sleepersMax)
     for index in 0..<sleeperCount {

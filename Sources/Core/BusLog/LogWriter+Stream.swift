@@ -91,6 +91,7 @@ extension LogWriter {
     let table = Int(BUS_LOG_TOPICS_OFFSET)
     unsafe (fresh.base + table).copyMemory(from: view.base + table, byteCount: topicsBytes)
     fresh.topicsUsed.storeRelease(UInt32(topicsBytes))
+    fresh.continueDepartures(of: view)
     fresh.reserve.storeRelease(position)
     fresh.sequence.storeRelease(sequence)
     fresh.commit.storeRelease(position)
@@ -101,6 +102,8 @@ extension LogWriter {
     // Readers may enter the new log from here on.
     publish()
     wakeSleepers()
+    // Once more: the looks at the gate above noted departures in the old log.
+    fresh.continueDepartures(of: view)
     log = next
     view = fresh
     commitWord = fresh.commit

@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 
 /// The pen of a stream: the one writer of its logs.
 ///
@@ -77,7 +77,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
 
   deinit {
     // The gate must not look into memory that is unmapped next.
-    gate.finish()
+    gate.end()
     unsafe sleepers.deallocate()
   }
 
@@ -96,6 +96,11 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// window or the record limit does not allow it now.
   @inlinable @inline(__always)
   mutating func claim(_ bytes: Int, payload: Int = 0) -> UnsafeMutableRawPointer? {
+    // The three lines that a short message dirties are asked for at once; the stores alone would
+    // fetch them one after the other.
+    unsafe plat_own(UnsafeMutableRawPointer(mutating: commitWord.address))
+    unsafe plat_own(pen)
+    unsafe plat_own(pen + 64)
     let end = position &+ UInt64(bytes)
     if _fastPath(end <= clearEnd && end <= limit.loadRelaxed()) {  // SYNC: gate.limit
       return unsafe pen

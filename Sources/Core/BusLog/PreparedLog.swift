@@ -5,7 +5,7 @@ import CBusABI
 /// A log made and sealed, not yet in use: what a service thread hands to the router and then to
 /// the publisher, which alone writes it from then on.
 @safe
-public struct PreparedLog: ~Copyable {
+public struct PreparedLog: ~Copyable, Sendable {
   /// Whose it is and how large.
   public let identity: LogIdentity
   let segment: OwnedSegment
@@ -29,6 +29,8 @@ public struct PreparedLog: ~Copyable {
 
   /// The memory file, for the router; owned by this value.
   public var descriptor: Int32 { segment.descriptor }
+  /// A second descriptor of the memory file, owned by the caller.
+  public func duplicateDescriptor() -> Int32 { segment.duplicateDescriptor() }
 }
 
 /// The words of a log that its publisher writes and readers watch, and where the records go.
@@ -44,7 +46,8 @@ struct OwnLogView: @unchecked Sendable {
   let waiting: OwnedWord32
   let topicsUsed: OwnedWord32
   let last: OwnedWord32
-  let departed: OwnedWord32
+  let departed: OwnedWord64
+  let departedList: UnsafeMutableRawPointer
   let basePosition: UInt64
 
   init(_ log: borrowing PreparedLog, basePosition: UInt64) {
@@ -58,8 +61,28 @@ struct OwnLogView: @unchecked Sendable {
     waiting = unsafe OwnedWord32(at: hot + Int(BUS_HOT_WAITING))
     topicsUsed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_TOPICS))
     last = unsafe OwnedWord32(at: hot + Int(BUS_HOT_LAST))
-    departed = unsafe OwnedWord32(at: hot + Int(BUS_HOT_DEPARTED))
+    departed = unsafe OwnedWord64(at: hot + Int(BUS_HOT_DEPARTED))
+    unsafe departedList = hot + Int(BUS_HOT_DEPARTED_LIST)
     self.basePosition = basePosition
+  }
+
+  /// Says who left the window, before any byte of that reader's window is written.
+  func note(departures: [UInt64]) {
+    guard !departures.isEmpty else { return }
+    var count = departed.loadRelaxed()
+    for attachment in departures {
+      let slot = Int(count % UInt64(BUS_HOT_DEPARTED_ENTRIES))
+      unsafe OwnedWord64(at: departedList + slot * 8).storeRelease(attachment)
+      count += 1
+      departed.storeRelease(count)  // SYNC: log.departed
+    }
+  }
+
+  /// Takes over what the log before this one said.
+  func continueDepartures(of old: OwnLogView) {
+    let bytes = Int(BUS_HOT_DEPARTED_ENTRIES) * 8
+    unsafe departedList.copyMemory(from: old.departedList, byteCount: bytes)
+    departed.storeRelease(old.departed.loadRelaxed())
   }
 
   /// The entry of the position index for the eighth in which a position lies.

@@ -34,6 +34,9 @@ public struct CursorSlot: Sendable {
 
   func close() { ticket.storeRelease(0) }
 
+  /// The attachment that the line serves.
+  var attachment: UInt64 { ticket.loadRelaxed() }
+
   /// Publishes how far the reader is.
   func show(cursor position: UInt64, received taken: UInt64, gaps lost: UInt64) {
     received.storeRelaxed(taken)
@@ -82,6 +85,9 @@ public final class ReaderSegment: @unchecked Sendable {
   /// The memory file, for the router; owned by this object.
   public var descriptor: Int32 { segment.descriptor }
 
+  /// A second descriptor of the memory file, owned by the caller.
+  public func duplicateDescriptor() -> Int32 { segment.duplicateDescriptor() }
+
   /// A free line, nil when all of them are in use.
   public func takeSlot() -> CursorSlot? {
     guard let index = free.withLock({ $0.slots.popLast() }) else { return nil }
@@ -105,85 +111,4 @@ public final class ReaderSegment: @unchecked Sendable {
   public func give(back epoch: ReaderEpoch) {
     free.withLock { $0.epochs.append(epoch.index) }
   }
-}
-
-/// The commit words that a sleeping reader watches, each with the value that means "nothing new".
-@safe
-public struct WatchList {
-  var entries: [plat_watch_t]
-
-  /// An empty list.
-  public init() { unsafe entries = [] }
-
-  /// Adds a log's commit word as it was at the reader's last look.
-  public mutating func add(_ reader: borrowing LogReader) {
-    let watch = unsafe reader.watch
-    unsafe entries.append(plat_watch_t(word: watch.word, expected: watch.seen))
-  }
-
-  /// Forgets all words, keeping the memory.
-  public mutating func removeAll() { unsafe entries.removeAll(keepingCapacity: true) }
-
-  /// How many words are watched.
-  public var count: Int { unsafe entries.count }
-}
-
-/// One reader thread's sign of sleep.
-///
-/// Sleeping goes: mark, barrier on every publisher, look once more, sleep on the commit words of
-/// the logs. A publisher that commits after the look either sees the mark, or was seen by the look.
-@safe
-public struct ReaderEpoch: Sendable {
-  /// Which line of the reader segment.
-  public let index: Int
-  let word: OwnedWord32
-
-  /// Most logs whose commit words one sleep can watch; beyond it the publishers wake our own word.
-  public static let watchesMax = Int(PLAT_MOST_WATCHES) - 1
-
-  /// Announces sleep; after this and ``barrier()`` the caller looks at its logs once more.
-  ///
-  /// `ownWord`: the logs are too many to be watched, publishers wake this word instead.
-  public func announce(ownWord: Bool) -> UInt32 {
-    let bits = ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep
-    return word.set(bits)  // SYNC: reader.epoch
-  }
-
-  /// Makes every publisher's earlier commits visible here, or its later look see the mark.
-  ///
-  /// False when the kernel offers no such barrier: then publishers must have been told to fence.
-  @discardableResult
-  public static func barrier() -> Bool {
-    if plat_barrier_everywhere() >= 0 { return true }
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
-    return false
-  }
-
-  /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
-  ///
-  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most.
-  public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
-    if marked & EpochBits.onOwnWord == 0 {
-      let mine = unsafe plat_watch_t(word: word.address, expected: marked)
-      let all = unsafe [mine] + watches.entries
-      let slept = unsafe plat_futex_wait_any(all, Int32(all.count), timeoutNs)
-      if slept != -ENOSYS && slept != -EPERM { return }
-    }
-    _ = unsafe plat_futex_wait(word.address, marked, timeoutNs)
-  }
-
-  /// Takes the mark back; the counter moves on, so that the next sleep is a new one.
-  public func awake() {
-    word.clear(EpochBits.asleep | EpochBits.onOwnWord)
-    word.add(EpochBits.step)
-  }
-
-  /// Ends the sleep of this epoch's thread from another thread of this process.
-  public func kick() {
-    word.add(EpochBits.step)
-    _ = unsafe plat_futex_wake(word.address, .max)
-  }
-
-  private var ENOSYS: Int32 { 38 }
-  private var EPERM: Int32 { 1 }
 }

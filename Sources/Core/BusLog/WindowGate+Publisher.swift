@@ -9,7 +9,8 @@ import Synchronization
 struct GateView: Sendable {
   var limit: UInt64
   var version: UInt64
-  var departed: UInt32
+  /// Lossless readers that left since the last look.
+  var departures: [UInt64] = []
   /// Filled only when the version changed: the epochs of readers that may sleep.
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)]?
 }
@@ -31,7 +32,7 @@ extension WindowGate {
   }
 
   /// The publisher is gone: nobody can join any more.
-  func finish() {
+  public func end() {
     state.withLock { state in
       state.log = nil
       state.readers.removeAll()
@@ -44,20 +45,14 @@ extension WindowGate {
   /// go on, even if it looks many times before it waits.
   func look(from version: UInt64, for end: UInt64) -> GateView {
     state.withLock { state in
-      guard let log = state.log else {
-        return GateView(limit: 0, version: version, departed: state.departed)
-      }
+      guard let log = state.log else { return GateView(limit: 0, version: version) }
       let commit = log.commit.loadRelaxed()
       let (capacity, base) = (log.shape.capacity, log.basePosition)
       var lowest = UInt64.max
-      let before = state.readers.count
-      state.readers.removeAll { reader in
+      state.removeReaders { reader in
         guard reader.lossless, let link = reader.link else { return false }
         return link.ticket.loadAcquire() != reader.attachment
       }
-      let left = before - state.readers.count
-      state.departed &+= UInt32(left)
-      if left > 0 { state.version += 1 }
       for at in state.readers.indices where state.readers[at].lossless {
         state.readers[at].accept(commit: commit)
         let cursor = state.readers[at].cursor
@@ -67,7 +62,8 @@ extension WindowGate {
       // A reader still in the log before this one holds nothing of this ring.
       let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
       limit.storeRelaxed(open)
-      var view = GateView(limit: open, version: state.version, departed: state.departed)
+      var view = GateView(limit: open, version: state.version)
+      swap(&view.departures, &state.departures)
       if state.version != version { view.sleepers = state.sleepers }
       return view
     }
@@ -101,9 +97,8 @@ extension WindowGate {
         }
       }
       if !evicted.isEmpty {
-        state.readers.removeAll { reader in evicted.contains { $0.0 == reader.attachment } }
-        state.version += 1
-        state.departed &+= 1
+        state.removeReaders { reader in evicted.contains { $0.0 == reader.attachment } }
+        state.evicted.formUnion(evicted.map(\.0))
         limit.storeRelaxed(0)
       }
       return slowest
@@ -123,6 +118,17 @@ extension WindowGate.Reader {
 }
 
 extension WindowGate.State {
+  /// Takes readers out of the window and remembers whom, for the publisher to say so.
+  mutating func removeReaders(where leaves: (WindowGate.Reader) -> Bool) {
+    let gone = readers.filter(leaves)
+    guard !gone.isEmpty else { return }
+    readers.removeAll(where: leaves)
+    let lossless = gone.filter(\.lossless).map(\.attachment)
+    departures.append(contentsOf: lossless)
+    departed += UInt64(lossless.count)
+    version += 1
+  }
+
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)] {
     var seen: Set<UnsafeRawPointer> = unsafe []
     var found: [(epoch: WatchedWord32, segment: PeerSegment)] = []

@@ -52,9 +52,12 @@ public final class WindowGate: @unchecked Sendable {
     public var position: UInt64
     /// Messages of the stream before it.
     public var sequence: UInt64
+    /// Lossless readers that had left the window by then: a later one may be this reader.
+    public var departed: UInt64
 
     /// A start at a position of the stream, in the log of a generation.
-    public init(generation: UInt32, position: UInt64, sequence: UInt64) {
+    public init(generation: UInt32, position: UInt64, sequence: UInt64, departed: UInt64 = 0) {
+      self.departed = departed
       self.generation = generation
       self.position = position
       self.sequence = sequence
@@ -75,12 +78,15 @@ public final class WindowGate: @unchecked Sendable {
     var generation: UInt32 = 0
     var readers: [Reader] = []
     var version: UInt64 = 1
-    var departed: UInt32 = 0
+    var departed: UInt64 = 0
+    var departures: [UInt64] = []
+    /// Readers that may not come back under the same attachment: their start is gone.
+    var evicted: Set<UInt64> = []
   }
 
-  let limitStorage: UnsafeMutableRawPointer
+  private let limitWord = HeapWord()
   /// First position the publisher may not write; 0 = closed, the publisher looks here again.
-  public let limit: OwnedWord64
+  public var limit: OwnedWord64 { limitWord.word }
   let state = Mutex(State())
   let stall: StallPolicy
   /// Called, outside the lock, with each reader this gate evicted and why.
@@ -88,14 +94,9 @@ public final class WindowGate: @unchecked Sendable {
 
   /// A gate that evicts by `stall` and reports to `onEvict`.
   public init(stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void) {
-    unsafe limitStorage = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 128)
-    unsafe limitStorage.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
-    limit = unsafe OwnedWord64(at: limitStorage)
     self.stall = stall
     self.onEvict = onEvict
   }
-
-  deinit { unsafe limitStorage.deallocate() }
 
   /// Adds lossless readers that subscribed before this stream existed: the window stays at the
   /// stream's start until each has named its slot.
@@ -120,7 +121,7 @@ public final class WindowGate: @unchecked Sendable {
     attachment: UInt64, link: Link, lossless: Bool, barrier: () -> Void
   ) -> Start? {
     state.withLock { state in
-      guard let log = state.log else { return nil }
+      guard let log = state.log, !state.evicted.contains(attachment) else { return nil }
       state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()
@@ -131,7 +132,8 @@ public final class WindowGate: @unchecked Sendable {
       }
       let commit = log.commit.loadRelaxed()
       let start = Start(
-        generation: state.generation, position: commit, sequence: log.sequence(at: commit))
+        generation: state.generation, position: commit, sequence: log.sequence(at: commit),
+        departed: state.departed)
       state.readers.append(
         Reader(
           attachment: attachment, lossless: lossless, start: start, cursor: commit, link: link))
@@ -146,17 +148,26 @@ public final class WindowGate: @unchecked Sendable {
         return nil
       }
       let link = state.readers[at].link
-      state.readers.remove(at: at)
-      state.version += 1
-      state.departed &+= 1
+      state.removeReaders { $0.attachment == attachment }
+      state.evicted.remove(attachment)
       limit.storeRelaxed(0)
       return link
     }
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
   }
 
-  /// The readers taken in, by attachment; for hand-in after a router restart.
+  /// Every reader in the window or expected in it.
   public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
+
+  /// The lowest position that a reader with a known slot still needs, nil without such readers.
+  public var lowestCursor: UInt64? {
+    state.withLock { state in
+      state.readers.compactMap { $0.link?.cursor.loadAcquire() }.min()
+    }
+  }
+
+  /// Makes the publishing thread come here before its next message.
+  public func close() { state.withLock { _ in limit.storeRelaxed(0) } }
 }
 
 extension WindowGate.State {

@@ -15,7 +15,8 @@ import Glibc
 @frozen @safe
 public struct HostClock: @unchecked Sendable {
   // @unchecked Sendable: a copy of plain numbers and a mapping that `page` keeps alive.
-  @usableFromInline let page: PeerSegment?
+  let owner: AnyObject?
+  let base: UnsafeRawPointer?
   @usableFromInline let versionWord: WatchedWord64?
   @usableFromInline var version: UInt64 = 0
   @usableFromInline var ticksBase: UInt64 = 0
@@ -24,7 +25,8 @@ public struct HostClock: @unchecked Sendable {
 
   /// A clock that asks the kernel.
   public init() {
-    page = nil
+    owner = nil
+    unsafe base = nil
     versionWord = nil
   }
 
@@ -36,14 +38,17 @@ public struct HostClock: @unchecked Sendable {
       self.init()
       return
     }
-    let offset = MemoryLayout<bus_clock_page_t>.offset(of: \.version) ?? 8
-    self.init(page, unsafe WatchedWord64(at: page.base + offset))
-    refresh()
+    unsafe self.init(base: page.base, owner: page)
   }
 
-  private init(_ page: PeerSegment, _ versionWord: WatchedWord64) {
-    self.page = page
-    self.versionWord = versionWord
+  /// A clock by words laid out as in the router's page, which `owner` keeps alive.
+  init(base: UnsafeRawPointer, owner: AnyObject) {
+    let offset = MemoryLayout<bus_clock_page_t>.offset(of: \.version) ?? 8
+    unsafe self.base = base
+    self.owner = owner
+    versionWord = unsafe WatchedWord64(at: base + offset)
+    version = 1
+    refresh()
   }
 
   /// Nanoseconds since the Unix epoch.
@@ -74,7 +79,7 @@ public struct HostClock: @unchecked Sendable {
   /// Reads the page again, as one consistent copy.
   @usableFromInline
   mutating func refresh() {
-    guard let page, let versionWord else { return }
+    guard let base = unsafe base, let versionWord else { return }
     // A router that died in the middle of writing leaves the version odd: then the last good copy
     // stays, and after a hundred looks this call gives up until the next.
     for _ in 0..<100 {
@@ -82,7 +87,7 @@ public struct HostClock: @unchecked Sendable {
       guard before & 1 == 0 else { continue }
       var words = (UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0))
       unsafe withUnsafeMutableBytes(of: &words) { copy in
-        unsafe plat_copy_racing(copy.baseAddress, page.base, 7)
+        unsafe plat_copy_racing(copy.baseAddress, base, 7)
       }
       let after = versionWord.loadAcquireAfterLoads()
       guard before == after else { continue }

@@ -55,6 +55,9 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
     try check("F_ADD_SEALS", plat_seal(descriptor))
   }
 
+  /// A second descriptor of the memory file, owned by the caller.
+  public borrowing func duplicateDescriptor() -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+
   deinit {
     unsafe munmap(base, bytes)
     close(descriptor)

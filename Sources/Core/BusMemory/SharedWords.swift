@@ -34,6 +34,16 @@ public struct OwnedWord64: @unchecked Sendable, BitwiseCopyable {
     unsafe word.pointee.store(value, ordering: .releasing)
   }
 
+  /// The value, before every later access of this thread.
+  @inlinable
+  public func loadAcquire() -> UInt64 { unsafe word.pointee.load(ordering: .acquiring) }
+
+  /// Adds, wrapping, as one step against the other threads of this process.
+  @inlinable @discardableResult
+  public func add(_ value: UInt64) -> UInt64 {
+    unsafe word.pointee.wrappingAdd(value, ordering: .sequentiallyConsistent).newValue
+  }
+
   /// The address, for the kernel's futex calls.
   @inlinable
   public var address: UnsafeRawPointer { unsafe UnsafeRawPointer(word) }
@@ -96,6 +106,10 @@ public struct OwnedWord32: @unchecked Sendable, BitwiseCopyable {
   public func storeRelease(_ value: UInt32) {
     unsafe word.pointee.store(value, ordering: .releasing)
   }
+
+  /// The value, before every later access of this thread.
+  @inlinable
+  public func loadAcquire() -> UInt32 { unsafe word.pointee.load(ordering: .acquiring) }
 
   /// Adds, wrapping, as one step against the other threads of this process.
   @inlinable @discardableResult

@@ -17,7 +17,8 @@ public struct Policy: Sendable {
   }
 
   let basis: Basis
-  private(set) var agents: [AgentRule] = []
+  /// The entries, in the order in which they were added.
+  public private(set) var agents: [AgentRule] = []
   private var agentNames: Set<TopicPattern> = []
   private var settings: [Topic: ChannelSettings] = [:]
 

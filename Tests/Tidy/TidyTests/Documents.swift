@@ -73,10 +73,9 @@ func syncFindings(_ sources: [SourceFile], document: SourceFile?) -> [Finding] {
   for file in sources where file.language == .swift || file.language == .c {
     for (index, line) in file.lines.enumerated() {
       guard let mark = line.firstRange(of: "// SYNC:") else { continue }
-      for name in line[mark.upperBound...].split(separator: ",") {
-        let name = name.filter { !$0.isWhitespace }
-        ends[name, default: []].append(Finding(file.path, index + 1, name))
-      }
+      let rest = line[mark.upperBound...].drop { $0 == " " }
+      let name = String(rest.prefix { $0.isLetter || $0.isNumber || "._-".contains($0) })
+      ends[name, default: []].append(Finding(file.path, index + 1, name))
     }
   }
   var found = ends.values.filter { $0.count < 2 }.flatMap { $0 }.map { end in

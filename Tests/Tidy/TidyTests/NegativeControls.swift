@@ -108,7 +108,7 @@ struct NegativeControls {
   @Test("A SYNC name with one end, unlisted or only listed is reported")
   func syncPair() {
     let publish = SourceFile("Sources/A.swift", "a() // SYNC: log.publish\nb() // SYNC: lonely\n")
-    let read = SourceFile("Sources/B.c", "c(); // SYNC: log.publish\n")
+    let read = SourceFile("Sources/B.c", "c(); // SYNC: log.publish (acquire), why\n")
     let document = SourceFile(Law.syncPoints, "| `log.publish` | … |\n| `gone` | … |\n")
     let found = syncFindings([publish, read], document: document).map(\.what)
     #expect(found.count == 3)

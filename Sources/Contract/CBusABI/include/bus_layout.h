@@ -63,7 +63,9 @@ _Static_assert(offsetof(bus_log_identity_t, channel) == 82, "channel");
 #define BUS_HOT_WAITING 256   // u32: 1 while the publisher sleeps on a reader's cursor
 #define BUS_HOT_TOPICS 264    // u32: bytes of the topic table that are filled
 #define BUS_HOT_LAST 272      // u32: 1 when the stream was closed by its publisher, not by death
-#define BUS_HOT_DEPARTED 276  // u32: counts lossless readers that left the window or were evicted
+#define BUS_HOT_DEPARTED 280  // u64: counts lossless readers that left the window
+#define BUS_HOT_DEPARTED_LIST 288  // 8 * u64: attachment of the n-th departure at n mod 8
+#define BUS_HOT_DEPARTED_ENTRIES 8
 
 typedef struct bus_log_index_entry {
   uint64_t position;  // of the first record that starts in this eighth of the ring

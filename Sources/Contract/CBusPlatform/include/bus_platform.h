@@ -37,6 +37,18 @@ static inline void plat_pause(void) {
 #endif
 }
 
+/// Asks for a cache line without waiting for it.
+static inline void plat_fetch(const void *line) { __builtin_prefetch(line, 0, 3); }
+
+/// Asks for a cache line to write, without waiting for it.
+static inline void plat_own(void *line) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("prefetchw %0" : : "m"(*(volatile char *)line));
+#else
+  __builtin_prefetch(line, 1, 3);
+#endif
+}
+
 /// Keeps the compiler from moving memory accesses across this point; costs no instruction.
 static inline void plat_compiler_barrier(void) { __asm__ __volatile__("" ::: "memory"); }
 
@@ -109,6 +121,15 @@ int plat_barrier_register(void);
 int plat_barrier_everywhere(void);
 /// A full memory barrier on every running thread of this process.
 int plat_barrier_own_threads(void);
+
+/// An event descriptor, CLOEXEC and non-blocking, for a poll that another thread ends.
+int plat_event(void);
+/// Makes the event descriptor readable.
+void plat_event_raise(int event);
+/// Makes it unreadable again.
+void plat_event_clear(int event);
+/// Names the calling thread, at most 15 bytes.
+void plat_name_thread(const char *name);
 
 // --- Processes -------------------------------------------------------------------------------
 

@@ -1,0 +1,124 @@
+public import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+// The edges: calls that suspend instead of blocking. None of them is for the hot path.
+
+/// The publishers behind ``Agent/publish(_:_:)``, one per channel.
+struct PublisherPool: ~Copyable, Sendable {
+  private var boxes: [String: PublisherBox] = [:]
+
+  /// The box of a channel, made when it is first used.
+  mutating func box(_ channel: String) -> PublisherBox {
+    if let known = boxes[channel] { return known }
+    let box = PublisherBox()
+    boxes[channel] = box
+    return box
+  }
+
+  mutating func closeAll() {
+    for box in boxes.values { box.close() }
+    boxes.removeAll()
+  }
+}
+
+/// One publisher that several tasks take turns with.
+final class PublisherBox: Sendable {
+  private let publisher = Mutex<Publisher?>(nil)
+
+  /// Runs `body` with the publisher, which `make` creates at the first call.
+  func with(
+    _ make: () throws(BusError) -> Publisher, _ body: (inout Publisher) throws(BusError) -> Void
+  ) throws(BusError) {
+    try publisher.withLock { held throws(BusError) in
+      var mine: Publisher
+      if let known = held.take() { mine = known } else { mine = try make() }
+      do throws(BusError) {
+        try body(&mine)
+      } catch {
+        held = consume mine
+        throw error
+      }
+      held = consume mine
+    }
+  }
+
+  /// True once the publisher was made.
+  var exists: Bool {
+    publisher.withLock { held in
+      switch held {
+      case .none: false
+      case .some: true
+      }
+    }
+  }
+
+  func close() {
+    publisher.withLock { held in
+      if var mine = held.take() { mine.close() }
+    }
+  }
+}
+
+extension Agent {
+  /// Publishes bytes to a topic; suspends while the window is full, at most five seconds.
+  ///
+  /// On return the message is safe in a registered log. Throws `resourceExhausted` when the window
+  /// stayed full.
+  public func publish(_ topic: String, _ payload: [UInt8]) async throws(BusError) {
+    let box = try box(for: topic)
+    if box.exists {
+      do throws(BusError) {
+        try box.with({ () throws(BusError) in try self.publisher(on: topic) }) {
+          publisher throws(BusError) in
+          try publisher.tryPublish(topic, payload)
+        }
+        return
+      } catch {
+        guard error == .wouldBlock else { throw error }
+      }
+    }
+    let agent = self
+    try await blocking { () throws(BusError) in
+      try box.with({ () throws(BusError) in try agent.publisher(on: topic) }) {
+        publisher throws(BusError) in
+        try publisher.publish(topic, payload)
+      }
+    }
+  }
+
+  /// Tells every agent that listens to `bcs.broadcast`.
+  public func broadcast(_ payload: [UInt8]) async throws(BusError) {
+    try await publish(ChannelMap.broadcast.text, payload)
+  }
+
+  private func box(for topic: String) throws(BusError) -> PublisherBox {
+    let parsed: Topic
+    do throws(TopicError) {
+      parsed = try Topic(topic)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    let channel = core.state.withLock { $0.limits.channels.channel(of: parsed).text }
+    return pool.withLock { $0.box(channel) }
+  }
+
+  /// Messages that match a pattern, as an asynchronous sequence of copies.
+  ///
+  /// At most `buffer` messages wait for the consumer; then a lossless publisher waits too, and a
+  /// lossy one goes on and the gap is counted.
+  public func subscribe(
+    _ pattern: String, mode: ReadMode? = nil, buffer: Int = 256
+  ) async throws(BusError) -> Subscription {
+    guard buffer > 0 else { throw .invalid("a buffer needs room for at least one message") }
+    let agent = self
+    let intake = try await blocking { () throws(BusError) in
+      let reader = try agent.reader(pattern, mode: mode, wait: .sleep)
+      let intake = Intake(room: buffer)
+      guard intake.start(reader) else { throw .system("no thread for the subscription") }
+      return intake
+    }
+    return Subscription(intake)
+  }
+}

@@ -1,0 +1,188 @@
+public import BusLog
+import BusMemory
+public import BusWire
+import CBusPlatform
+import Synchronization
+
+/// How an agent joins the bus.
+public struct AgentOptions: Sendable, Equatable {
+  /// How long to wait for a router to appear.
+  public var connectTimeout: Duration
+  /// Forbids other processes of the same user to trace this one or read its memory.
+  public var undumpable: Bool
+
+  /// Options; by default five seconds and nothing forbidden.
+  public init(connectTimeout: Duration = .seconds(5), undumpable: Bool = false) {
+    self.connectTimeout = connectTimeout
+    self.undumpable = undumpable
+  }
+}
+
+/// What can be asked of the router.
+public enum BusQuery: Sendable, CaseIterable {
+  /// The router itself: one row.
+  case router
+  /// One row per agent.
+  case agents
+  /// One row per stream.
+  case streams
+  /// One row per reader of a stream.
+  case attachments
+}
+
+/// A named participant of the bus: makes publishers and readers.
+///
+/// ```swift
+/// let bus = try await Bus.connect()
+/// let agent = try await bus.register("auditor", category: "security")
+/// try await agent.publish("vulnerabilities.found", Array("CVE".utf8))
+/// for try await message in try await agent.subscribe("vulnerabilities.>") { … }
+/// ```
+///
+/// It goes on working when the router dies, and hands everything in when the router is back.
+public final class Agent: Sendable {
+  let core: AgentCore
+  let pool = Mutex(PublisherPool())
+
+  init(_ core: AgentCore) { self.core = core }
+
+  deinit { core.shut(.closed("the agent was closed")) }
+
+  /// The name.
+  public var name: String { core.name }
+  /// The UUID: version 5 of the name.
+  public var id: BusUUID { core.id }
+  /// This life of the agent, by the router's count.
+  public var incarnation: UInt64 { core.state.withLock { $0.identity?.incarnation.value ?? 0 } }
+  /// Whether a router is there now; messages flow on without.
+  public var isConnected: Bool { core.state.withLock { $0.link == .up } }
+
+  /// Calls the handler, on the service thread, when the router went (false) or is back (true).
+  public func onRouterChange(_ handler: @escaping @Sendable (Bool) -> Void) {
+    core.state.withLock { $0.onRouterChange = handler }
+  }
+
+  /// A publisher for a channel, or for the channel of a topic.
+  ///
+  /// Throws `denied` without the right to write, `resourceExhausted` when the arena or this
+  /// agent's quota is used up.
+  public func publisher(
+    on channelOrTopic: String, options: PublisherOptions = .init()
+  ) throws(BusError) -> Publisher {
+    let topic: Topic
+    do throws(TopicError) {
+      topic = try Topic(channelOrTopic)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    let limits = core.state.withLock { $0.limits }
+    let channel = limits.channels.channel(of: topic).text
+    let most = UInt64(clamping: options.mostLogBytes ?? -1)
+    let allowed = limits.channelBytesMost[channel] ?? limits.logBytesMost
+    let largest = options.mostLogBytes == nil ? allowed : most
+    let first = options.firstLogBytes.map { UInt64(clamping: $0) } ?? limits.logBytesFirst
+    let capacity = min(first, max(largest, LogShape.capacityMin))
+    guard let shape = LogShape(capacity: capacity) else {
+      throw .invalid("a log of \(capacity) bytes is not possible: take a power of two")
+    }
+    return try makePublisher(
+      channel, shape, largest: options.growth ? max(largest, capacity) : capacity,
+      stall: limits.stallNs)
+  }
+
+  private func makePublisher(
+    _ channel: String, _ shape: LogShape, largest: UInt64, stall: UInt64
+  ) throws(BusError) -> Publisher {
+    try core.waitForLink(deadlineNs: deadline(after: .seconds(5)))
+    guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
+      throw .closed("the agent was closed")
+    }
+    let shared = PublisherCore(
+      agent: core, channel: channel, stall: StallPolicy(stallNs: stall))
+    let log: PreparedLog
+    do throws(MemoryError) {
+      log = try PreparedLog(identity)
+    } catch {
+      throw .resourceExhausted("no memory for a log: \(error.message)")
+    }
+    return try Publisher(shared, log, clock: core.clock.clock(), largest)
+  }
+
+  /// A polling reader for the thread that calls this.
+  ///
+  /// Without a mode: lossy for a wildcard in the first token, else lossless where this agent may
+  /// hold publishers back, else lossy. Returns when every publisher there has let it in, or after
+  /// 100 ms; see ``Reader/pendingPublishers``.
+  public func reader(
+    _ pattern: String, mode: ReadMode? = nil, wait: WaitStrategy = .adaptive
+  ) throws(BusError) -> Reader {
+    let parsed: TopicPattern
+    do throws(TopicError) {
+      parsed = try TopicPattern(pattern)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    if let mode { return try subscribe(parsed, mode, wait) }
+    guard !parsed.firstTokenIsWildcard else { return try subscribe(parsed, .lossy, wait) }
+    do throws(BusError) {
+      return try subscribe(parsed, .lossless, wait)
+    } catch {
+      guard case .denied = error else { throw error }
+      return try subscribe(parsed, .lossy, wait)
+    }
+  }
+
+  private func subscribe(
+    _ pattern: TopicPattern, _ mode: ReadMode, _ wait: WaitStrategy
+  ) throws(BusError) -> Reader {
+    let end = deadline(after: .seconds(5))
+    guard let segment = core.state.withLock({ $0.identity?.segment }) else {
+      throw .closed("the agent was closed")
+    }
+    let epoch = wait == .spin ? nil : segment.takeEpoch()
+    guard wait == .spin || epoch != nil else {
+      throw .resourceExhausted("this agent has as many sleeping readers as it has epochs (60)")
+    }
+    let shared = core.state.withLock { state in
+      let id = state.nextSubscription
+      state.nextSubscription += 1
+      let shared = SubscriptionCore(
+        agent: core, id: id, pattern: pattern, mode: mode, epoch: epoch, segment: segment)
+      state.subscriptions[id] = shared
+      return shared
+    }
+    // From here on the reader owns the subscription: when the request fails it takes it back.
+    let reader = Reader(shared, wait)
+    _ = try core.request(.subscribe(shared.frame), deadlineNs: end)
+    shared.waitForPublishers(deadlineNs: min(end, deadline(after: .milliseconds(100))))
+    return reader
+  }
+
+  /// Rows about the router, agents, streams or readers, each a name-to-text map.
+  public func query(_ what: BusQuery) throws(BusError) -> [[String: String]] {
+    let subject: QuerySubject =
+      switch what {
+      case .router: .router
+      case .agents: .agents
+      case .streams: .streams
+      case .attachments: .attachments
+      }
+    let frame = AgentFrame.query(QueryFrame(subject: subject))
+    let outcome = try core.request(frame, deadlineNs: deadline(after: .seconds(5)))
+    guard case .rows(let rows) = outcome else { return [] }
+    return rows
+  }
+
+  /// Leaves the bus. What was published is in registered logs, so readers still get all of it.
+  public func close() {
+    pool.withLock { $0.closeAll() }
+    core.state.withLock { $0.isLeaving = true }
+    core.post(.goodbye)
+    for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
+      core.bell.ring()
+      pauseMs(1)
+    }
+    core.shut(.closed("the agent was closed"))
+    _ = core.stopped.wait(deadlineNs: deadline(after: .seconds(2)))
+  }
+}

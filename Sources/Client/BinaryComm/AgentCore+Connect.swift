@@ -1,0 +1,201 @@
+import BusLog
+import BusMemory
+import BusWire
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+// The first connection, and the next ones: what an agent hands in when a router comes back.
+
+extension AgentCore {
+  /// Connects, registers under a new incarnation.
+  func connectFirst(deadlineNs: UInt64) throws(BusError) {
+    let talk = try Dialogue(directory: directory, deadlineNs: deadlineNs)
+    let welcome = try talk.hello(program: name)
+    adopt(welcome.frame, clockPage: welcome.page)
+    let segment: ReaderSegment
+    do throws(MemoryError) {
+      segment = try ReaderSegment(agent: id, incarnation: welcome.frame.incarnation.value)
+    } catch {
+      throw .resourceExhausted("no reader segment: \(error.message)")
+    }
+    let descriptor = Descriptor(segment.duplicateDescriptor())
+    let answer = try talk.ask(
+      .register(RegisterFrame(name: name, category: category, agent: id)), descriptor)
+    guard case .registered(let registered) = answer else {
+      throw .incompatibleVersion("the router answered register with another frame")
+    }
+    _ = plat_barrier_register()
+    state.withLock { state in
+      state.identity = Identity(
+        incarnation: registered.incarnation, ticket: registered.ticket, segment: segment,
+        segmentDescriptor: descriptor)
+      Self.adopt(registered.channels, &state.limits)
+      state.socket = talk.socket
+      state.link = .up
+    }
+  }
+
+  /// Connects to a router that does not know us yet: same incarnation, all we have is handed in.
+  ///
+  /// False when there is none; throws when it refuses us for good.
+  func connectAgain() throws(BusError) -> Bool {
+    guard let identity = state.withLock({ $0.identity }) else { return false }
+    let deadline = HostClock.monotonicNs() + 2_000_000_000
+    let talk: Dialogue
+    do throws(BusError) {
+      talk = try Dialogue(directory: directory, deadlineNs: deadline)
+    } catch {
+      return false
+    }
+    let welcome = try talk.hello(program: name)
+    adopt(welcome.frame, clockPage: welcome.page)
+    let reattach = ReattachFrame(
+      name: name, category: category, agent: id, incarnation: identity.incarnation,
+      ticket: identity.ticket)
+    let answer = try talk.ask(.reattach(reattach), identity.segmentDescriptor)
+    guard case .registered(let registered) = answer else { return false }
+    let (publishers, subscriptions) = state.withLock { state in
+      state.identity?.ticket = registered.ticket
+      Self.adopt(registered.channels, &state.limits)
+      return (Array(state.publishers.values), Array(state.subscriptions.values))
+    }
+    for publisher in publishers { try handIn(publisher, talk) }
+    for subscription in subscriptions { try handIn(subscription, talk) }
+    _ = try talk.ask(.handInDone, nil)
+    state.withLock { state in
+      state.outbox.removeAll()
+      state.socket = talk.socket
+      state.link = .up
+    }
+    for (bytes, descriptors) in talk.early { receive(bytes, descriptors) }
+    return true
+  }
+
+  private func handIn(_ publisher: PublisherCore, _ talk: Dialogue) throws(BusError) {
+    for log in publisher.handIn() {
+      let frame = HandInLogFrame(
+        stream: log.stream, channel: publisher.channel, generation: log.generation,
+        capacity: log.capacity, segmentBytes: log.segmentBytes, current: log.current,
+        retired: !log.current)
+      _ = try talk.ask(.handInLog(frame), log.descriptor)
+    }
+    guard let stream = publisher.stream else { return }
+    for reader in publisher.readers {
+      try talk.tell(
+        .handInReader(
+          HandInReaderFrame(
+            stream: stream, attachment: reader.key, readerIncarnation: reader.value)))
+    }
+  }
+
+  private func handIn(_ subscription: SubscriptionCore, _ talk: Dialogue) throws(BusError) {
+    do throws(BusError) {
+      _ = try talk.ask(.handInSubscription(subscription.frame), nil)
+    } catch {
+      guard case .denied = error else { throw error }
+      // The policy changed while we were away: what is mapped may be drained, nothing new comes.
+      subscription.post(.refused(error))
+      return
+    }
+    for attachment in subscription.handIn() {
+      try talk.tell(.handInAttachment(attachment))
+    }
+  }
+
+  private func adopt(_ welcome: WelcomeFrame, clockPage: Descriptor?) {
+    if let clockPage {
+      let page = try? PeerSegment(
+        consuming: clockPage.duplicate(), announced: UInt64(BUS_CLOCK_BYTES))
+      if let page { clock.adopt(page) }
+    }
+    state.withLock { state in
+      state.limits.logBytesFirst = welcome.logBytesFirst
+      state.limits.logBytesMost = welcome.logBytesMost
+      state.limits.stallNs = UInt64(welcome.stallMs) * 1_000_000
+    }
+  }
+
+  private static func adopt(_ channels: [ChannelLimit], _ limits: inout Limits) {
+    limits.channels = ChannelMap()
+    limits.channelBytesMost = [:]
+    for channel in channels {
+      guard let topic = try? Topic(channel.prefix) else { continue }
+      limits.channels.declare(topic)
+      limits.channelBytesMost[channel.prefix] = channel.logBytesMost
+    }
+  }
+}
+
+/// The strictly alternating part of a connection, before the service thread takes it over.
+final class Dialogue {
+  let socket: Descriptor
+  private let deadlineNs: UInt64
+  private let bell: Bell
+  /// Frames that came unasked in between, for the service thread.
+  private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor])] = []
+
+  init(directory: String, deadlineNs: UInt64) throws(BusError) {
+    socket = try ControlSocket.connect(directory: directory)
+    bell = try Bell()
+    self.deadlineNs = deadlineNs
+  }
+
+  func hello(program: String) throws(BusError) -> (frame: WelcomeFrame, page: Descriptor?) {
+    let frame = AgentFrame.hello(
+      HelloFrame(layoutVersion: UInt16(BUS_LAYOUT_VERSION), program: program))
+    try tell(frame, request: 1)
+    let (answer, descriptor) = try answer(to: 1)
+    guard case .welcome(let welcome) = answer else {
+      throw .incompatibleVersion("the router answered hello with another frame")
+    }
+    return (welcome, descriptor)
+  }
+
+  /// Sends a request and returns its answer; throws the router's error.
+  func ask(_ frame: AgentFrame, _ descriptor: Descriptor?) throws(BusError) -> RouterFrame {
+    try tell(frame, request: 2, descriptor: descriptor)
+    return try answer(to: 2).frame
+  }
+
+  func tell(
+    _ frame: AgentFrame, request: UInt32 = 0, descriptor: Descriptor? = nil
+  ) throws(BusError) {
+    while !(try ControlSocket.send(socket, frame.encode(request: request), descriptor)) {
+      try wait(writable: true)
+    }
+  }
+
+  private func wait(writable: Bool) throws(BusError) {
+    let now = HostClock.monotonicNs()
+    guard now < deadlineNs else { throw .timeout("the router did not answer in time") }
+    let left = Int32(clamping: (deadlineNs - now) / 1_000_000 + 1)
+    _ = bell.wait(orSocket: socket, writable: writable, milliseconds: min(left, 1000))
+  }
+
+  private func answer(
+    to request: UInt32
+  ) throws(BusError) -> (frame: RouterFrame, descriptor: Descriptor?) {
+    while true {
+      switch ControlSocket.receive(socket) {
+      case .nothing: try wait(writable: false)
+      case .ended: throw .noRouter("the router closed the connection")
+      case .frame(let bytes, let descriptors):
+        let decoded: (request: UInt32, frame: RouterFrame)
+        do throws(ControlError) {
+          decoded = try RouterFrame.decode(bytes)
+        } catch {
+          throw .incompatibleVersion("the router's answer is not understood: \(error)")
+        }
+        guard decoded.request == request else {
+          early.append((bytes, descriptors))
+          continue
+        }
+        if case .error(let error) = decoded.frame {
+          throw BusError(code: error.code, text: error.text)
+        }
+        return (decoded.frame, descriptors.first)
+      }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// What one agent's threads share: the control connection, the logs it writes, the logs it reads.
+///
+/// Callers ask through ``request(_:descriptor:deadlineNs:onReply:)``; the service thread alone
+/// receives, and alone changes what frames of the router change.
+final class AgentCore: Sendable {
+  let directory: String
+  let name: String
+  let category: String
+  let id: BusUUID
+  let clock = ClockCell()
+  let bell: Bell
+  let state: Mutex<State>
+  /// Raised when the service thread has ended.
+  let stopped = Signal()
+
+  struct State: Sendable {
+    var link = Link.down
+    var socket: Descriptor?
+    var outbox: [(bytes: [UInt8], descriptor: Descriptor?)] = []
+    var nextRequest: UInt32 = 1
+    var nextSubscription: UInt32 = 1
+    var nextStagger: UInt32 = 0
+    var pending: [UInt32: PendingReply] = [:]
+    var publishers: [StreamID: PublisherCore] = [:]
+    var subscriptions: [UInt32: SubscriptionCore] = [:]
+    var identity: Identity?
+    var limits = Limits()
+    /// Said goodbye: the end of the connection is wanted.
+    var isLeaving = false
+    var onRouterChange: @Sendable (Bool) -> Void = { _ in }
+  }
+
+  /// Where the control connection is.
+  enum Link: Sendable, Equatable {
+    /// No router; the service thread tries again.
+    case down
+    /// Registered (or registered again), frames flow.
+    case up
+    /// This agent was closed, or fenced by a router; nothing is tried any more.
+    case closed(BusError)
+  }
+
+  /// Who the router says this agent is, kept for its next incarnation of the router.
+  struct Identity: Sendable {
+    var incarnation: Incarnation
+    var ticket: ControlTicket
+    var segment: ReaderSegment
+    var segmentDescriptor: Descriptor
+  }
+
+  /// What the router said about sizes.
+  struct Limits: Sendable {
+    var logBytesFirst: UInt64 = 64 << 10
+    var logBytesMost: UInt64 = 4 << 20
+    var stallNs: UInt64 = 5_000_000_000
+    var channels = ChannelMap()
+    var channelBytesMost: [String: UInt64] = [:]
+  }
+
+  init(directory: String, name: String, category: String) throws(BusError) {
+    self.directory = directory
+    self.name = name
+    self.category = category
+    id = BusUUID(agentName: name)
+    bell = try Bell()
+    state = Mutex(State())
+  }
+
+  /// Makes the first connection and registers, trying until the deadline for a router to appear.
+  func start(deadlineNs: UInt64) throws(BusError) {
+    while true {
+      do throws(BusError) {
+        try connectFirst(deadlineNs: deadlineNs)
+        break
+      } catch {
+        guard case .noRouter = error, HostClock.monotonicNs() < deadlineNs else { throw error }
+        pauseMs(20)
+      }
+    }
+    let core = self
+    guard startThread("bcs-service", { ServiceThread(core).run() }) else {
+      throw .system("no thread for the control connection")
+    }
+  }
+
+  // MARK: Requests
+
+  /// Sends a frame and waits for its answer; a lost connection is waited for and asked again.
+  func request(
+    _ frame: AgentFrame, descriptor: Descriptor? = nil, deadlineNs: UInt64,
+    onReply: @escaping @Sendable (RouterFrame) -> Void = { _ in }
+  ) throws(BusError) -> PendingReply.Outcome {
+    while true {
+      try waitForLink(deadlineNs: deadlineNs)
+      let reply = PendingReply(onReply: onReply)
+      let number = try post(frame, descriptor: descriptor, reply: reply)
+      let outcome = reply.wait(deadlineNs: deadlineNs)
+      state.withLock { _ = $0.pending.removeValue(forKey: number) }
+      switch outcome {
+      case .none: throw .timeout("the router did not answer in time")
+      case .lost: continue
+      case .frame(.error(let error), _): throw BusError(code: error.code, text: error.text)
+      case .some(let outcome): return outcome
+      }
+    }
+  }
+
+  /// Sends a frame that has no answer; it waits in the outbox while there is no router.
+  func post(_ frame: AgentFrame) {
+    state.withLock { state in
+      guard state.link == .up else { return }
+      Self.enqueue(frame.encode(), nil, &state)
+    }
+  }
+
+  private func post(
+    _ frame: AgentFrame, descriptor: Descriptor?, reply: PendingReply
+  ) throws(BusError) -> UInt32 {
+    try state.withLock { state throws(BusError) in
+      if case .closed(let why) = state.link { throw why }
+      let number = state.nextRequest
+      state.nextRequest = number == .max ? 1 : number + 1
+      state.pending[number] = reply
+      Self.enqueue(frame.encode(request: number), descriptor, &state)
+      return number
+    }
+  }
+
+  /// Sends now, or behind what already waits for the socket.
+  static func enqueue(_ bytes: [UInt8], _ descriptor: Descriptor?, _ state: inout State) {
+    if state.outbox.isEmpty, let socket = state.socket,
+      (try? ControlSocket.send(socket, bytes, descriptor)) == true
+    {
+      return
+    }
+    state.outbox.append((bytes, descriptor))
+  }
+
+  /// Sends what waits; called by the service thread when the socket takes more.
+  func flushOutbox() {
+    state.withLock { state in
+      guard let socket = state.socket else { return }
+      while let first = state.outbox.first {
+        guard (try? ControlSocket.send(socket, first.bytes, first.descriptor)) == true else {
+          return
+        }
+        state.outbox.removeFirst()
+      }
+    }
+  }
+
+  /// Waits until a router is there; throws ``BusError/noRouter(_:)`` at the deadline.
+  func waitForLink(deadlineNs: UInt64) throws(BusError) {
+    while true {
+      let link = state.withLock { $0.link }
+      switch link {
+      case .up: return
+      case .closed(let why): throw why
+      case .down:
+        guard HostClock.monotonicNs() < deadlineNs else {
+          throw .noRouter("no router in \(directory)")
+        }
+        pauseMs(5)
+      }
+    }
+  }
+
+  /// Ends every wait with the reason, and the service thread.
+  func shut(_ why: BusError) {
+    let (pending, publishers, subscriptions) = state.withLock { state in
+      if case .closed = state.link {} else { state.link = .closed(why) }
+      let pending = Array(state.pending.values)
+      state.pending.removeAll()
+      return (pending, Array(state.publishers.values), Array(state.subscriptions.values))
+    }
+    for reply in pending { reply.finish(.lost) }
+    for publisher in publishers { publisher.shut(why) }
+    for subscription in subscriptions { subscription.post(.closed(why)) }
+    bell.ring()
+  }
+}

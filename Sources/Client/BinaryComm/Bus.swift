@@ -1,0 +1,60 @@
+import BusMemory
+import BusWire
+import CBusPlatform
+
+/// The way to the bus: where the router is met.
+///
+/// ```swift
+/// let bus = try Bus.connect()
+/// let agent = try bus.register("auditor", category: "security")
+/// ```
+public struct Bus: Sendable {
+  /// The run directory in which the router is met.
+  public let directory: String
+
+  /// The bus of a run directory: an explicit path or `shm://PATH`, else `$BCS_DIR`, else
+  /// `$XDG_RUNTIME_DIR/bcs`, else `/tmp/bcs-UID`.
+  ///
+  /// Throws `invalid` for an address of another kind. No connection is made before `register`.
+  public static func connect(to address: String? = nil) throws(BusError) -> Bus {
+    let directory = RunDirectory.resolve(address)
+    guard !directory.isEmpty, directory.first == "/" || !directory.contains("://") else {
+      throw .invalid("'\(directory)' is no run directory; give a path or shm://PATH")
+    }
+    return Bus(directory: directory)
+  }
+
+  /// Joins the bus under a name, unique among the living agents of this host.
+  ///
+  /// Waits for a router up to `options.connectTimeout`. Throws `noRouter`, `nameInUse`, `denied`
+  /// (the policy does not give this user the name), `incompatibleVersion`.
+  public func register(
+    _ name: String, category: String = "", options: AgentOptions = .init()
+  ) throws(BusError) -> Agent {
+    do throws(AgentNameError) {
+      try AgentName.check(name)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    if options.undumpable { _ = plat_undumpable() }
+    let core = try AgentCore(directory: directory, name: name, category: category)
+    try core.start(deadlineNs: deadline(after: options.connectTimeout))
+    return Agent(core)
+  }
+
+  /// As the other `connect`; here for symmetry with the other calls of asynchronous code.
+  public static func connect(to address: String? = nil) async throws(BusError) -> Bus {
+    let immediate: (String?) throws(BusError) -> Bus = Bus.connect(to:)
+    return try immediate(address)
+  }
+
+  /// As the other `register`, suspending instead of blocking.
+  public func register(
+    _ name: String, category: String = "", options: AgentOptions = .init()
+  ) async throws(BusError) -> Agent {
+    let bus = self
+    return try await blocking { () throws(BusError) in
+      try bus.register(name, category: category, options: options)
+    }
+  }
+}

@@ -1,0 +1,99 @@
+public import BusWire
+
+/// What went wrong, with the details of this case; one enum for every call.
+public enum BusError: Error, Equatable, Sendable {
+  /// A name, topic, size or option breaks a rule.
+  case invalid(String)
+  /// The policy does not allow it, or there is no such thing.
+  case denied(String)
+  /// No router answers in the run directory.
+  case noRouter(String)
+  /// The answer did not come in time.
+  case timeout(String)
+  /// No room: the arena, a quota, or the window of a slow lossless reader.
+  case resourceExhausted(String)
+  /// The payload exceeds what this channel's logs can hold.
+  case payloadTooLarge(bytes: Int, limit: Int)
+  /// Router and client are of different versions.
+  case incompatibleVersion(String)
+  /// A living agent holds the name.
+  case nameInUse(String)
+  /// This incarnation was ended while the agent was away.
+  case fenced(String)
+  /// This lossless reader fell out of the window; the last batch is void.
+  case evicted(String)
+  /// The agent, publisher or reader was closed.
+  case closed(String)
+  /// The window is full and the call may not wait.
+  case wouldBlock
+  /// A publisher's log holds bytes that cannot be a record.
+  case corrupt(String)
+  /// The operating system refused a call.
+  case system(String)
+  /// Nobody answers this service.
+  case noResponders(String)
+  /// The other agent ended before it answered.
+  case peerDied(String)
+
+  /// The stable code, with exit code, meaning and remedy.
+  public var code: BusErrorCode {
+    switch self {
+    case .invalid: .invalid
+    case .denied: .denied
+    case .noRouter: .noRouter
+    case .timeout: .timeout
+    case .resourceExhausted: .resourceExhausted
+    case .payloadTooLarge: .payloadTooLarge
+    case .incompatibleVersion: .incompatibleVersion
+    case .nameInUse: .nameInUse
+    case .fenced: .fenced
+    case .evicted: .evicted
+    case .closed: .closed
+    case .wouldBlock: .wouldBlock
+    case .corrupt: .corrupt
+    case .system: .system
+    case .noResponders: .noResponders
+    case .peerDied: .peerDied
+    }
+  }
+
+  /// The details of this case.
+  public var detail: String {
+    switch self {
+    case .invalid(let text), .denied(let text), .noRouter(let text), .timeout(let text),
+      .resourceExhausted(let text), .incompatibleVersion(let text), .nameInUse(let text),
+      .fenced(let text), .evicted(let text), .closed(let text), .corrupt(let text),
+      .system(let text), .noResponders(let text), .peerDied(let text):
+      text
+    case .wouldBlock: "the window is full"
+    case .payloadTooLarge(let bytes, let limit):
+      "the payload has \(bytes) bytes; on this channel at most \(limit) are possible"
+    }
+  }
+
+  /// The error of a code that came from the router.
+  init(code: UInt16, text: String) {
+    switch BusErrorCode(rawValue: code) ?? .system {
+    case .invalid: self = .invalid(text)
+    case .denied: self = .denied(text)
+    case .noRouter: self = .noRouter(text)
+    case .timeout: self = .timeout(text)
+    case .resourceExhausted, .wouldBlock: self = .resourceExhausted(text)
+    case .payloadTooLarge: self = .invalid(text)
+    case .incompatibleVersion: self = .incompatibleVersion(text)
+    case .nameInUse: self = .nameInUse(text)
+    case .fenced: self = .fenced(text)
+    case .evicted: self = .evicted(text)
+    case .closed: self = .closed(text)
+    case .corrupt: self = .corrupt(text)
+    case .system: self = .system(text)
+    case .noResponders: self = .noResponders(text)
+    case .peerDied: self = .peerDied(text)
+    }
+  }
+}
+
+extension BusError: CustomStringConvertible {
+  /// The code's name, the details, and what to do next.
+  public var description: String { "\(code.name): \(detail). \(code.remedy)" }
+}

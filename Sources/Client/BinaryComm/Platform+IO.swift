@@ -1,0 +1,174 @@
+import BusWire
+import CBusPlatform
+import Glibc
+
+// Sockets, descriptors and threads: every call into the C library that the client makes.
+
+/// The value of an environment variable, nil when it is unset or empty.
+func environment(_ name: String) -> String? {
+  guard let value = unsafe getenv(name) else { return nil }
+  let text = unsafe String(cString: value)
+  return text.isEmpty ? nil : text
+}
+
+/// A sentence for an error number.
+func reason(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }
+
+/// A descriptor that closes itself.
+final class Descriptor: Sendable {
+  let number: Int32
+  init(_ number: Int32) { self.number = number }
+  deinit { close(number) }
+
+  /// A second descriptor of the same file, which the caller owns.
+  func duplicate() -> Int32 { fcntl(number, F_DUPFD_CLOEXEC, 0) }
+}
+
+/// The client's end of the control socket.
+enum ControlSocket {
+  /// Connects to the router in a run directory.
+  static func connect(directory: String) throws(BusError) -> Descriptor {
+    let path = RunDirectory.socketPath(in: directory)
+    var address = sockaddr_un()
+    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
+      throw .invalid("the run directory's path is too long for a socket: \(path)")
+    }
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { to in
+      for (index, byte) in path.utf8.enumerated() { unsafe to[index] = byte }
+    }
+    let kind = Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue)
+    let number = socket(AF_UNIX, kind, 0)
+    guard number >= 0 else { throw .system("no socket: \(reason(errno))") }
+    let descriptor = Descriptor(number)
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let connected = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe Glibc.connect(number, $0, size)
+      }
+    }
+    guard connected == 0 else {
+      let why = reason(errno)
+      guard errno != EACCES else { throw .denied("the router's socket \(path) is not yours") }
+      throw .noRouter("no router at \(path) (\(why))")
+    }
+    return descriptor
+  }
+
+  /// Sends one frame; false when the socket's buffer is full.
+  static func send(
+    _ socket: Descriptor, _ frame: [UInt8], _ descriptor: Descriptor?
+  ) throws(BusError) -> Bool {
+    var numbers = descriptor.map { [$0.number] } ?? []
+    let count = Int32(numbers.count)
+    let sent = unsafe plat_send(socket.number, frame, frame.count, &numbers, count)
+    if sent == -EAGAIN || sent == -EWOULDBLOCK || sent == -ENOBUFS { return false }
+    guard sent >= 0 else { throw .noRouter("the router went away (\(reason(-sent)))") }
+    return true
+  }
+
+  /// One frame that arrived.
+  enum Received {
+    case frame(bytes: [UInt8], descriptors: [Descriptor])
+    case nothing
+    case ended
+  }
+
+  static func receive(_ socket: Descriptor) -> Received {
+    var bytes = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
+    var numbers = [Int32](repeating: -1, count: ControlFormat.descriptorsMost)
+    var count: Int32 = 0
+    let room = bytes.count
+    let most = Int32(numbers.count)
+    let read = unsafe plat_receive(socket.number, &bytes, room, &numbers, most, &count)
+    if read == -Int(EAGAIN) { return .nothing }
+    guard read > 0 else { return .ended }
+    bytes.removeLast(bytes.count - read)
+    return .frame(
+      bytes: bytes, descriptors: numbers.prefix(Int(count)).map { Descriptor($0) })
+  }
+}
+
+/// An event counter that another thread can raise to end a poll.
+final class Bell: Sendable {
+  let descriptor: Descriptor
+
+  init() throws(BusError) {
+    let number = plat_event()
+    guard number >= 0 else { throw .system("no event descriptor: \(reason(-number))") }
+    descriptor = Descriptor(number)
+  }
+
+  func ring() { plat_event_raise(descriptor.number) }
+
+  func silence() { plat_event_clear(descriptor.number) }
+
+  /// Waits for the bell or the socket; true when the socket has something or ended.
+  func wait(
+    orSocket socket: Descriptor?, writable: Bool, milliseconds: Int32
+  ) -> Bool {
+    let wanted = Int16(POLLIN) | (writable ? Int16(POLLOUT) : 0)
+    var watched = [
+      pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: socket?.number ?? -1, events: wanted, revents: 0),
+    ]
+    _ = unsafe poll(&watched, nfds_t(watched.count), milliseconds)
+    if watched[0].revents != 0 { silence() }
+    return watched[1].revents != 0
+  }
+}
+
+/// Starts a thread of ours: small stack, no signals, running `body` once.
+@discardableResult
+func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+  final class Box {
+    let name: String
+    let body: @Sendable () -> Void
+    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+      self.name = name
+      self.body = body
+    }
+  }
+  let box = unsafe Unmanaged.passRetained(Box(name, body))
+  var attributes = pthread_attr_t()
+  unsafe pthread_attr_init(&attributes)
+  defer { unsafe pthread_attr_destroy(&attributes) }
+  unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
+  unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+  // The program's handlers must run on the program's own threads.
+  var all = sigset_t()
+  var before = sigset_t()
+  unsafe sigfillset(&all)
+  unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+  defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+  var thread = pthread_t()
+  let started = unsafe pthread_create(&thread, &attributes, { raw in
+    guard let raw = unsafe raw else { return nil }
+    let box = unsafe Unmanaged<Box>.fromOpaque(raw).takeRetainedValue()
+    unsafe plat_name_thread(String(box.name.prefix(15)))
+    box.body()
+    return nil
+  }, box.toOpaque())
+  if started != 0 { unsafe box.release() }
+  return started == 0
+}
+
+/// Runs a blocking call on a thread of its own, so that Swift's pool never blocks.
+func blocking<Value: Sendable>(
+  _ body: @escaping @Sendable () throws(BusError) -> Value
+) async throws(BusError) -> Value {
+  let result: Result<Value, BusError> = await withCheckedContinuation { continuation in
+    let started = startThread("bcs-call") {
+      do throws(BusError) {
+        let value = try body()
+        continuation.resume(returning: .success(value))
+      } catch {
+        continuation.resume(returning: .failure(error))
+      }
+    }
+    if !started {
+      continuation.resume(returning: .failure(.system("no thread: \(reason(EAGAIN))")))
+    }
+  }
+  return try result.get()
+}

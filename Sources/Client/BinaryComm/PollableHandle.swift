@@ -1,0 +1,102 @@
+import BusLog
+import BusMemory
+import CBusPlatform
+import Synchronization
+
+/// A descriptor for event loops: readable when its reader may have something to poll.
+///
+/// ```swift
+/// let handle = try reader.pollable()
+/// // when the loop says that handle.descriptor is readable:
+/// handle.clear()
+/// repeat { while try reader.poll({ … }) > 0 {} } while try reader.arm(handle)
+/// ```
+///
+/// A thread of ours sleeps in the reader's place while the handle is armed, and raises the event.
+/// The descriptor never leaves this process: whoever held it could block all who write to it.
+public final class PollableHandle: Sendable {
+  private struct Watch: Sendable {
+    var list: WatchList
+    var marked: UInt32
+  }
+  private struct State: Sendable {
+    var watch: Watch?
+    var isClosed = false
+  }
+  private let bell: Bell
+  private let epoch: ReaderEpoch
+  private let state = Mutex(State())
+  private let commands = HeapWord()
+
+  init(_ epoch: ReaderEpoch) throws(BusError) {
+    bell = try Bell()
+    self.epoch = epoch
+    let handle = self
+    guard startThread("bcs-sentry", { handle.keepWatch() }) else {
+      throw .system("no thread for a pollable handle")
+    }
+  }
+
+  /// The descriptor to add to `poll`, `epoll` or an event loop's readers. Owned by this handle.
+  public var descriptor: Int32 { bell.descriptor.number }
+
+  /// Makes the descriptor unreadable until the next event.
+  public func clear() { bell.silence() }
+
+  /// Ends the thread; the descriptor stays silent from now on.
+  public func close() {
+    state.withLock { $0.isClosed = true }
+    commands.word.add(1)
+    wake(commands)
+    epoch.kick()
+  }
+
+  func watch(_ list: WatchList, marked: UInt32) {
+    state.withLock { $0.watch = Watch(list: list, marked: marked) }
+    commands.word.add(1)
+    wake(commands)
+  }
+
+  /// Sleeps in the reader's place; ends with ``close()``.
+  private func keepWatch() {
+    while true {
+      let seen = commands.word.loadAcquire()
+      let (watch, closed) = state.withLock { ($0.watch.take(), $0.isClosed) }
+      if closed { return }
+      guard let watch else {
+        sleep(on: commands, seen: seen)
+        continue
+      }
+      while !watch.list.hasChanged, epoch.isUndisturbed(since: watch.marked) {
+        epoch.sleep(marked: watch.marked, watches: watch.list, timeoutNs: 1_000_000_000)
+      }
+      epoch.awake()
+      bell.ring()
+    }
+  }
+}
+
+extension Reader {
+  /// A descriptor for event loops. The reader must not be of the strategy `spin`.
+  public func pollable() throws(BusError) -> PollableHandle {
+    guard let epoch = core.epoch else {
+      throw .invalid("a spinning reader has no pollable handle; take adaptive or sleep")
+    }
+    return try PollableHandle(epoch)
+  }
+
+  /// Arms the handle after a poll that found nothing; true when there is something after all, so
+  /// poll again instead of waiting for the event.
+  public mutating func arm(_ handle: PollableHandle) throws(BusError) -> Bool {
+    guard let epoch = core.epoch, !isClosed else { throw .closed("this reader was closed") }
+    fillWatches()
+    let marked = epoch.announce(ownWord: watches.count > ReaderEpoch.watchesMax)
+    ReaderEpoch.barrier()
+    if hasNews() {
+      epoch.awake()
+      return true
+    }
+    handle.watch(watches, marked: marked)
+    return false
+  }
+}

@@ -1,0 +1,113 @@
+import BusLog
+import BusMemory
+import BusWire
+
+// What happens when a message does not fit at once: waiting, growing, refusing.
+
+extension Publisher {
+  @usableFromInline @inline(never)
+  mutating func appendWaiting(
+    _ topic: TopicHandle, _ payload: RawSpan, _ timeout: Duration
+  ) throws(BusError) {
+    let end = deadline(after: timeout)
+    while true {
+      try makeRoom(topic, payload.byteCount, deadlineNs: end)
+      if append(topic, payload, stamp: clock.unixNs()) { return }
+    }
+  }
+
+  @usableFromInline @inline(never)
+  mutating func appendWaiting(
+    _ topic: TopicHandle, count: Int, _ timeout: Duration, _ body: (inout OutputRawSpan) -> Void
+  ) throws(BusError) {
+    guard count >= 0 else { throw .invalid("a payload cannot have \(count) bytes") }
+    let end = deadline(after: timeout)
+    while true {
+      try makeRoom(topic, count, deadlineNs: end)
+      if append(topic, count: count, stamp: clock.unixNs(), body) { return }
+    }
+  }
+
+  /// One look at why a message did not fit, without waiting.
+  @usableFromInline @inline(never)
+  mutating func roomOrThrow(_ topic: TopicHandle, _ count: Int) throws(BusError) {
+    let bytes = try checked(topic, count)
+    takeReadyLog()
+    if !writer.fits(recordBytes: bytes) {
+      core.ask(for: try shape(toHold: bytes))
+      throw .wouldBlock
+    }
+    writer.noteBlocked(recordBytes: bytes)
+    noteFullWindow()
+  }
+
+  /// Waits for readers, or for a larger log; throws when it is too large or too late.
+  private mutating func makeRoom(
+    _ topic: TopicHandle, _ count: Int, deadlineNs: UInt64
+  ) throws(BusError) {
+    let bytes = try checked(topic, count)
+    if takeReadyLog() { return }
+    let now = HostClock.monotonicNs()
+    if !writer.fits(recordBytes: bytes) {
+      let larger = try shape(toHold: bytes)
+      if let refused = core.growthRefused { throw refused }
+      guard now < deadlineNs else { throw .timeout("no larger log was registered in time") }
+      core.ask(for: larger)
+      pauseMs(1)
+      return
+    }
+    guard now < deadlineNs else {
+      throw .resourceExhausted(
+        "the window of \(core.channel) stayed full: a lossless reader is too slow")
+    }
+    noteFullWindow()
+    writer.waitForRoom(recordBytes: bytes, timeoutNs: deadlineNs - now)
+  }
+
+  /// The bytes of the record; throws for what could never be published.
+  private func checked(_ topic: TopicHandle, _ count: Int) throws(BusError) -> Int {
+    if isClosed { throw .closed("this publisher was closed") }
+    if let ended = core.ended { throw ended }
+    guard topic.stream == ObjectIdentifier(core) else {
+      throw .invalid("the topic was resolved by another publisher; resolve it with this one")
+    }
+    let limit = payloadBytesMax
+    guard count <= limit else { throw .payloadTooLarge(bytes: count, limit: limit) }
+    return recordBytes(extension: topic.items?.count ?? 0, payload: count)
+  }
+
+  private func shape(toHold bytes: Int) throws(BusError) -> LogShape {
+    var capacity = writer.shape.capacity
+    while capacity / 4 < UInt64(bytes), capacity < mostBytes { capacity *= 2 }
+    guard capacity / 4 >= UInt64(bytes),
+      let shape = LogShape(capacity: capacity, topicsBytes: topicsBytes(for: capacity))
+    else { throw .payloadTooLarge(bytes: bytes - 64, limit: payloadBytesMax) }
+    return shape
+  }
+
+  /// After some full windows the readers' pace is worth a larger log.
+  private mutating func noteFullWindow() {
+    fullWindows += 1
+    let capacity = writer.shape.capacity
+    guard fullWindows % 4 == 0, capacity < mostBytes else { return }
+    let next = min(capacity * 4, mostBytes)
+    guard let shape = LogShape(capacity: next, topicsBytes: topicsBytes(for: next)) else { return }
+    core.ask(for: shape)
+  }
+
+  private func topicsBytes(for capacity: UInt64) -> UInt32 {
+    max(writer.shape.topicsBytes, UInt32(clamping: capacity / 32 & ~4095))
+  }
+
+  /// Goes over to a larger log when one is ready and the window has room for saying so.
+  @discardableResult
+  private mutating func takeReadyLog() -> Bool {
+    guard let log = core.takeReady() else { return false }
+    if let still = writer.rotate(to: log) {
+      core.giveBack(still)
+      return false
+    }
+    core.moved(to: writer.generation, at: writer.nextPosition)
+    return true
+  }
+}

@@ -1,0 +1,322 @@
+import BusLog
+import BusMemory
+import BusWire
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+/// What the service thread and the publishing thread of one stream share.
+final class PublisherCore: Sendable {
+  let agent: AgentCore
+  let channel: String
+  let gate: WindowGate
+  /// Counts what the publishing thread should look at: a log that is ready, the end of the agent.
+  let news = HeapWord()
+  private let state = Mutex(State())
+
+  private struct State: ~Copyable, Sendable {
+    var stream: StreamID?
+    var logs: [Log] = []
+    var asked: LogShape?
+    var refused: BusError?
+    var inFlight = false
+    var ready: PreparedLog?
+    /// The publishing thread holds the ready log and is about to go over to it, or to give it back.
+    var moving = false
+    var readers: [AttachmentID: Incarnation] = [:]
+    var ended: BusError?
+    /// The readers that a snapshot of the router has named so far, nil outside of one.
+    var named: Set<AttachmentID>?
+
+    var hasReady: Bool {
+      switch ready {
+      case .none: false
+      case .some: true
+      }
+    }
+  }
+
+  /// A log the router may have to be told of again.
+  struct Log: Sendable {
+    var generation: UInt32
+    var capacity: UInt64
+    var segmentBytes: UInt64
+    var basePosition: UInt64
+    var descriptor: Descriptor
+  }
+
+  init(agent: AgentCore, channel: String, stall: StallPolicy) {
+    self.agent = agent
+    self.channel = channel
+    let evictions = Evictions(agent)
+    gate = WindowGate(stall: stall) { attachment, reason in
+      evictions.report(AttachmentID(attachment), reason)
+    }
+  }
+
+  /// Reports evictions from the publishing thread.
+  private struct Evictions: Sendable {
+    let agent: AgentCore
+    init(_ agent: AgentCore) { self.agent = agent }
+    func report(_ attachment: AttachmentID, _ reason: String) {
+      agent.post(.evict(EvictFrame(attachment: attachment, reason: reason)))
+    }
+  }
+
+  /// The router's name for the stream, nil before it was registered.
+  var stream: StreamID? { state.withLock { $0.stream } }
+
+  /// The readers in the window, each with the incarnation it belongs to.
+  var readers: [AttachmentID: Incarnation] { state.withLock { $0.readers } }
+
+  /// Registers the stream with its first log; on return publishing is safe.
+  func register(
+    _ shape: LogShape, _ descriptor: Descriptor, deadlineNs: UInt64
+  ) throws(BusError) {
+    let frame = AddLogFrame(
+      stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
+      segmentBytes: shape.segmentBytes)
+    _ = try agent.request(.addLog(frame), descriptor: descriptor, deadlineNs: deadlineNs) {
+      [self] answer in
+      guard case .logAdded(let added) = answer else { return }
+      gate.expect(added.expected.map(\.value))
+      state.withLock { state in
+        state.stream = added.stream
+        state.logs = [
+          Log(
+            generation: 0, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
+            basePosition: 0, descriptor: descriptor)
+        ]
+      }
+      agent.state.withLock { $0.publishers[added.stream] = self }
+    }
+  }
+
+  // MARK: Frames of the router (service thread)
+
+  func take(_ join: JoinFrame, _ descriptor: Descriptor?) {
+    let attachment = join.attachment
+    _ = state.withLock { $0.named?.insert(attachment) }
+    let start = descriptor.flatMap { descriptor in
+      link(join, descriptor).flatMap { link in
+        gate.join(
+          attachment: attachment.value, link: link, lossless: join.flags.contains(.lossless)
+        ) { _ = plat_barrier_own_threads() }
+      }
+    }
+    guard let start else {
+      agent.post(
+        .joinRefused(
+          JoinRefusedFrame(attachment: attachment, reason: "the reader segment is not usable")))
+      return
+    }
+    state.withLock { $0.readers[attachment] = join.readerIncarnation }
+    agent.post(
+      .joined(
+        JoinedFrame(
+          attachment: attachment, generation: start.generation, startPosition: start.position,
+          startSequence: start.sequence, departed: start.departed)))
+  }
+
+  private func link(_ join: JoinFrame, _ descriptor: Descriptor) -> WindowGate.Link? {
+    let size = UInt64(BUS_READER_SEGMENT_BYTES)
+    guard let segment = try? PeerSegment(consuming: descriptor.duplicate(), announced: size) else {
+      return nil
+    }
+    let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil
+    return WindowGate.Link(segment: segment, slot: Int(join.slot), epoch: epoch)
+  }
+
+  func leave(_ attachment: AttachmentID) {
+    guard state.withLock({ $0.readers.removeValue(forKey: attachment) }) != nil else {
+      gate.leave(attachment.value)  // an expected reader that never named its slot
+      return
+    }
+    gate.leave(attachment.value)
+  }
+
+  func beginSnapshot() { state.withLock { $0.named = [] } }
+
+  /// Readers that the router expects for this stream, as a snapshot repeats them.
+  func take(_ added: LogAddedFrame) { state.withLock { $0.named?.formUnion(added.expected) } }
+
+  /// What the snapshot did not name has left while frames were lost.
+  func endSnapshot() {
+    let named = state.withLock { $0.named.take() }
+    guard let named else { return }
+    for attachment in gate.attachments.map(AttachmentID.init) where !named.contains(attachment) {
+      leave(attachment)
+    }
+  }
+
+  func leave(everyoneOf incarnation: Incarnation) {
+    let gone = state.withLock { state in
+      state.readers.filter { $0.value == incarnation }.map(\.key)
+    }
+    for attachment in gone { leave(attachment) }
+  }
+
+  /// The agent has ended: the publishing thread finds out at its next look.
+  func shut(_ why: BusError) {
+    state.withLock { $0.ended = why }
+    news.word.add(1)
+    gate.close()
+  }
+
+  // MARK: Growth
+
+  /// Asks the service thread for a larger log.
+  func ask(for shape: LogShape) {
+    let isNew = state.withLock { state in
+      guard state.asked == nil, state.refused == nil, !state.hasReady else { return false }
+      state.asked = shape
+      return true
+    }
+    if isNew { agent.bell.ring() }
+  }
+
+  /// Makes the log that was asked for and offers it to the router (service thread).
+  func prepareIfAsked() {
+    let work: (StreamID, LogShape, UInt32)? = state.withLock { state in
+      guard let shape = state.asked, !state.inFlight, let stream = state.stream else { return nil }
+      state.inFlight = true
+      return (stream, shape, (state.logs.last?.generation ?? 0) + 1)
+    }
+    guard let (stream, shape, generation) = work else { return }
+    guard let identity = agent.logIdentity(channel, generation: generation, shape: shape) else {
+      return
+    }
+    do throws(MemoryError) {
+      let log = try PreparedLog(identity)
+      offer(log, stream)
+    } catch {
+      refuse(.resourceExhausted(error.message))
+    }
+  }
+
+  private func offer(_ log: consuming PreparedLog, _ stream: StreamID) {
+    let shape = log.identity.shape
+    let generation = log.identity.generation
+    let descriptor = Descriptor(log.duplicateDescriptor())
+    let frame = AddLogFrame(
+      stream: stream, channel: channel, generation: generation, capacity: shape.capacity,
+      segmentBytes: shape.segmentBytes)
+    let entry = Log(
+      generation: generation, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
+      basePosition: .max, descriptor: descriptor)
+    giveBack(log)
+    let sent = agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
+      switch outcome {
+      case .frame(.logAdded, _):
+        state.withLock { state in
+          state.logs.append(entry)
+          state.asked = nil
+          state.inFlight = false
+        }
+        news.word.add(1)
+      case .frame(.error(let error), _): refuse(BusError(code: error.code, text: error.text))
+      // The router went in between: ask the next one again.
+      default:
+        state.withLock { state in
+          state.ready = nil
+          state.inFlight = false
+        }
+      }
+    }
+    if !sent { state.withLock { $0.inFlight = false } }
+  }
+
+  /// No larger log is to be had; the publisher goes on with the one it has.
+  private func refuse(_ why: BusError) {
+    state.withLock { state in
+      state.refused = why
+      state.asked = nil
+      state.inFlight = false
+      state.ready = nil
+    }
+    news.word.add(1)
+  }
+
+  // MARK: The publishing thread
+
+  /// Why nothing can be published any more, nil while it can.
+  var ended: BusError? { state.withLock { $0.ended } }
+
+  /// Why no larger log is to be had, nil while nobody said so.
+  var growthRefused: BusError? { state.withLock { $0.refused } }
+
+  /// The larger log, once the router has registered it.
+  func takeReady() -> PreparedLog? {
+    state.withLock { state in
+      guard !state.inFlight, state.hasReady else { return nil }
+      state.moving = true
+      return state.ready.take()
+    }
+  }
+
+  func giveBack(_ log: consuming PreparedLog) {
+    var held: PreparedLog? = consume log
+    state.withLock { state in
+      state.ready = held.take()
+      state.moving = false
+    }
+  }
+
+  /// The publisher writes this generation now, from this position on.
+  func moved(to generation: UInt32, at position: UInt64) {
+    let stream = state.withLock { state in
+      if let at = state.logs.firstIndex(where: { $0.generation == generation }) {
+        state.logs[at].basePosition = position
+      }
+      state.moving = false
+      return state.stream
+    }
+    guard let stream, generation > 0 else { return }
+    agent.post(.retireLog(RetireLogFrame(stream: stream, generation: generation - 1)))
+  }
+
+  /// The stream is over.
+  func close() {
+    gate.end()
+    guard let stream else { return }
+    agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
+    agent.post(.closeStream(CloseStreamFrame(stream: stream)))
+  }
+
+  // MARK: Restart of the router
+
+  /// Every log that some reader may still need, oldest first.
+  ///
+  /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
+  /// publisher asks for another. One that the publisher is going over to is waited for.
+  func handIn() -> [(
+    stream: StreamID, generation: UInt32, capacity: UInt64, segmentBytes: UInt64, current: Bool,
+    descriptor: Descriptor
+  )] {
+    for _ in 0..<500 where state.withLock({ $0.moving }) { pauseMs(1) }
+    return state.withLock { state in
+      guard let stream = state.stream else { return [] }
+      if state.hasReady {
+        state.ready = nil
+        state.logs.removeAll { $0.basePosition == .max }
+      }
+      let newest = state.logs.last { $0.basePosition != .max }?.generation
+      return state.logs.map { log in
+        (
+          stream, log.generation, log.capacity, log.segmentBytes, log.generation == newest,
+          log.descriptor
+        )
+      }
+    }
+  }
+
+  /// Closes our descriptors of logs that every reader has left (service thread, once a second).
+  func dropDrainedLogs() {
+    let lowest = gate.lowestCursor ?? .max
+    state.withLock { state in
+      while state.logs.count > 1, state.logs[1].basePosition <= lowest {
+        state.logs.removeFirst()
+      }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import BusLog
+import BusMemory
+import BusWire
+import Glibc
+
+extension Reader {
+  /// Waits by the reader's strategy until there may be something to poll; false at the timeout.
+  ///
+  /// Throws `closed` when the agent was closed.
+  public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
+    guard !isClosed else { throw .closed("this reader was closed") }
+    if hasNews() { return true }
+    let end = deadline(after: timeout)
+    switch strategy {
+    case .spin: return spin(until: end)
+    case .adaptive: return lurk() || sleep(until: end)
+    case .sleep: return sleep(until: end)
+    }
+  }
+
+  private func spin(until end: UInt64) -> Bool {
+    while true {
+      for _ in 0..<512 where hasNews() { return true }
+      if HostClock.monotonicNs() >= end { return false }
+    }
+  }
+
+  /// A short spin, then a few turns for whoever else wants this core.
+  private func lurk() -> Bool {
+    for _ in 0..<64 {
+      if hasNews() { return true }
+      relax()
+    }
+    for _ in 0..<8 {
+      sched_yield()
+      if hasNews() { return true }
+    }
+    return false
+  }
+
+  private mutating func sleep(until end: UInt64) -> Bool {
+    guard let epoch = core.epoch else { return spin(until: end) }
+    while true {
+      let now = HostClock.monotonicNs()
+      guard now < end else { return false }
+      fillWatches()
+      let marked = epoch.announce(ownWord: watches.count > ReaderEpoch.watchesMax)
+      ReaderEpoch.barrier()
+      if !hasNews() {
+        epoch.sleep(marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
+      }
+      epoch.awake()
+      if hasNews() {
+        lastNewsNs = HostClock.monotonicNs()
+        return true
+      }
+    }
+  }
+
+  /// No sleep is endless: a hostile reader of the same log can requeue our wait away. Idle readers
+  /// look less and less often, so that a hundred of them cost nothing.
+  private func bound(_ now: UInt64) -> UInt64 {
+    let idle = now > lastNewsNs ? now - lastNewsNs : 0
+    if idle < 1_000_000_000 { return 50_000_000 }
+    return idle < 10_000_000_000 ? 250_000_000 : 1_000_000_000
+  }
+}

@@ -1,0 +1,89 @@
+import BusLog
+import BusMemory
+import BusWire
+public import CBusPlatform
+
+// The table of streams: plain memory, because arrays cannot hold values that cannot be copied.
+
+extension Reader {
+  func place(of key: AttachmentID) -> Int? {
+    (0..<streamCount).first { unsafe streams[$0].source.attachment == key }
+  }
+
+  func name(_ at: Int) -> String { unsafe streams[at].source.publisherName }
+  func key(_ at: Int) -> AttachmentID { unsafe streams[at].source.attachment }
+  func state(_ at: Int) -> ReaderState { unsafe streams[at].log.state }
+  func generation(_ at: Int) -> UInt32 { unsafe streams[at].log.identity.generation }
+
+  mutating func append(_ stream: consuming ReadStream) {
+    unsafe (streams + streamCount).initialize(to: stream)
+    streamCount += 1
+    lingers = strategy == .spin && streamCount == 1
+  }
+
+  mutating func enlarge() {
+    let larger = UnsafeMutablePointer<ReadStream>.allocate(capacity: streamRoom * 4)
+    unsafe larger.moveInitialize(from: streams, count: streamCount)
+    unsafe streams.deallocate()
+    unsafe streams = unsafe larger
+    streamRoom *= 4
+  }
+
+  mutating func drop(_ at: Int) {
+    unsafe (streams + at).deinitialize(count: 1)
+    let behind = streamCount - at - 1
+    if behind > 0 { unsafe (streams + at).moveInitialize(from: streams + at + 1, count: behind) }
+    streamCount -= 1
+    lingers = strategy == .spin && streamCount == 1
+    if next > at { next -= 1 }
+  }
+
+  func addLog(_ at: Int, _ generation: UInt32, _ segment: PeerSegment) {
+    unsafe streams[at].segments[generation] = segment
+  }
+
+  func end(_ at: Int, _ final: UInt64) { unsafe streams[at].log.end(at: final) }
+
+  func moveOn(_ at: Int) throws(BusError) -> Bool {
+    do throws(MemoryError) {
+      return try unsafe streams[at].moveOn()
+    } catch {
+      throw .corrupt("the log of \(name(at)): \(error.message)")
+    }
+  }
+
+  func adding(_ at: Int, to sum: ReaderStatistics) -> ReaderStatistics {
+    var sum = sum
+    unsafe sum.received += streams[at].log.received
+    unsafe sum.gaps += streams[at].log.gaps
+    unsafe sum.superseded += streams[at].log.superseded
+    unsafe sum.forged += streams[at].log.forged
+    return sum
+  }
+
+  /// True when a poll would find something.
+  func hasNews() -> Bool {
+    if changes.loadRelaxed() != seenChanges { return true }
+    for at in 0..<streamCount {
+      switch unsafe streams[at].log.state {
+      case .open: if unsafe streams[at].log.hasNews { return true }
+      case .rotated: if unsafe streams[at].canMoveOn { return true }
+      default: return true
+      }
+    }
+    return false
+  }
+
+  mutating func fillWatches() {
+    watches.removeAll()
+    for at in 0..<streamCount { unsafe watches.add(streams[at].log) }
+  }
+}
+
+extension ReadStream {
+  var canMoveOn: Bool { segments[log.identity.generation + 1] != nil }
+}
+
+/// One polite step of a spinning loop.
+@inlinable @inline(__always)
+func relax() { plat_pause() }

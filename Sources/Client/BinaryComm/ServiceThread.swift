@@ -1,0 +1,167 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// The one thread of an agent that talks with the router: joins, new logs, the end of peers, the
+/// clock's check, and the way back after the router was gone.
+struct ServiceThread {
+  private let core: AgentCore
+  private var nextCheckNs: UInt64 = 0
+
+  init(_ core: AgentCore) { self.core = core }
+
+  func run() {
+    var thread = self
+    while thread.step() {}
+    core.state.withLock { $0.socket = nil }
+    core.stopped.raise()
+  }
+
+  private mutating func step() -> Bool {
+    let (link, socket, writes) = core.state.withLock { ($0.link, $0.socket, !$0.outbox.isEmpty) }
+    switch link {
+    case .closed: return false
+    case .down:
+      reconnect()
+      return true
+    case .up:
+      guard let socket else { return false }
+      let milliseconds: Int32 = 1000
+      let ready = core.bell.wait(orSocket: socket, writable: writes, milliseconds: milliseconds)
+      if ready {
+        core.flushOutbox()
+        receiveAll(socket)
+      }
+      core.prepareLogs()
+      checkOnceASecond()
+      return true
+    }
+  }
+
+  private func receiveAll(_ socket: Descriptor) {
+    for _ in 0..<64 {
+      switch ControlSocket.receive(socket) {
+      case .nothing: return
+      case .frame(let bytes, let descriptors): core.receive(bytes, descriptors)
+      case .ended:
+        core.lose()
+        return
+      }
+    }
+  }
+
+  private mutating func checkOnceASecond() {
+    let now = HostClock.monotonicNs()
+    guard now >= nextCheckNs else { return }
+    nextCheckNs = now + 1_000_000_000
+    core.clock.check()
+    core.dropDrainedLogs()
+  }
+
+  /// Full jitter between 10 and 250 ms, so that a hundred agents do not arrive at once.
+  private func reconnect() {
+    pauseMs(UInt64.random(in: 10...250))
+    do throws(BusError) {
+      guard try core.connectAgain() else { return }
+      core.tellRouterChange(true)
+    } catch {
+      switch error.code {
+      case .fenced, .incompatibleVersion, .denied, .nameInUse: core.shut(error)
+      default: return
+      }
+    }
+  }
+}
+
+extension AgentCore {
+  /// The socket ended: everything mapped goes on, requests ask again when a router is back.
+  func lose() {
+    let pending = state.withLock { state in
+      if state.link == .up, !state.isLeaving { state.link = .down }
+      state.socket = nil
+      state.outbox.removeAll()
+      let pending = Array(state.pending.values)
+      state.pending.removeAll()
+      return pending
+    }
+    for reply in pending { reply.finish(.lost) }
+    guard state.withLock({ $0.link == .down }) else { return }
+    tellRouterChange(false)
+  }
+
+  func tellRouterChange(_ present: Bool) {
+    let handler = state.withLock { $0.onRouterChange }
+    handler(present)
+  }
+
+  /// Acts on one frame of the router. A frame that is not understood ends the connection.
+  func receive(_ bytes: [UInt8], _ descriptors: [Descriptor]) {
+    guard let (request, frame) = try? RouterFrame.decode(bytes) else {
+      lose()
+      return
+    }
+    if request != 0 {
+      answer(request, frame, descriptors.first)
+    } else {
+      apply(frame, descriptors.first)
+    }
+  }
+
+  private func answer(_ request: UInt32, _ frame: RouterFrame, _ descriptor: Descriptor?) {
+    guard let reply = state.withLock({ $0.pending[request] }) else {
+      // The caller gave up: a stream that nobody will ever write is not left behind.
+      if case .logAdded(let added) = frame, added.generation == 0 {
+        post(.closeStream(CloseStreamFrame(stream: added.stream)))
+      }
+      return
+    }
+    switch frame {
+    case .row(let row):
+      reply.add(row: Dictionary(row.fields.map { ($0.key, $0.value) }) { $1 })
+      return
+    case .queryEnd: reply.finishRows()
+    default: reply.finish(.frame(frame, descriptor))
+    }
+    state.withLock { _ = $0.pending.removeValue(forKey: request) }
+  }
+
+  private func apply(_ frame: RouterFrame, _ descriptor: Descriptor?) {
+    switch frame {
+    case .announce(let announce): subscription(announce.subscription)?.take(announce, descriptor)
+    case .joined(let joined): subscriptions { $0.take(joined) }
+    case .streamEnded(let ended): subscriptions { $0.take(ended) }
+    case .evicted(let evicted): subscriptions { $0.take(evicted) }
+    case .join(let join): publisher(join.stream)?.take(join, descriptor)
+    case .leave(let leave): publishers { $0.leave(leave.attachment) }
+    case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
+    case .logAdded(let added): publisher(added.stream)?.take(added)
+    case .snapshotBegin:
+      subscriptions { $0.beginSnapshot() }
+      publishers { $0.beginSnapshot() }
+    case .snapshotEnd:
+      subscriptions { $0.endSnapshot() }
+      publishers { $0.endSnapshot() }
+    default: break
+    }
+  }
+
+  private func subscription(_ id: UInt32) -> SubscriptionCore? {
+    state.withLock { $0.subscriptions[id] }
+  }
+  private func subscriptions(_ body: (SubscriptionCore) -> Void) {
+    for subscription in state.withLock({ Array($0.subscriptions.values) }) { body(subscription) }
+  }
+  private func publisher(_ stream: StreamID) -> PublisherCore? {
+    state.withLock { $0.publishers[stream] }
+  }
+  private func publishers(_ body: (PublisherCore) -> Void) {
+    for publisher in state.withLock({ Array($0.publishers.values) }) { body(publisher) }
+  }
+
+  /// Makes the logs that publishers asked for.
+  func prepareLogs() { publishers { $0.prepareIfAsked() } }
+
+  /// Forgets logs that every reader has left behind.
+  func dropDrainedLogs() { publishers { $0.dropDrainedLogs() } }
+}

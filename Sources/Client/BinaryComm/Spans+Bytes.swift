@@ -1,0 +1,20 @@
+extension Span<UInt8> {
+  /// The same bytes without a type.
+  @usableFromInline var rawBytes: RawSpan {
+    @_lifetime(copy self)
+    get { unsafe self.bytes }
+  }
+}
+
+extension [UInt8] {
+  /// `count` bytes of which `body` writes a part; the rest is zero.
+  init(unwritten count: Int, _ body: (inout OutputRawSpan) -> Void) {
+    self = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      let room = UnsafeMutableRawBufferPointer(buffer)
+      var out = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+      body(&out)
+      unsafe out.append(repeating: 0, count: count - out.byteCount, as: UInt8.self)
+      initialized = count
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import BusLog
+import BusMemory
+import Synchronization
+
+/// Messages of a subscription as an asynchronous sequence of copies.
+///
+/// ```swift
+/// for try await message in try await agent.subscribe("alerts.>") { print(message.topic) }
+/// ```
+///
+/// One consumer. Ends with an error when the agent is closed, or when this subscription was evicted
+/// from a publisher's window; other publishers' messages that came before are delivered first.
+public struct Subscription: AsyncSequence, Sendable {
+  /// What the sequence yields.
+  public typealias Element = ReceivedMessage
+  /// What may end it.
+  public typealias Failure = BusError
+  private let intake: Intake
+
+  init(_ intake: Intake) { self.intake = intake }
+
+  /// Hands out messages one by one.
+  public struct Iterator: AsyncIteratorProtocol {
+    let intake: Intake
+
+    /// The next message; nil after ``Subscription/cancel()`` or when the task is cancelled.
+    public mutating func next() async throws(BusError) -> ReceivedMessage? {
+      try await intake.next()
+    }
+
+    /// The next message; isolation makes no difference here.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(BusError) -> ReceivedMessage? {
+      try await intake.next()
+    }
+  }
+
+  /// Starts iterating; a subscription has one iterator.
+  public func makeAsyncIterator() -> Iterator { Iterator(intake: intake) }
+
+  /// Ends the subscription; the sequence ends after what is buffered.
+  public func cancel() { intake.stop() }
+
+  /// What was seen so far.
+  public var statistics: ReaderStatistics { intake.statistics }
+}
+
+/// The thread that copies messages of one subscription into a bounded buffer, so that a consumer
+/// that takes its time holds no position in any log.
+final class Intake: Sendable {
+  private struct State: Sendable {
+    var buffer: [ReceivedMessage] = []
+    var head = 0
+    var ended = false
+    var failure: BusError?
+    var waiter: CheckedContinuation<Void, Never>?
+    var stopping = false
+    var statistics = ReaderStatistics()
+
+    var count: Int { buffer.count - head }
+
+    mutating func pop() -> ReceivedMessage? {
+      guard head < buffer.count else { return nil }
+      let first = buffer[head]
+      head += 1
+      if head > 1024 || head == buffer.count {
+        buffer.removeFirst(head)
+        head = 0
+      }
+      return first
+    }
+  }
+  private let room: Int
+  private let state = Mutex(State())
+  private let spaceFreed = HeapWord()
+
+  init(room: Int) { self.room = room }
+
+  func start(_ reader: consuming Reader) -> Bool {
+    let box = Mutex<Reader?>(consume reader)
+    let handover = Handover(box)
+    return startThread("bcs-intake") { [self] in
+      guard let mine = handover.take() else { return }
+      run(mine)
+    }
+  }
+
+  /// Carries the reader, which cannot be copied, into the thread's closure.
+  private final class Handover: Sendable {
+    private let box: Mutex<Reader?>
+    init(_ box: consuming Mutex<Reader?>) { self.box = box }
+    func take() -> Reader? { box.withLock { $0.take() } }
+  }
+
+  private func run(_ reader: consuming Reader) {
+    var reader = reader
+    while !state.withLock({ $0.stopping }) {
+      let free = state.withLock { room - $0.count }
+      guard free > 0 else {
+        pauseUs(200)
+        continue
+      }
+      do throws(BusError) {
+        var fresh: [ReceivedMessage] = []
+        let taken = try reader.poll(limit: free) { message in fresh.append(message.copy()) }
+        put(fresh, reader.statistics)
+        if taken == 0 { _ = try reader.wait(timeout: .milliseconds(500)) }
+      } catch {
+        finish(error)
+        break
+      }
+    }
+    reader.close()
+    finish(nil)
+  }
+
+  private func put(_ fresh: [ReceivedMessage], _ statistics: ReaderStatistics) {
+    let waiter = state.withLock { state in
+      state.buffer.append(contentsOf: fresh)
+      state.statistics = statistics
+      return fresh.isEmpty ? nil : state.waiter.take()
+    }
+    waiter?.resume()
+  }
+
+  private func finish(_ failure: BusError?) {
+    let waiter = state.withLock { state in
+      state.ended = true
+      if state.failure == nil { state.failure = failure }
+      return state.waiter.take()
+    }
+    waiter?.resume()
+  }
+
+  func stop() { state.withLock { $0.stopping = true } }
+
+  var statistics: ReaderStatistics { state.withLock { $0.statistics } }
+
+  func next() async throws(BusError) -> ReceivedMessage? {
+    while true {
+      let (message, ended, failure) = state.withLock { state in
+        (state.pop(), state.ended, state.failure)
+      }
+      if let message { return message }
+      if ended {
+        if let failure { throw failure }
+        return nil
+      }
+      if Task.isCancelled {
+        stop()
+        return nil
+      }
+      await waitForMore()
+    }
+  }
+
+  private func waitForMore() async {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let now = state.withLock { state in
+          if state.count > 0 || state.ended || state.stopping { return true }
+          state.waiter = continuation
+          return false
+        }
+        if now { continuation.resume() }
+      }
+    } onCancel: {
+      stop()
+      state.withLock { $0.waiter.take() }?.resume()
+    }
+  }
+}

@@ -1,0 +1,237 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// What the service thread and the reading thread of one subscription share.
+final class SubscriptionCore: Sendable {
+  let agent: AgentCore
+  let id: UInt32
+  let pattern: TopicPattern
+  let mode: ReadMode
+  let epoch: ReaderEpoch?
+  let segment: ReaderSegment
+  /// Changes whenever the inbox does; the reading thread compares it once per poll.
+  let changes = HeapWord()
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var attachments: [AttachmentID: Attachment] = [:]
+    var inbox: [ReaderEvent] = []
+    var named: Set<AttachmentID>?
+  }
+
+  private struct Attachment: Sendable {
+    var source: StreamSource
+    var slot: CursorSlot
+    var segments: [UInt32: PeerSegment]
+    var start: WindowGate.Start?
+  }
+
+  init(
+    agent: AgentCore, id: UInt32, pattern: TopicPattern, mode: ReadMode, epoch: ReaderEpoch?,
+    segment: ReaderSegment
+  ) {
+    self.agent = agent
+    self.id = id
+    self.pattern = pattern
+    self.mode = mode
+    self.epoch = epoch
+    self.segment = segment
+  }
+
+  /// How the router is told of this subscription, the first time and after its restart.
+  var frame: SubscribeFrame {
+    SubscribeFrame(
+      subscription: id, pattern: pattern.text, mode: SubscribeMode(rawValue: mode.rawValue) ?? .lossy,
+      sleeps: epoch != nil, epoch: UInt16(epoch?.index ?? 0))
+  }
+
+  /// Publishers that have not let this subscription in yet, because they are stopped.
+  var pendingPublishers: [String] {
+    state.withLock { state in
+      state.attachments.values.filter { $0.start == nil }.map(\.source.publisherName).sorted()
+    }
+  }
+
+  /// Waits until every publisher has let this subscription in, or for the deadline.
+  func waitForPublishers(deadlineNs: UInt64) {
+    while state.withLock({ $0.attachments.values.contains { $0.start == nil } }) {
+      guard HostClock.monotonicNs() < deadlineNs else { return }
+      pauseUs(50)
+    }
+  }
+
+  // MARK: Frames of the router (service thread)
+
+  func take(_ announce: AnnounceFrame, _ descriptor: Descriptor?) {
+    let key = announce.attachment
+    let known = state.withLock { state in
+      state.named?.insert(key)
+      return state.attachments[key]
+    }
+    if known?.segments[announce.generation] != nil { return }
+    let mapped = descriptor.flatMap { file in
+      try? PeerSegment(consuming: file.duplicate(), announced: announce.segmentBytes)
+    }
+    guard let mapped else {
+      post(.refused(.corrupt("the log of \(announce.publisherName) cannot be mapped")))
+      agent.post(.detach(DetachFrame(attachment: key)))
+      return
+    }
+    guard known == nil else {
+      let started = state.withLock { state in
+        state.attachments[key]?.segments[announce.generation] = mapped
+        return state.attachments[key]?.start != nil
+      }
+      if started { post(.log(key, announce.generation, mapped)) }
+      return
+    }
+    attach(announce, mapped)
+  }
+
+  private func attach(_ announce: AnnounceFrame, _ mapped: PeerSegment) {
+    let key = announce.attachment
+    guard let slot = segment.takeSlot() else {
+      post(.refused(.resourceExhausted("this agent reads as many streams as it has cursors")))
+      agent.post(.detach(DetachFrame(attachment: key)))
+      return
+    }
+    slot.open(attachment: key.value)
+    let source = StreamSource(
+      attachment: key, stream: announce.stream, publisher: announce.publisher,
+      publisherIncarnation: announce.publisherIncarnation, publisherName: announce.publisherName,
+      channel: announce.channel, relay: announce.flags.contains(.relay))
+    state.withLock { state in
+      state.attachments[key] = Attachment(
+        source: source, slot: slot, segments: [announce.generation: mapped])
+    }
+    agent.post(.attach(AttachFrame(attachment: key, slot: UInt16(slot.index))))
+  }
+
+  func take(_ joined: JoinedFrame) {
+    let opened: OpenedStream? = state.withLock { state in
+      guard var attachment = state.attachments[joined.attachment], attachment.start == nil,
+        attachment.segments[joined.generation] != nil
+      else { return nil }
+      let start = WindowGate.Start(
+        generation: joined.generation, position: joined.startPosition,
+        sequence: joined.startSequence, departed: joined.departed)
+      attachment.start = start
+      state.attachments[joined.attachment] = attachment
+      return OpenedStream(
+        source: attachment.source, slot: attachment.slot, segments: attachment.segments,
+        start: start)
+    }
+    if let opened { post(.opened(opened)) }
+  }
+
+  func take(_ ended: StreamEndedFrame) {
+    let (started, never) = state.withLock { state in
+      let mine = state.attachments.filter { $0.value.source.stream == ended.stream }
+      for key in mine.keys { state.named?.insert(key) }
+      let started = mine.filter { $0.value.start != nil }.map(\.key)
+      return (started, mine.filter { $0.value.start == nil }.map(\.key))
+    }
+    for key in started { post(.ended(key, ended.finalPosition)) }
+    for key in never { finish(key) }
+  }
+
+  func take(_ evicted: EvictedFrame) {
+    guard state.withLock({ $0.attachments[evicted.attachment] != nil }) else { return }
+    post(.evicted(evicted.attachment, evicted.reason))
+  }
+
+  func beginSnapshot() { state.withLock { $0.named = [] } }
+
+  func endSnapshot() {
+    let gone = state.withLock { state in
+      defer { state.named = nil }
+      guard let named = state.named else { return [AttachmentID]() }
+      return state.attachments.keys.filter { !named.contains($0) }
+    }
+    for key in gone { post(.ended(key, .max)) }
+  }
+
+  func post(_ event: ReaderEvent) {
+    state.withLock { $0.inbox.append(event) }
+    changes.word.add(1)
+    epoch?.kick()
+  }
+
+  // MARK: The reading thread
+
+  func takeEvents() -> [ReaderEvent] {
+    state.withLock { state in
+      defer { state.inbox.removeAll() }
+      return state.inbox
+    }
+  }
+
+  /// That generation is unmapped.
+  func released(_ attachment: AttachmentID, _ generation: UInt32) {
+    state.withLock { _ = $0.attachments[attachment]?.segments.removeValue(forKey: generation) }
+    agent.post(.released(ReleasedFrame(attachment: attachment, generation: generation)))
+  }
+
+  /// The stream is drained, lost or not wanted any more: its cursor line is free again.
+  func finish(_ attachment: AttachmentID) {
+    guard let gone = state.withLock({ $0.attachments.removeValue(forKey: attachment) }) else {
+      return
+    }
+    segment.give(back: gone.slot)
+    agent.post(.detach(DetachFrame(attachment: attachment)))
+  }
+
+  func close() {
+    let all = state.withLock { Array($0.attachments.keys) }
+    agent.post(.unsubscribe(UnsubscribeFrame(subscription: id)))
+    for attachment in all { finish(attachment) }
+    agent.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) }
+    if let epoch { segment.give(back: epoch) }
+  }
+
+  // MARK: Restart of the router
+
+  func handIn() -> [HandInAttachmentFrame] {
+    state.withLock { state in
+      state.attachments.map { key, attachment in
+        HandInAttachmentFrame(
+          attachment: key, subscription: id, stream: attachment.source.stream,
+          publisherIncarnation: attachment.source.publisherIncarnation,
+          publisherName: attachment.source.publisherName, publisher: attachment.source.publisher,
+          channel: attachment.source.channel, slot: UInt16(attachment.slot.index),
+          joined: attachment.start != nil)
+      }
+    }
+  }
+}
+
+/// Whose stream it is, as the router told us.
+struct StreamSource: Sendable {
+  let attachment: AttachmentID
+  let stream: StreamID
+  let publisher: BusUUID
+  let publisherIncarnation: Incarnation
+  let publisherName: String
+  let channel: String
+  let relay: Bool
+}
+
+/// A stream that its publisher has let us into.
+struct OpenedStream: Sendable {
+  let source: StreamSource
+  let slot: CursorSlot
+  let segments: [UInt32: PeerSegment]
+  let start: WindowGate.Start
+}
+
+/// What the service thread tells the reading thread.
+enum ReaderEvent: Sendable {
+  case opened(OpenedStream)
+  case log(AttachmentID, UInt32, PeerSegment)
+  case ended(AttachmentID, UInt64)
+  case evicted(AttachmentID, String)
+  case refused(BusError)
+  case closed(BusError)
+}

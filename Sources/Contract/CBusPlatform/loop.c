@@ -1,0 +1,108 @@
+#include "bus_loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READY_MOST 64
+
+static int result(int value) { return value < 0 ? -errno : value; }
+
+int plat_poller(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
+
+static int control(int poller, int operation, int fd, uint64_t key, uint32_t wanted) {
+  struct epoll_event event = {.data.u64 = key};
+  if (wanted & PLAT_WANT_READ) event.events |= EPOLLIN;
+  if (wanted & PLAT_WANT_WRITE) event.events |= EPOLLOUT;
+  return result(epoll_ctl(poller, operation, fd, &event));
+}
+
+int plat_watch_add(int poller, int fd, uint64_t key, uint32_t wanted) {
+  return control(poller, EPOLL_CTL_ADD, fd, key, wanted);
+}
+int plat_watch_change(int poller, int fd, uint64_t key, uint32_t wanted) {
+  return control(poller, EPOLL_CTL_MOD, fd, key, wanted);
+}
+int plat_watch_remove(int poller, int fd) { return control(poller, EPOLL_CTL_DEL, fd, 0, 0); }
+
+int plat_poll(int poller, plat_ready_t *ready, int most, int timeout_ms) {
+  struct epoll_event events[READY_MOST];
+  int n;
+  do {
+    n = epoll_wait(poller, events, most < READY_MOST ? most : READY_MOST, timeout_ms);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  for (int i = 0; i < n; i++) {
+    ready[i] = (plat_ready_t){.key = events[i].data.u64};
+    if (events[i].events & EPOLLIN) ready[i].events |= PLAT_WANT_READ;
+    if (events[i].events & EPOLLOUT) ready[i].events |= PLAT_WANT_WRITE;
+    if (events[i].events & (EPOLLHUP | EPOLLERR)) ready[i].events |= PLAT_HUNG_UP;
+  }
+  return n;
+}
+
+int plat_timer(uint64_t period_ns) {
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (timer < 0) return -errno;
+  struct timespec t = {(time_t)(period_ns / 1000000000u), (long)(period_ns % 1000000000u)};
+  struct itimerspec spec = {.it_interval = t, .it_value = t};
+  if (timerfd_settime(timer, 0, &spec, NULL) < 0) {
+    int error = errno;
+    close(timer);
+    return -error;
+  }
+  return timer;
+}
+
+int plat_timer_drain(int timer) {
+  uint64_t count;
+  return read(timer, &count, sizeof count) == (ssize_t)sizeof count ? 0 : -errno;
+}
+
+int plat_ending_signals(void) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  if (sigaction(SIGPIPE, &ignore, NULL) < 0) return -errno;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (error != 0) return -error;
+  return result(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int plat_accept(int listener) {
+  int fd;
+  do {
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+  return result(fd);
+}
+
+int plat_hung_up(int fd) {
+  struct pollfd p = {.fd = fd};
+  if (poll(&p, 1, 0) < 0) return -errno;
+  return (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+int plat_raise_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int)limit.rlim_cur;
+}
+
+uint64_t plat_boot_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}

@@ -1,0 +1,105 @@
+import BusMemory
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+/// The commit words that a sleeping reader watches, each with the value that means "nothing new".
+///
+/// Keeps the logs mapped, so that another thread may sleep on behalf of the reader.
+@safe
+public struct WatchList: @unchecked Sendable {
+  // @unchecked Sendable: addresses of atomic words whose mappings `segments` keeps.
+  var entries: [plat_watch_t]
+  private var segments: [PeerSegment] = []
+
+  /// An empty list.
+  public init() { unsafe entries = [] }
+
+  /// Adds a log's commit word as it was at the reader's last look.
+  public mutating func add(_ reader: borrowing LogReader) {
+    let watch = unsafe reader.watch
+    unsafe entries.append(plat_watch_t(word: watch.word, expected: watch.seen))
+    segments.append(reader.segment)
+  }
+
+  /// True when a log has been written to since it was added.
+  public var hasChanged: Bool {
+    unsafe entries.contains { watch in
+      guard let address = unsafe watch.word else { return false }
+      return unsafe WatchedWord32(at: address).loadAcquire() != watch.expected
+    }
+  }
+
+  /// Forgets all words, keeping the memory.
+  public mutating func removeAll() {
+    unsafe entries.removeAll(keepingCapacity: true)
+    segments.removeAll(keepingCapacity: true)
+  }
+
+  /// How many words are watched.
+  public var count: Int { unsafe entries.count }
+}
+
+/// One reader thread's sign of sleep.
+///
+/// Sleeping goes: mark, barrier on every publisher, look once more, sleep on the commit words of
+/// the logs. A publisher that commits after the look either sees the mark, or was seen by the look.
+@safe
+public struct ReaderEpoch: Sendable {
+  /// Which line of the reader segment.
+  public let index: Int
+  let word: OwnedWord32
+
+  /// Most logs whose commit words one sleep can watch; beyond it the publishers wake our own word.
+  public static let watchesMax = Int(PLAT_MOST_WATCHES) - 1
+
+  /// Announces sleep; after this and ``barrier()`` the caller looks at its logs once more.
+  ///
+  /// `ownWord`: the logs are too many to be watched, publishers wake this word instead.
+  public func announce(ownWord: Bool) -> UInt32 {
+    let bits = ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep
+    return word.set(bits)  // SYNC: reader.epoch
+  }
+
+  /// Makes every publisher's earlier commits visible here, or its later look see the mark.
+  ///
+  /// False when the kernel offers no such barrier: then publishers must have been told to fence.
+  @discardableResult
+  public static func barrier() -> Bool {
+    if plat_barrier_everywhere() >= 0 { return true }
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    return false
+  }
+
+  /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
+  ///
+  /// Call ``awake()`` after each return that was no timeout: a publisher wakes one epoch twice at
+  /// most, and the first time may be for a message that was taken before the mark.
+  public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
+    if marked & EpochBits.onOwnWord == 0 {
+      let mine = unsafe plat_watch_t(word: word.address, expected: marked)
+      let all = unsafe [mine] + watches.entries
+      let slept = unsafe plat_futex_wait_any(all, Int32(all.count), timeoutNs)
+      if slept != -ENOSYS && slept != -EPERM { return }
+    }
+    _ = unsafe plat_futex_wait(word.address, marked, timeoutNs)
+  }
+
+  /// True while nobody kicked this epoch since it was announced with this mark.
+  public func isUndisturbed(since marked: UInt32) -> Bool { word.loadAcquire() == marked }
+
+  /// Takes the mark back; the counter moves on, so that the next sleep is a new one.
+  public func awake() {
+    word.clear(EpochBits.asleep | EpochBits.onOwnWord)
+    word.add(EpochBits.step)
+  }
+
+  /// Ends the sleep of this epoch's thread from another thread of this process.
+  public func kick() {
+    word.add(EpochBits.step)
+    _ = unsafe plat_futex_wake(word.address, .max)
+  }
+
+  private var ENOSYS: Int32 { 38 }
+  private var EPERM: Int32 { 1 }
+}

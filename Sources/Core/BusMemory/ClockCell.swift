@@ -1,0 +1,74 @@
+import CBusABI
+import CBusPlatform
+import Glibc
+import Synchronization
+
+/// An agent's own copy of the router's clock page, checked against the kernel.
+///
+/// Its publishers read the time by this copy: it outlives the router, and one thread checks it once
+/// a second and makes all of them ask the kernel instead when it is off.
+@safe
+public final class ClockCell: @unchecked Sendable {
+  // @unchecked Sendable: words are atomic; one service thread writes.
+  private let words: UnsafeMutableRawPointer
+  private let page = Mutex<PeerSegment?>(nil)
+
+  /// How far the page's time may be from the kernel's before it is not believed.
+  public static let toleranceNs: UInt64 = 2_000_000
+
+  /// A cell that makes clocks ask the kernel until a page is adopted.
+  public init() {
+    unsafe words = .allocate(byteCount: Int(BUS_CLOCK_BYTES), alignment: 64)
+    unsafe words.initializeMemory(as: UInt8.self, repeating: 0, count: Int(BUS_CLOCK_BYTES))
+  }
+
+  deinit { unsafe words.deallocate() }
+
+  /// Takes the page of a router, a first one or the next.
+  public func adopt(_ segment: PeerSegment) {
+    page.withLock { $0 = segment }
+    check()
+  }
+
+  /// Copies the page when it agrees with the kernel; else clocks of this cell ask the kernel.
+  ///
+  /// Returns how far the page is off in nanoseconds, nil when there is no usable page.
+  @discardableResult
+  public func check() -> UInt64? {
+    let source = page.withLock { $0 }
+    guard let source else { return nil }
+    var clock = HostClock(page: source)
+    guard clock.mult != 0 else {
+      write(ticksBase: 0, mult: 0, unixBase: 0)
+      return nil
+    }
+    let theirs = clock.unixNs()
+    let ours = HostClock.kernelUnixNs()
+    let off = theirs > ours ? theirs - ours : ours - theirs
+    let believed = off <= Self.toleranceNs
+    write(
+      ticksBase: clock.ticksBase, mult: believed ? clock.mult : 0, unixBase: clock.unixBase)
+    return off
+  }
+
+  /// A clock for one thread.
+  public func clock() -> HostClock { unsafe HostClock(base: UnsafeRawPointer(words), owner: self) }
+
+  private func word(_ index: Int) -> OwnedWord64 { unsafe OwnedWord64(at: words + index * 8) }
+
+  private func write(ticksBase: UInt64, mult: UInt64, unixBase: UInt64) {
+    let unchanged =
+      word(2).loadRelaxed() == ticksBase && word(3).loadRelaxed() == mult
+      && word(4).loadRelaxed() == unixBase
+    guard !unchanged else { return }
+    let version = word(1).loadRelaxed()
+    word(1).storeRelaxed(version &+ 1)
+    atomicMemoryFence(ordering: .releasing)
+    let usable: UInt64 = mult == 0 ? 0 : 1 << 48
+    word(0).storeRelaxed(UInt64(BUS_CLOCK_MAGIC) | UInt64(BUS_LAYOUT_VERSION) << 32 | usable)
+    word(2).storeRelaxed(ticksBase)
+    word(3).storeRelaxed(mult)
+    word(4).storeRelaxed(unixBase)
+    word(1).storeRelease(version &+ 2)  // SYNC: clock.page
+  }
+}

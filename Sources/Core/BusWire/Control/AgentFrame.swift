@@ -1,0 +1,154 @@
+/// Everything an agent says to the router.
+public enum AgentFrame: Hashable, Sendable {
+  /// See `HelloFrame`.
+  case hello(HelloFrame)
+  /// See `RegisterFrame`.
+  case register(RegisterFrame)
+  /// See `AddLogFrame`.
+  case addLog(AddLogFrame)
+  /// See `RetireLogFrame`.
+  case retireLog(RetireLogFrame)
+  /// See `CloseStreamFrame`.
+  case closeStream(CloseStreamFrame)
+  /// See `SubscribeFrame`.
+  case subscribe(SubscribeFrame)
+  /// See `UnsubscribeFrame`.
+  case unsubscribe(UnsubscribeFrame)
+  /// See `AttachFrame`.
+  case attach(AttachFrame)
+  /// See `DetachFrame`.
+  case detach(DetachFrame)
+  /// See `ReleasedFrame`.
+  case released(ReleasedFrame)
+  /// See `JoinedFrame`.
+  case joined(JoinedFrame)
+  /// See `JoinRefusedFrame`.
+  case joinRefused(JoinRefusedFrame)
+  /// See `EvictFrame`.
+  case evict(EvictFrame)
+  /// See `QueryFrame`.
+  case query(QueryFrame)
+  /// The agent ends; the socket closes next.
+  case goodbye
+  /// See `ReattachFrame`.
+  case reattach(ReattachFrame)
+  /// See `HandInLogFrame`.
+  case handInLog(HandInLogFrame)
+  /// See `HandInReaderFrame`.
+  case handInReader(HandInReaderFrame)
+  /// See `SubscribeFrame`.
+  case handInSubscription(SubscribeFrame)
+  /// See `HandInAttachmentFrame`.
+  case handInAttachment(HandInAttachmentFrame)
+  /// Everything that was held before the restart is handed in.
+  case handInDone
+
+  /// The kind as it stands in the header.
+  public var kind: ControlKind {
+    switch self {
+    case .hello: .hello
+    case .register: .register
+    case .addLog: .addLog
+    case .retireLog: .retireLog
+    case .closeStream: .closeStream
+    case .subscribe: .subscribe
+    case .unsubscribe: .unsubscribe
+    case .attach: .attach
+    case .detach: .detach
+    case .released: .released
+    case .joined: .joined
+    case .joinRefused: .joinRefused
+    case .evict: .evict
+    case .query: .query
+    case .goodbye: .goodbye
+    case .reattach: .reattach
+    case .handInLog: .handInLog
+    case .handInReader: .handInReader
+    case .handInSubscription: .handInSubscription
+    case .handInAttachment: .handInAttachment
+    case .handInDone: .handInDone
+    }
+  }
+
+  /// The bytes of the frame; `request` is 0 where no answer is expected or given.
+  public func encode(request: UInt32 = 0) -> [UInt8] {
+    var writer = ControlWriter(kind: kind, request: request)
+    body?.write(to: &writer)
+    return writer.bytes
+  }
+
+  /// Reads one whole frame.
+  ///
+  /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
+  public static func decode(
+    _ bytes: [UInt8]
+  ) throws(ControlError) -> (request: UInt32, frame: AgentFrame) {
+    var reader = ControlReader(bytes)
+    let (raw, request) = try reader.header()
+    guard let kind = ControlKind(rawValue: raw) else { throw .unknownKind(raw) }
+    let frame = try AgentFrame(kind, from: &reader)
+    try reader.finish()
+    return (request, frame)
+  }
+
+  /// Reads one whole frame from a part of a buffer.
+  ///
+  /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
+  public static func decode(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(ControlError) -> (request: UInt32, frame: AgentFrame) {
+    try decode(Array(bytes))
+  }
+
+  private var body: (any ControlBody)? {
+    switch self {
+    case .hello(let body): body
+    case .register(let body): body
+    case .addLog(let body): body
+    case .retireLog(let body): body
+    case .closeStream(let body): body
+    case .subscribe(let body): body
+    case .unsubscribe(let body): body
+    case .attach(let body): body
+    case .detach(let body): body
+    case .released(let body): body
+    case .joined(let body): body
+    case .joinRefused(let body): body
+    case .evict(let body): body
+    case .query(let body): body
+    case .reattach(let body): body
+    case .handInLog(let body): body
+    case .handInReader(let body): body
+    case .handInSubscription(let body): body
+    case .handInAttachment(let body): body
+    case .goodbye, .handInDone: nil
+    }
+  }
+
+  private init(_ kind: ControlKind, from reader: inout ControlReader) throws(ControlError) {
+    switch kind {
+    case .hello: self = try .hello(HelloFrame(from: &reader))
+    case .register: self = try .register(RegisterFrame(from: &reader))
+    case .addLog: self = try .addLog(AddLogFrame(from: &reader))
+    case .retireLog: self = try .retireLog(RetireLogFrame(from: &reader))
+    case .closeStream: self = try .closeStream(CloseStreamFrame(from: &reader))
+    case .subscribe: self = try .subscribe(SubscribeFrame(from: &reader))
+    case .unsubscribe: self = try .unsubscribe(UnsubscribeFrame(from: &reader))
+    case .attach: self = try .attach(AttachFrame(from: &reader))
+    case .detach: self = try .detach(DetachFrame(from: &reader))
+    case .released: self = try .released(ReleasedFrame(from: &reader))
+    case .joined: self = try .joined(JoinedFrame(from: &reader))
+    case .joinRefused: self = try .joinRefused(JoinRefusedFrame(from: &reader))
+    case .evict: self = try .evict(EvictFrame(from: &reader))
+    case .query: self = try .query(QueryFrame(from: &reader))
+    case .goodbye: self = .goodbye
+    case .reattach: self = try .reattach(ReattachFrame(from: &reader))
+    case .handInLog: self = try .handInLog(HandInLogFrame(from: &reader))
+    case .handInReader: self = try .handInReader(HandInReaderFrame(from: &reader))
+    case .handInSubscription: self = try .handInSubscription(SubscribeFrame(from: &reader))
+    case .handInAttachment: self = try .handInAttachment(HandInAttachmentFrame(from: &reader))
+    case .handInDone: self = .handInDone
+    default: throw .unknownKind(kind.rawValue)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+/// Asks to read; also hands a subscription in after a restart.
+///
+/// Answer: subscribed or error.
+public struct SubscribeFrame: Hashable, Sendable {
+  /// The agent's own number of the subscription.
+  public var subscription: UInt32
+  /// Which topics to read.
+  public var pattern: String
+  /// Who waits, and what may be lost.
+  public var mode: SubscribeMode
+  /// Whether the reader sleeps and must be woken.
+  public var sleeps: Bool
+  /// The epoch line of the reader's thread.
+  public var epoch: UInt16
+
+  /// Takes the fields in the order of the wire.
+  public init(
+    subscription: UInt32, pattern: String, mode: SubscribeMode, sleeps: Bool, epoch: UInt16
+  ) {
+    self.subscription = subscription
+    self.pattern = pattern
+    self.mode = mode
+    self.sleeps = sleeps
+    self.epoch = epoch
+  }
+}
+
+extension SubscribeFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    subscription = try reader.u32()
+    pattern = try reader.text()
+    mode = try reader.subscribeMode()
+    sleeps = try reader.flag()
+    epoch = try reader.u16()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u32(subscription)
+    writer.text(pattern)
+    writer.u8(mode.rawValue)
+    writer.flag(sleeps)
+    writer.u16(epoch)
+  }
+}
+
+/// Ends a subscription with all its attachments.
+public struct UnsubscribeFrame: Hashable, Sendable {
+  /// The agent's own number of the subscription.
+  public var subscription: UInt32
+
+  /// Takes the fields in the order of the wire.
+  public init(subscription: UInt32) {
+    self.subscription = subscription
+  }
+}
+
+extension UnsubscribeFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    subscription = try reader.u32()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u32(subscription)
+  }
+}
+
+/// The reader mapped the log and took a cursor slot; joined comes later.
+public struct AttachFrame: Hashable, Sendable {
+  /// The attachment.
+  public var attachment: AttachmentID
+  /// The cursor slot in the reader's segment.
+  public var slot: UInt16
+
+  /// Takes the fields in the order of the wire.
+  public init(attachment: AttachmentID, slot: UInt16) {
+    self.attachment = attachment
+    self.slot = slot
+  }
+}
+
+extension AttachFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    attachment = AttachmentID(try reader.u64())
+    slot = try reader.u16()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u64(attachment.value)
+    writer.u16(slot)
+  }
+}
+
+/// The reader drained, left or was evicted; its slot is free.
+public struct DetachFrame: Hashable, Sendable {
+  /// The attachment.
+  public var attachment: AttachmentID
+
+  /// Takes the fields in the order of the wire.
+  public init(attachment: AttachmentID) {
+    self.attachment = attachment
+  }
+}
+
+extension DetachFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    attachment = AttachmentID(try reader.u64())
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u64(attachment.value)
+  }
+}
+
+/// The reader has unmapped that log.
+public struct ReleasedFrame: Hashable, Sendable {
+  /// The attachment.
+  public var attachment: AttachmentID
+  /// Which log of the stream: 0 for the first, +1 per rotation.
+  public var generation: UInt32
+
+  /// Takes the fields in the order of the wire.
+  public init(attachment: AttachmentID, generation: UInt32) {
+    self.attachment = attachment
+    self.generation = generation
+  }
+}
+
+extension ReleasedFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    attachment = AttachmentID(try reader.u64())
+    generation = try reader.u32()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u64(attachment.value)
+    writer.u32(generation)
+  }
+}

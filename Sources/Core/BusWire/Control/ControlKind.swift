@@ -1,0 +1,79 @@
+/// The kinds of frames: below 100 from an agent to the router, from 101 on the other way.
+public enum ControlKind: UInt16, CaseIterable, Sendable {
+  /// Agent to router: `AgentFrame.hello`.
+  case hello = 1
+  /// Agent to router: `AgentFrame.register`.
+  case register = 2
+  /// Agent to router: `AgentFrame.addLog`.
+  case addLog = 3
+  /// Agent to router: `AgentFrame.retireLog`.
+  case retireLog = 4
+  /// Agent to router: `AgentFrame.closeStream`.
+  case closeStream = 5
+  /// Agent to router: `AgentFrame.subscribe`.
+  case subscribe = 6
+  /// Agent to router: `AgentFrame.unsubscribe`.
+  case unsubscribe = 7
+  /// Agent to router: `AgentFrame.attach`.
+  case attach = 8
+  /// Agent to router: `AgentFrame.detach`.
+  case detach = 9
+  /// Agent to router: `AgentFrame.released`.
+  case released = 10
+  /// Agent to router: `AgentFrame.joined`.
+  case joined = 11
+  /// Agent to router: `AgentFrame.joinRefused`.
+  case joinRefused = 12
+  /// Agent to router: `AgentFrame.evict`.
+  case evict = 13
+  /// Agent to router: `AgentFrame.query`.
+  case query = 14
+  /// Agent to router: `AgentFrame.goodbye`.
+  case goodbye = 15
+  /// Agent to router: `AgentFrame.reattach`.
+  case reattach = 16
+  /// Agent to router: `AgentFrame.handInLog`.
+  case handInLog = 17
+  /// Agent to router: `AgentFrame.handInReader`.
+  case handInReader = 18
+  /// Agent to router: `AgentFrame.handInSubscription`.
+  case handInSubscription = 19
+  /// Agent to router: `AgentFrame.handInAttachment`.
+  case handInAttachment = 20
+  /// Agent to router: `AgentFrame.handInDone`.
+  case handInDone = 21
+  /// Router to agent: `RouterFrame.welcome`.
+  case welcome = 101
+  /// Router to agent: `RouterFrame.registered`.
+  case registered = 102
+  /// Router to agent: `RouterFrame.logAdded`.
+  case logAdded = 103
+  /// Router to agent: `RouterFrame.subscribed`.
+  case subscribed = 104
+  /// Router to agent: `RouterFrame.announce`.
+  case announce = 105
+  /// Router to agent: `RouterFrame.join`.
+  case join = 106
+  /// Router to agent: `RouterFrame.joined`.
+  case joinedReader = 107
+  /// Router to agent: `RouterFrame.leave`.
+  case leave = 108
+  /// Router to agent: `RouterFrame.agentGone`.
+  case agentGone = 109
+  /// Router to agent: `RouterFrame.streamEnded`.
+  case streamEnded = 110
+  /// Router to agent: `RouterFrame.evicted`.
+  case evicted = 111
+  /// Router to agent: `RouterFrame.snapshotBegin`.
+  case snapshotBegin = 112
+  /// Router to agent: `RouterFrame.snapshotEnd`.
+  case snapshotEnd = 113
+  /// Router to agent: `RouterFrame.row`.
+  case row = 114
+  /// Router to agent: `RouterFrame.queryEnd`.
+  case queryEnd = 115
+  /// Router to agent: `RouterFrame.error`.
+  case error = 116
+  /// Router to agent: `RouterFrame.done`.
+  case done = 117
+}

@@ -1,0 +1,134 @@
+/// Everything the router says to an agent.
+public enum RouterFrame: Hashable, Sendable {
+  /// See `WelcomeFrame`.
+  case welcome(WelcomeFrame)
+  /// See `RegisteredFrame`.
+  case registered(RegisteredFrame)
+  /// See `LogAddedFrame`.
+  case logAdded(LogAddedFrame)
+  /// See `SubscribedFrame`.
+  case subscribed(SubscribedFrame)
+  /// See `AnnounceFrame`.
+  case announce(AnnounceFrame)
+  /// See `JoinFrame`.
+  case join(JoinFrame)
+  /// See `JoinedFrame`.
+  case joined(JoinedFrame)
+  /// See `LeaveFrame`.
+  case leave(LeaveFrame)
+  /// See `AgentGoneFrame`.
+  case agentGone(AgentGoneFrame)
+  /// See `StreamEndedFrame`.
+  case streamEnded(StreamEndedFrame)
+  /// See `EvictedFrame`.
+  case evicted(EvictedFrame)
+  /// See `SnapshotFrame`.
+  case snapshotBegin(SnapshotFrame)
+  /// See `SnapshotFrame`.
+  case snapshotEnd(SnapshotFrame)
+  /// See `RowFrame`.
+  case row(RowFrame)
+  /// The rows of a query are complete.
+  case queryEnd
+  /// See `ErrorFrame`.
+  case error(ErrorFrame)
+  /// Answers handInDone.
+  case done
+
+  /// The kind as it stands in the header.
+  public var kind: ControlKind {
+    switch self {
+    case .welcome: .welcome
+    case .registered: .registered
+    case .logAdded: .logAdded
+    case .subscribed: .subscribed
+    case .announce: .announce
+    case .join: .join
+    case .joined: .joinedReader
+    case .leave: .leave
+    case .agentGone: .agentGone
+    case .streamEnded: .streamEnded
+    case .evicted: .evicted
+    case .snapshotBegin: .snapshotBegin
+    case .snapshotEnd: .snapshotEnd
+    case .row: .row
+    case .queryEnd: .queryEnd
+    case .error: .error
+    case .done: .done
+    }
+  }
+
+  /// The bytes of the frame; `request` is 0 where no answer is expected or given.
+  public func encode(request: UInt32 = 0) -> [UInt8] {
+    var writer = ControlWriter(kind: kind, request: request)
+    body?.write(to: &writer)
+    return writer.bytes
+  }
+
+  /// Reads one whole frame.
+  ///
+  /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
+  public static func decode(
+    _ bytes: [UInt8]
+  ) throws(ControlError) -> (request: UInt32, frame: RouterFrame) {
+    var reader = ControlReader(bytes)
+    let (raw, request) = try reader.header()
+    guard let kind = ControlKind(rawValue: raw) else { throw .unknownKind(raw) }
+    let frame = try RouterFrame(kind, from: &reader)
+    try reader.finish()
+    return (request, frame)
+  }
+
+  /// Reads one whole frame from a part of a buffer.
+  ///
+  /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
+  public static func decode(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(ControlError) -> (request: UInt32, frame: RouterFrame) {
+    try decode(Array(bytes))
+  }
+
+  private var body: (any ControlBody)? {
+    switch self {
+    case .welcome(let body): body
+    case .registered(let body): body
+    case .logAdded(let body): body
+    case .subscribed(let body): body
+    case .announce(let body): body
+    case .join(let body): body
+    case .joined(let body): body
+    case .leave(let body): body
+    case .agentGone(let body): body
+    case .streamEnded(let body): body
+    case .evicted(let body): body
+    case .snapshotBegin(let body): body
+    case .snapshotEnd(let body): body
+    case .row(let body): body
+    case .error(let body): body
+    case .queryEnd, .done: nil
+    }
+  }
+
+  private init(_ kind: ControlKind, from reader: inout ControlReader) throws(ControlError) {
+    switch kind {
+    case .welcome: self = try .welcome(WelcomeFrame(from: &reader))
+    case .registered: self = try .registered(RegisteredFrame(from: &reader))
+    case .logAdded: self = try .logAdded(LogAddedFrame(from: &reader))
+    case .subscribed: self = try .subscribed(SubscribedFrame(from: &reader))
+    case .announce: self = try .announce(AnnounceFrame(from: &reader))
+    case .join: self = try .join(JoinFrame(from: &reader))
+    case .joinedReader: self = try .joined(JoinedFrame(from: &reader))
+    case .leave: self = try .leave(LeaveFrame(from: &reader))
+    case .agentGone: self = try .agentGone(AgentGoneFrame(from: &reader))
+    case .streamEnded: self = try .streamEnded(StreamEndedFrame(from: &reader))
+    case .evicted: self = try .evicted(EvictedFrame(from: &reader))
+    case .snapshotBegin: self = try .snapshotBegin(SnapshotFrame(from: &reader))
+    case .snapshotEnd: self = try .snapshotEnd(SnapshotFrame(from: &reader))
+    case .row: self = try .row(RowFrame(from: &reader))
+    case .queryEnd: self = .queryEnd
+    case .error: self = try .error(ErrorFrame(from: &reader))
+    case .done: self = .done
+    default: throw .unknownKind(kind.rawValue)
+    }
+  }
+}

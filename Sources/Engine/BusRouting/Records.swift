@@ -1,0 +1,125 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+/// One control connection and how far its talk has come.
+struct Connection {
+  let peer: Peer
+  /// The incarnation promised in the welcome; nil before hello.
+  var incarnation: Incarnation?
+  var program = ""
+  /// The agent it registered or brought back.
+  var agent: Incarnation?
+  var snapshots: UInt64 = 0
+}
+
+/// A registered agent.
+struct Agent {
+  let connection: ConnectionID
+  let caller: Caller
+  let category: String
+  let uuid: BusUUID
+  let incarnation: Incarnation
+  let reader: DescriptorToken
+  let readerBytes: UInt64
+  let quota: UInt64
+  var subscriptions: [UInt32: Subscription] = [:]
+  /// What it reads.
+  var attachments: Set<AttachmentID> = []
+  /// What it publishes and has not closed.
+  var streams: Set<StreamID> = []
+  /// Whether it may still hand in what it had under a former router.
+  var handsIn = false
+
+  var name: String { caller.name.text }
+}
+
+/// A wish to read a pattern.
+struct Subscription {
+  let number: UInt32
+  let pattern: TopicPattern
+  let mode: SubscribeMode
+  let sleeps: Bool
+  let epoch: UInt16
+  var attachments: Set<AttachmentID> = []
+
+  var joinFlags: JoinFlags {
+    var flags: JoinFlags = []
+    if mode == .lossless { flags.insert(.lossless) }
+    if sleeps { flags.insert(.sleeps) }
+    return flags
+  }
+}
+
+/// One log of a stream.
+struct StreamLog {
+  let token: DescriptorToken
+  let shape: LogShape
+  var retired = false
+  /// Attachments that were told of it and have not released it.
+  var holders: Set<AttachmentID> = []
+}
+
+/// One publisher's records on one channel.
+struct BusStream {
+  struct End {
+    let finalPosition: UInt64
+    let sequence: UInt64
+    let reason: StreamEndReason
+  }
+
+  let id: StreamID
+  let publisher: Incarnation
+  let publisherName: String
+  let publisherUUID: BusUUID
+  let channel: Topic
+  /// By rising generation; the last is the one being written.
+  ///
+  /// Empty while a router that took over knows the stream from its readers only.
+  var logs: [StreamLog] = []
+  var attachments: Set<AttachmentID> = []
+  var end: End?
+}
+
+/// One subscription reading one stream.
+struct Attachment {
+  enum Phase {
+    /// The reader knows of it.
+    case announced
+    /// The reader took a slot; the publisher was asked.
+    case attached
+    /// The publisher answered.
+    case joined(JoinedFrame)
+    /// It reads since before the router started; where it began is not known here.
+    case resumed
+    /// The publisher dropped it.
+    case evicted(String)
+
+    var isWithPublisher: Bool {
+      switch self {
+      case .attached, .joined, .resumed: true
+      case .announced, .evicted: false
+      }
+    }
+
+    var name: String {
+      switch self {
+      case .announced: "announced"
+      case .attached: "attached"
+      case .joined, .resumed: "joined"
+      case .evicted: "evicted"
+      }
+    }
+  }
+
+  let id: AttachmentID
+  let reader: Incarnation
+  let subscription: UInt32
+  let stream: StreamID
+  /// It was announced before the stream's first record.
+  let fromStart: Bool
+  /// The publisher keeps its window at position 0 for it.
+  let expected: Bool
+  var slot: UInt16 = 0
+  var phase = Phase.announced
+}

@@ -1,0 +1,75 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+extension RouterState {
+  mutating func disconnected(_ id: ConnectionID) {
+    guard let connection = connections.removeValue(forKey: id) else { return }
+    let others = (connectionsOfUser[connection.peer.uid] ?? 1) - 1
+    connectionsOfUser[connection.peer.uid] = others == 0 ? nil : others
+    snapshotsOwed.remove(id)
+    if let agent = connection.agent { endAgent(agent) }
+  }
+
+  /// Ends an agent: its streams end where they stand, its readings and its name are gone.
+  private mutating func endAgent(_ incarnation: Incarnation) {
+    guard let agent = agents[incarnation] else { return }
+    for stream in agent.streams.sorted() { endStream(stream, .died) }
+    var publishers: Set<Incarnation> = []
+    for id in agent.attachments.sorted() {
+      if let stream = attachments[id].flatMap({ streams[$0.stream] }), stream.end == nil {
+        publishers.insert(stream.publisher)
+      }
+      removeAttachment(id, tellPublisher: false)
+    }
+    agents[incarnation] = nil
+    agentsByName[agent.caller.name] = nil
+    agentsByUUID[agent.uuid] = nil
+    handedInReaders[incarnation] = nil
+    budget.credit(agent.readerBytes, to: incarnation)
+    act(.close(agent.reader))
+    for publisher in publishers.sorted() {
+      tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
+    }
+    act(.log(.debug, "agent \(agent.name) has ended"))
+  }
+
+  /// Ends a stream at the commit of its newest log and tells its readers.
+  mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
+    guard let stream = streams[id], stream.end == nil, let last = stream.logs.last else { return }
+    let progress = probe.progress(of: last.token, hotOffset: last.shape.hotOffset)
+    let end = BusStream.End(
+      finalPosition: Self.clamp(progress?.commit ?? 0, to: last.shape),
+      sequence: max(progress?.sequence ?? 0, last.shape.baseSequence), reason: reason)
+    finish(id, end)
+  }
+
+  /// Marks a stream as ended and tells its readers.
+  ///
+  /// Whoever the publisher did not let in is let in first, even before it asks: a publisher may
+  /// publish and die at once, and a reader that hears of the end without a start reads nothing.
+  mutating func finish(_ id: StreamID, _ end: BusStream.End) {
+    streams[id]?.end = end
+    guard let stream = streams[id] else { return }
+    for attachment in stream.attachments.sorted() {
+      switch attachments[attachment]?.phase {
+      case .announced, .attached: joinEnded(attachment)
+      default: break
+      }
+    }
+    let frame = StreamEndedFrame(
+      stream: id, finalPosition: end.finalPosition, reason: end.reason)
+    for reader in readers(of: stream) { tell(reader, .streamEnded(frame)) }
+    freeLogs(of: id)
+  }
+
+  private func readers(of stream: BusStream) -> [Incarnation] {
+    Set(stream.attachments.compactMap { attachments[$0]?.reader }).sorted()
+  }
+
+  /// The commit as a record boundary at or behind the log's first byte, whatever the dead
+  /// publisher left there.
+  private static func clamp(_ commit: UInt64, to shape: LogShape) -> UInt64 {
+    max(commit & ~63, shape.basePosition)
+  }
+}

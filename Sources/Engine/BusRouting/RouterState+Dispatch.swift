@@ -1,0 +1,84 @@
+import BusPorts
+import BusWire
+
+extension RouterState {
+  /// Takes one frame: who may send it in this state, and with how many descriptors.
+  mutating func handle(_ frame: AgentFrame, _ segments: [Segment], from asker: Asker) {
+    guard let connection = connections[asker.connection] else {
+      closeAll(segments)
+      return
+    }
+    guard segments.count == frame.segmentsExpected else {
+      closeAll(segments)
+      let text =
+        "A \(frame.kind) frame comes with \(frame.segmentsExpected) descriptors, "
+        + "this one came with \(segments.count)."
+      refuse(asker, .invalid, text)
+      act(.drop(asker.connection, reason: text))
+      return
+    }
+    switch frame {
+    case .hello(let hello): greet(hello, asker)
+    case .register(let register): self.register(register, segments[0], asker)
+    case .reattach(let reattach): self.reattach(reattach, segments[0], asker)
+    case .query(let query): self.query(query.subject, asker)
+    case .goodbye: act(.drop(asker.connection, reason: "goodbye"))
+    default:
+      guard let agent = connection.agent else {
+        closeAll(segments)
+        refuse(asker, .invalid, "A \(frame.kind) frame needs an agent: send register first.")
+        return
+      }
+      handle(frame, segments.first, of: agent, asker)
+    }
+  }
+
+  private mutating func handle(
+    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Asker
+  ) {
+    switch frame {
+    case .addLog(let frame): if let segment { addLog(frame, segment, of: agent, asker) }
+    case .retireLog(let frame): retireLog(frame, of: agent, asker)
+    case .closeStream(let frame): closeStream(frame, of: agent, asker)
+    case .subscribe(let frame): subscribe(frame, of: agent, asker)
+    case .unsubscribe(let frame): unsubscribe(frame.subscription, of: agent)
+    case .attach(let frame): attach(frame, of: agent, asker)
+    case .detach(let frame): detach(frame.attachment, of: agent)
+    case .released(let frame): released(frame, of: agent)
+    case .joined(let frame): joined(frame, of: agent, asker)
+    case .joinRefused(let frame): evict(frame.attachment, frame.reason, of: agent)
+    case .evict(let frame): evict(frame.attachment, frame.reason, of: agent)
+    default: handleHandIn(frame, segment, of: agent, asker)
+    }
+  }
+
+  private mutating func handleHandIn(
+    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Asker
+  ) {
+    guard agents[agent]?.handsIn == true else {
+      if let segment { act(.close(segment.token)) }
+      refuse(asker, .invalid, "Only an agent that reattached may hand in, before handInDone.")
+      return
+    }
+    switch frame {
+    case .handInLog(let frame): if let segment { handInLog(frame, segment, of: agent, asker) }
+    case .handInReader(let frame): handInReader(frame, of: agent, asker)
+    case .handInSubscription(let frame): handInSubscription(frame, of: agent, asker)
+    case .handInAttachment(let frame): handInAttachment(frame, of: agent, asker)
+    case .handInDone:
+      agents[agent]?.handsIn = false
+      answer(asker, .done)
+    default: break
+    }
+  }
+}
+
+extension AgentFrame {
+  /// How many descriptors belong to a frame of this kind.
+  fileprivate var segmentsExpected: Int {
+    switch self {
+    case .register, .reattach, .addLog, .handInLog: 1
+    default: 0
+    }
+  }
+}

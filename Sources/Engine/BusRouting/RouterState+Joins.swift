@@ -1,0 +1,126 @@
+import BusPorts
+import BusWire
+
+extension RouterState {
+  mutating func attach(_ frame: AttachFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let attachment = attachments[frame.attachment], attachment.reader == agent else {
+      return  // It ended while the frame was on its way.
+    }
+    guard case .announced = attachment.phase else { return }
+    guard Int(frame.slot) < limits.attachmentsPerAgent else {
+      refuse(asker, .invalid, "There are \(limits.attachmentsPerAgent) cursor slots.")
+      return
+    }
+    attachments[frame.attachment]?.slot = frame.slot
+    attachments[frame.attachment]?.phase = .attached
+    askPublisher(frame.attachment, .news)
+  }
+
+  /// Tells the publisher of a reader that waits to be joined, or is joined.
+  mutating func askPublisher(_ id: AttachmentID, _ delivery: Delivery) {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+      let reader = agents[attachment.reader], let publisher = agents[stream.publisher],
+      let subscription = reader.subscriptions[attachment.subscription]
+    else { return }
+    let frame = JoinFrame(
+      attachment: id, stream: stream.id, readerIncarnation: attachment.reader,
+      flags: subscription.joinFlags, slot: attachment.slot, epoch: subscription.epoch)
+    act(.send(publisher.connection, delivery, .join(frame), reader.reader))
+  }
+
+  /// Answers a join in the place of a publisher that will not.
+  ///
+  /// Who was there before the first record reads from there; who came later was promised nothing
+  /// before its join, so it starts, and ends, at the end.
+  mutating func joinEnded(_ id: AttachmentID) {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+      let end = stream.end
+    else { return }
+    let generation = stream.logs.last?.shape.generation ?? 0
+    let frame =
+      attachment.fromStart
+      ? JoinedFrame(
+        attachment: id, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
+      : JoinedFrame(
+        attachment: id, generation: generation, startPosition: end.finalPosition,
+        startSequence: end.sequence, departed: 0)
+    attachments[id]?.phase = .joined(frame)
+    tell(attachment.reader, .joined(frame))
+  }
+
+  mutating func joined(_ frame: JoinedFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let attachment = attachments[frame.attachment],
+      let stream = streams[attachment.stream]
+    else { return }
+    guard stream.publisher == agent else {
+      refuse(asker, .invalid, "This attachment reads another agent's stream.")
+      return
+    }
+    guard case .attached = attachment.phase else { return }
+    guard let log = stream.logs.first(where: { $0.shape.generation == frame.generation }),
+      frame.startPosition >= log.shape.basePosition
+    else {
+      refuse(asker, .invalid, "The join starts outside the logs of its stream.")
+      return
+    }
+    // Who subscribed before the first record starts there, and what is overwritten by now is its
+    // gap: the publisher answers a lossy reader with where it is when the join arrives.
+    let isFirstThere = stream.logs.first?.shape.generation == 0
+    let start =
+      attachment.fromStart && isFirstThere
+      ? JoinedFrame(
+        attachment: frame.attachment, generation: 0, startPosition: 0, startSequence: 0,
+        departed: frame.departed)
+      : frame
+    attachments[frame.attachment]?.phase = .joined(start)
+    tell(attachment.reader, .joined(start))
+  }
+
+  /// The publisher does not, or does no longer, wait for this reader.
+  mutating func evict(_ id: AttachmentID, _ reason: String, of agent: Incarnation) {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+      stream.publisher == agent
+    else { return }
+    if case .evicted = attachment.phase { return }
+    let text = String(reason.prefix(200))
+    attachments[id]?.phase = .evicted(text)
+    tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: text)))
+    act(
+      .log(
+        .notice,
+        "\(stream.publisherName) no longer serves attachment \(id.value) on \(stream.channel): "
+          + text))
+  }
+
+  mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
+    guard attachments[id]?.reader == agent else { return }
+    removeAttachment(id, tellPublisher: true)
+  }
+
+  mutating func released(_ frame: ReleasedFrame, of agent: Incarnation) {
+    guard let attachment = attachments[frame.attachment], attachment.reader == agent,
+      let stream = streams[attachment.stream],
+      let place = stream.logs.firstIndex(where: { $0.shape.generation == frame.generation })
+    else { return }
+    streams[stream.id]?.logs[place].holders.remove(frame.attachment)
+    freeLogs(of: stream.id)
+  }
+
+  /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
+  /// agent's end.
+  mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
+    guard let attachment = attachments.removeValue(forKey: id) else { return }
+    agents[attachment.reader]?.attachments.remove(id)
+    agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments.remove(id)
+    guard let stream = streams[attachment.stream] else { return }
+    streams[stream.id]?.attachments.remove(id)
+    for place in stream.logs.indices {
+      streams[stream.id]?.logs[place].holders.remove(id)
+    }
+    let publisherKnows = attachment.phase.isWithPublisher || attachment.expected
+    if tellPublisher, publisherKnows, stream.end == nil {
+      tell(stream.publisher, .leave(LeaveFrame(attachment: id)))
+    }
+    freeLogs(of: stream.id)
+  }
+}

@@ -1,0 +1,100 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+extension RouterState {
+  /// Lists what is there: everything to the router's own user and to root, to others what
+  /// concerns themselves.
+  mutating func query(_ subject: QuerySubject, _ asker: Asker) {
+    guard let connection = connections[asker.connection], connection.incarnation != nil else {
+      refuse(asker, .invalid, "Send hello first.")
+      return
+    }
+    let mayAll = connection.peer.uid == identity.uid || connection.peer.uid == 0
+    guard mayAll || connection.agent != nil else {
+      deny(asker, because: "user \(connection.peer.uid) queries without an agent")
+      return
+    }
+    let viewer: Incarnation? = mayAll ? nil : connection.agent
+    let rows: [[RowField]] =
+      switch subject {
+      case .router: [routerRow()]
+      case .agents: agentRows(viewer)
+      case .streams: streamRows(viewer)
+      case .attachments: attachmentRows(viewer)
+      }
+    for row in rows { answer(asker, .row(RowFrame(subject: subject, fields: row))) }
+    answer(asker, .queryEnd)
+  }
+
+  private func routerRow() -> [RowField] {
+    fields([
+      ("pid", "\(identity.pid)"), ("uid", "\(identity.uid)"),
+      ("incarnation", "\(incarnation.value)"), ("agents", "\(agents.count)"),
+      ("connections", "\(connections.count)"), ("streams", "\(streams.count)"),
+      ("attachments", "\(attachments.count)"), ("arena_bytes", "\(limits.arenaBytes)"),
+      ("arena_used", "\(budget.used)"), ("agent_quota", "\(limits.agentBytes)"),
+      ("log_first", "\(limits.logBytesFirst)"), ("log_most", "\(limits.logBytesMost)"),
+      ("stall_ms", "\(limits.stallMs)"),
+      ("policy", policy.isSameUser ? "same-user" : "rules"),
+      ("in_grace", inGrace ? "1" : "0"),
+    ])
+  }
+
+  private func agentRows(_ viewer: Incarnation?) -> [[RowField]] {
+    agents.keys.sorted().compactMap { key in
+      guard let agent = agents[key], viewer == nil || viewer == key,
+        let connection = connections[agent.connection]
+      else { return nil }
+      return fields([
+        ("name", agent.name), ("category", agent.category), ("uuid", "\(agent.uuid)"),
+        ("incarnation", "\(key.value)"), ("pid", "\(connection.peer.pid)"),
+        ("uid", "\(connection.peer.uid)"), ("program", connection.program),
+        ("subscriptions", "\(agent.subscriptions.count)"), ("streams", "\(agent.streams.count)"),
+        ("attachments", "\(agent.attachments.count)"),
+        ("bytes", "\(budget.used(by: key))"), ("quota", "\(agent.quota)"),
+      ])
+    }
+  }
+
+  private func streamRows(_ viewer: Incarnation?) -> [[RowField]] {
+    streams.keys.sorted().compactMap { key in
+      guard let stream = streams[key], viewer == nil || viewer == stream.publisher else {
+        return nil
+      }
+      let last = stream.logs.last
+      let now = last.flatMap { probe.progress(of: $0.token, hotOffset: $0.shape.hotOffset) }
+      return fields([
+        ("stream", "\(key.value)"), ("channel", stream.channel.text),
+        ("publisher", stream.publisherName), ("incarnation", "\(stream.publisher.value)"),
+        ("generation", "\(last?.shape.generation ?? 0)"),
+        ("capacity", "\(last?.shape.capacity ?? 0)"), ("logs", "\(stream.logs.count)"),
+        ("bytes", "\(stream.logs.reduce(0) { $0 + $1.shape.segmentBytes })"),
+        ("commit", "\(now?.commit ?? 0)"), ("messages", "\(now?.sequence ?? 0)"),
+        ("attachments", "\(stream.attachments.count)"),
+        ("state", stream.end.map { "\($0.reason)" } ?? "open"),
+      ])
+    }
+  }
+
+  private func attachmentRows(_ viewer: Incarnation?) -> [[RowField]] {
+    attachments.keys.sorted().compactMap { key in
+      guard let attachment = attachments[key], let stream = streams[attachment.stream],
+        viewer == nil || viewer == attachment.reader,
+        let reader = agents[attachment.reader],
+        let subscription = reader.subscriptions[attachment.subscription]
+      else { return nil }
+      return fields([
+        ("attachment", "\(key.value)"), ("stream", "\(stream.id.value)"),
+        ("channel", stream.channel.text), ("publisher", stream.publisherName),
+        ("reader", reader.name), ("reader_incarnation", "\(attachment.reader.value)"),
+        ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
+        ("slot", "\(attachment.slot)"), ("state", attachment.phase.name),
+      ])
+    }
+  }
+
+  private func fields(_ pairs: [(String, String)]) -> [RowField] {
+    pairs.map { RowField(key: $0.0, value: $0.1) }
+  }
+}

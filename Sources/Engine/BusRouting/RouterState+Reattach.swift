@@ -1,0 +1,156 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+/// What a returning publisher says of a reader in its window.
+struct HandedInReader: Hashable {
+  let stream: StreamID
+  let attachment: AttachmentID
+  let reader: Incarnation
+}
+
+extension RouterState {
+  mutating func reattach(_ frame: ReattachFrame, _ segment: Segment, _ asker: Asker) {
+    guard let connection = connections[asker.connection], connection.incarnation != nil,
+      connection.agent == nil
+    else {
+      act(.close(segment.token))
+      refuse(asker, .invalid, "Reattach once, after hello.")
+      return
+    }
+    let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
+    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value), agents[frame.incarnation] == nil,
+      // A router that was stopped in order took its key along. What is left to go by is what a new
+      // registration goes by too: the kernel's word on the user, and the policy on the name.
+      sealer.verifies(frame.ticket.bytes, for: claimed) || !identity.tookOver
+    else {
+      act(.close(segment.token))
+      refuse(
+        asker, .fenced,
+        "This incarnation has ended, or the ticket is not its own: register again.")
+      act(.log(.notice, "process \(connection.peer.pid) may not reattach"))
+      return
+    }
+    let claim = Claim(
+      name: frame.name, category: frame.category, agent: frame.agent,
+      incarnation: frame.incarnation)
+    guard admit(claim, segment, connection.peer, asker) else { return }
+    inGrace = true
+    agents[frame.incarnation]?.handsIn = true
+    sendRegistered(frame.incarnation, connection.peer, asker)
+  }
+
+  private var mayBeginGrace: Bool {
+    guard !identity.tookOver else { return false }
+    return returnEndNs.map { nowNs < $0 } ?? true
+  }
+
+  /// Whether a former router made this number.
+  private func isFormer(_ number: UInt64) -> Bool { number != 0 && number < incarnation.value }
+
+  mutating func handInLog(
+    _ frame: HandInLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+  ) {
+    let offer = LogOffer(
+      stream: frame.stream, channel: frame.channel, generation: frame.generation,
+      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
+    guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
+      act(.close(segment.token))
+      return
+    }
+    guard let owner = agents[agent], isFormer(frame.stream.value),
+      owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent,
+      mayHandIn(shape, channel, of: agent, into: streams[frame.stream])
+    else {
+      act(.close(segment.token))
+      refuse(asker, .invalid, "The log does not follow the logs of this stream handed in so far.")
+      return
+    }
+    if frame.retired {
+      // Its readers have it; nobody will be told of it again.
+      act(.close(segment.token))
+    } else {
+      budget.charge(shape.segmentBytes, to: agent)
+      let known = streams[frame.stream]
+      streams[frame.stream] = BusStream(
+        id: frame.stream, publisher: agent, publisherName: owner.name,
+        publisherUUID: owner.uuid, channel: channel,
+        logs: (known?.logs ?? []) + [StreamLog(token: segment.token, shape: shape)],
+        attachments: known?.attachments ?? [])
+      agents[agent]?.streams.insert(frame.stream)
+    }
+    answer(
+      asker,
+      .logAdded(
+        LogAddedFrame(stream: frame.stream, generation: frame.generation, expected: [])))
+  }
+
+  private func mayHandIn(
+    _ shape: LogShape, _ channel: Topic, of agent: Incarnation, into stream: BusStream?
+  ) -> Bool {
+    guard let stream else { return true }
+    guard stream.publisher == agent, stream.channel == channel, stream.end == nil,
+      stream.logs.count < limits.logsPerStream
+    else { return false }
+    guard let last = stream.logs.last?.shape else { return true }
+    return shape.generation > last.generation && shape.basePosition >= last.basePosition
+  }
+
+  mutating func handInReader(_ frame: HandInReaderFrame, of agent: Incarnation, _ asker: Asker) {
+    guard handedInReaders[agent]?.count ?? 0 < limits.handedInReadersPerAgent else {
+      refuse(
+        asker, .resourceExhausted,
+        "A publisher may hand in \(limits.handedInReadersPerAgent) readers.")
+      return
+    }
+    let reader = HandedInReader(
+      stream: frame.stream, attachment: frame.attachment, reader: frame.readerIncarnation)
+    handedInReaders[agent, default: []].insert(reader)
+  }
+
+  mutating func handInSubscription(
+    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker
+  ) {
+    guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
+    agents[agent]?.subscriptions[frame.subscription] = subscription
+    answer(asker, .subscribed(SubscribedFrame(subscription: frame.subscription, streams: 0)))
+  }
+
+  mutating func handInAttachment(
+    _ frame: HandInAttachmentFrame, of agent: Incarnation, _ asker: Asker
+  ) {
+    guard let reader = agents[agent], let channel = try? Topic(frame.channel),
+      let publisher = try? Topic(frame.publisherName), isFormer(frame.attachment.value),
+      isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
+      attachments[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
+      reader.attachments.count < limits.attachmentsPerAgent,
+      let subscription = reader.subscriptions[frame.subscription]
+    else {
+      refuse(asker, .invalid, "This is no attachment of a former router.")
+      return
+    }
+    guard mayAttach(reader.caller, subscription, to: channel) else {
+      let text = "The policy does not give the right to read this channel any more."
+      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
+      return
+    }
+    let stream =
+      streams[frame.stream]
+      ?? BusStream(
+        id: frame.stream, publisher: frame.publisherIncarnation, publisherName: publisher.text,
+        publisherUUID: frame.publisher, channel: channel)
+    guard stream.publisher == frame.publisherIncarnation, stream.channel == channel,
+      stream.end == nil
+    else {
+      refuse(asker, .invalid, "The stream is another publisher's, or of another channel.")
+      return
+    }
+    streams[frame.stream] = stream
+    var attachment = Attachment(
+      id: frame.attachment, reader: agent, subscription: frame.subscription,
+      stream: frame.stream, fromStart: false, expected: false)
+    attachment.slot = frame.slot
+    attachment.phase = frame.joined ? .resumed : .attached
+    insert(attachment)
+  }
+}

@@ -1,0 +1,182 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+extension RouterState {
+  mutating func connected(_ connection: ConnectionID, _ peer: Peer) {
+    let ofUser = connectionsOfUser[peer.uid] ?? 0
+    guard connections.count < limits.connections, ofUser < limits.connectionsPerUser else {
+      let text =
+        "The router has \(connections.count) connections, \(ofUser) of them of user "
+        + "\(peer.uid): end some agents."
+      refuse(Asker(connection: connection, request: 0), .resourceExhausted, text)
+      act(.drop(connection, reason: text))
+      return
+    }
+    connections[connection] = Connection(peer: peer)
+    connectionsOfUser[peer.uid] = ofUser + 1
+  }
+
+  mutating func greet(_ hello: HelloFrame, _ asker: Asker) {
+    guard hello.layoutVersion == Self.layoutVersion else {
+      let text =
+        "The agent was built with layout version \(hello.layoutVersion), the router with "
+        + "\(Self.layoutVersion): install the same release for both."
+      refuse(asker, .incompatibleVersion, text)
+      act(.drop(asker.connection, reason: text))
+      return
+    }
+    guard connections[asker.connection]?.incarnation == nil else {
+      refuse(asker, .invalid, "This connection has said hello already.")
+      return
+    }
+    let own = Incarnation(nextNumber())
+    connections[asker.connection]?.incarnation = own
+    connections[asker.connection]?.program = String(hello.program.prefix(64))
+    let welcome = WelcomeFrame(
+      routerIncarnation: incarnation, incarnation: own, arenaBytes: limits.arenaBytes,
+      routerPid: identity.pid, logBytesFirst: limits.logBytesFirst,
+      logBytesMost: limits.logBytesMost, stallMs: limits.stallMs)
+    answer(asker, .welcome(welcome), with: clockPage)
+  }
+
+  mutating func register(_ frame: RegisterFrame, _ segment: Segment, _ asker: Asker) {
+    guard let connection = connections[asker.connection], let own = connection.incarnation,
+      connection.agent == nil
+    else {
+      act(.close(segment.token))
+      refuse(asker, .invalid, "Register once, after hello.")
+      return
+    }
+    let claim = Claim(
+      name: frame.name, category: frame.category, agent: frame.agent, incarnation: own)
+    guard admit(claim, segment, connection.peer, asker) else { return }
+    sendRegistered(own, connection.peer, asker)
+  }
+
+  /// Who an agent says it is.
+  struct Claim {
+    let name: String
+    let category: String
+    let agent: BusUUID
+    let incarnation: Incarnation
+  }
+
+  /// Puts the agent into the registry, or answers why not and closes the segment.
+  mutating func admit(
+    _ claim: Claim, _ segment: Segment, _ peer: Peer, _ asker: Asker
+  ) -> Bool {
+    guard let caller = check(claim, peer, asker) else {
+      act(.close(segment.token))
+      return false
+    }
+    guard case .reader(let shape) = segment.finding else {
+      act(.close(segment.token))
+      refuse(asker, segment.code, segment.complaint(wanted: "reader segment"))
+      return false
+    }
+    guard shape.agent == claim.agent, shape.incarnation == claim.incarnation else {
+      act(.close(segment.token))
+      refuse(asker, .invalid, "The reader segment names another agent or incarnation.")
+      return false
+    }
+    let quota = policy.quotaBytes(of: caller) ?? limits.agentBytes
+    if let text = budget.objection(
+      to: shape.segmentBytes, for: claim.incarnation, quota: quota)
+    {
+      act(.close(segment.token))
+      refuse(asker, .resourceExhausted, text)
+      return false
+    }
+    budget.charge(shape.segmentBytes, to: claim.incarnation)
+    agents[claim.incarnation] = Agent(
+      connection: asker.connection, caller: caller, category: claim.category, uuid: claim.agent,
+      incarnation: claim.incarnation, reader: segment.token, readerBytes: shape.segmentBytes,
+      quota: quota)
+    agentsByName[caller.name] = claim.incarnation
+    agentsByUUID[claim.agent] = claim.incarnation
+    connections[asker.connection]?.agent = claim.incarnation
+    return true
+  }
+
+  private mutating func check(_ claim: Claim, _ peer: Peer, _ asker: Asker) -> Caller? {
+    let name: Topic
+    do {
+      try AgentName.check(claim.name)
+      name = try Topic(claim.name)
+    } catch {
+      refuse(asker, .invalid, "\(error)")
+      return nil
+    }
+    guard claim.category.utf8.count <= limits.categoryBytes, claim.agent.isAgent else {
+      refuse(
+        asker, .invalid,
+        "A category has at most \(limits.categoryBytes) bytes, and an agent a UUID.")
+      return nil
+    }
+    let caller = Caller(name: name, uid: peer.uid)
+    let decision = policy.mayTakeName(caller)
+    guard decision.allowed else {
+      deny(asker, because: decision.reason)
+      return nil
+    }
+    guard agentsByName[name] == nil, agentsByUUID[claim.agent] == nil else {
+      refuse(
+        asker, .nameInUse,
+        "A living agent holds the name \(name) or its UUID: choose another name.")
+      return nil
+    }
+    return caller
+  }
+
+  mutating func sendRegistered(_ incarnation: Incarnation, _ peer: Peer, _ asker: Asker) {
+    guard let agent = agents[incarnation] else { return }
+    let tag = sealer.seal(ticketBytes(agent.name, agent.uuid, incarnation, peer))
+    guard let ticket = ControlTicket(tag) else { return }
+    let channels = policy.channelMap.channels.map { channel in
+      let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMost
+      return ChannelLimit(prefix: channel.text, logBytesMost: most)
+    }
+    answer(
+      asker,
+      .registered(
+        RegisteredFrame(
+          agent: agent.uuid, incarnation: incarnation, ticket: ticket, channels: channels)))
+    act(.log(.debug, "agent \(agent.name) is process \(peer.pid) of user \(peer.uid)"))
+  }
+
+  /// What a ticket vouches for; the length before the name keeps two claims from running together.
+  func ticketBytes(
+    _ name: String, _ uuid: BusUUID, _ incarnation: Incarnation, _ peer: Peer
+  ) -> [UInt8] {
+    var bytes: [UInt8] = []
+    let numbers = [
+      uuid.high, uuid.low, incarnation.value, UInt64(bitPattern: Int64(peer.pid)), peer.startTime,
+      UInt64(name.utf8.count),
+    ]
+    for number in numbers {
+      for place in 0..<8 {
+        bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * place)))
+      }
+    }
+    return bytes + Array(name.utf8)
+  }
+
+  static var layoutVersion: UInt16 { 1 }
+}
+
+extension Segment {
+  /// The code of the answer to a segment that cannot be taken.
+  var code: BusErrorCode {
+    if case .noRoom = finding { .resourceExhausted } else { .invalid }
+  }
+
+  /// Why this is not the segment that was wanted.
+  func complaint(wanted: String) -> String {
+    switch finding {
+    case .unusable(let text), .noRoom(let text): text
+    case .log: "The descriptor is a log; a \(wanted) belongs here."
+    case .reader: "The descriptor is a reader segment; a \(wanted) belongs here."
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import BusPorts
+import BusWire
+
+extension RouterState {
+  /// During the grace a snapshot would miss what is not handed in yet, so it waits.
+  mutating func drained(_ id: ConnectionID) {
+    guard connections[id]?.agent != nil else { return }
+    if inGrace { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
+  }
+
+  /// Tells an agent everything it should know, after news for it were dropped.
+  ///
+  /// Applying it twice changes nothing; what it does not name has ended.
+  mutating func sendSnapshot(to id: ConnectionID) {
+    guard let connection = connections[id], let incarnation = connection.agent,
+      let agent = agents[incarnation]
+    else { return }
+    let generation = connection.snapshots + 1
+    connections[id]?.snapshots = generation
+    let bracket = SnapshotFrame(generation: generation)
+    act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
+    for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
+    for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
+    act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
+  }
+
+  private mutating func snapshotReading(_ id: AttachmentID, to connection: ConnectionID) {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream] else { return }
+    announce(id, .snapshot)
+    switch attachment.phase {
+    case .joined(let frame): act(.send(connection, .snapshot, .joined(frame), nil))
+    case .evicted(let reason):
+      let frame = EvictedFrame(attachment: id, reason: reason)
+      act(.send(connection, .snapshot, .evicted(frame), nil))
+    case .announced, .attached, .resumed: break
+    }
+    if let end = stream.end {
+      let frame = StreamEndedFrame(
+        stream: stream.id, finalPosition: end.finalPosition, reason: end.reason)
+      act(.send(connection, .snapshot, .streamEnded(frame), nil))
+    }
+  }
+
+  private mutating func snapshotPublishing(_ id: StreamID, to connection: ConnectionID) {
+    guard let stream = streams[id], let last = stream.logs.last else { return }
+    var expected: [AttachmentID] = []
+    for reading in stream.attachments.sorted() {
+      guard let attachment = attachments[reading] else { continue }
+      if attachment.phase.isWithPublisher {
+        askPublisher(reading, .snapshot)
+      } else if attachment.expected, case .announced = attachment.phase {
+        expected.append(reading)
+      }
+    }
+    // Readers whose slot is not known yet: the publisher must go on keeping position 0 for them.
+    let frame = LogAddedFrame(
+      stream: id, generation: last.shape.generation, expected: expected)
+    act(.send(connection, .snapshot, .logAdded(frame), nil))
+  }
+}

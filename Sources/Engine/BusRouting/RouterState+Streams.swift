@@ -1,0 +1,176 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+extension RouterState {
+  mutating func addLog(
+    _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+  ) {
+    let offer = LogOffer(
+      stream: frame.stream, channel: frame.channel, generation: frame.generation,
+      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
+    guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
+      act(.close(segment.token))
+      return
+    }
+    if frame.stream.value == 0 {
+      openStream(shape, segment.token, channel, of: agent, asker)
+    } else {
+      rotate(frame.stream, shape, segment.token, of: agent, asker)
+    }
+  }
+
+  /// What a publisher says of the log it offers.
+  struct LogOffer {
+    let stream: StreamID
+    let channel: String
+    let generation: UInt32
+    let capacity: UInt64
+    let segmentBytes: UInt64
+  }
+
+  /// Compares word and deed of an offered log; answers what is wrong and returns nil.
+  mutating func check(
+    _ offer: LogOffer, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+  ) -> (LogShape, Topic)? {
+    guard let owner = agents[agent] else { return nil }
+    guard case .log(let shape) = segment.finding else {
+      refuse(asker, segment.code, segment.complaint(wanted: "log"))
+      return nil
+    }
+    guard let channel = try? Topic(offer.channel) else {
+      refuse(asker, .invalid, "The channel's name is not a topic.")
+      return nil
+    }
+    let decision = policy.mayWrite(owner.caller, channel: channel)
+    guard decision.allowed else {
+      deny(asker, because: decision.reason)
+      return nil
+    }
+    guard shape.agent == owner.uuid, shape.incarnation == agent, shape.channel == offer.channel,
+      shape.generation == offer.generation, shape.capacity == offer.capacity,
+      shape.segmentBytes == offer.segmentBytes
+    else {
+      refuse(asker, .invalid, "The log's identity differs from what the frame says.")
+      return nil
+    }
+    let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMost
+    guard shape.capacity <= max(most, limits.logBytesFirst) else {
+      refuse(
+        asker, .resourceExhausted,
+        "Logs on \(channel) may have \(most) bytes: raise --log-most or the channel's limit.")
+      return nil
+    }
+    if let text = budget.objection(to: shape.segmentBytes, for: agent, quota: owner.quota) {
+      refuse(asker, .resourceExhausted, text)
+      return nil
+    }
+    return (shape, channel)
+  }
+
+  private mutating func openStream(
+    _ shape: LogShape, _ token: DescriptorToken, _ channel: Topic, of agent: Incarnation,
+    _ asker: Asker
+  ) {
+    guard let owner = agents[agent], shape.generation == 0, shape.basePosition == 0,
+      shape.baseSequence == 0
+    else {
+      act(.close(token))
+      refuse(asker, .invalid, "A new stream starts with generation 0 at position 0.")
+      return
+    }
+    guard owner.streams.count < limits.streamsPerAgent else {
+      act(.close(token))
+      refuse(asker, .resourceExhausted, "An agent may publish \(limits.streamsPerAgent) streams.")
+      return
+    }
+    let id = StreamID(nextNumber())
+    budget.charge(shape.segmentBytes, to: agent)
+    streams[id] = BusStream(
+      id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
+      channel: channel, logs: [StreamLog(token: token, shape: shape)])
+    agents[agent]?.streams.insert(id)
+    var expected: [AttachmentID] = []
+    for (reader, number, mode) in readers(of: channel) {
+      let isExpected = mode == .lossless && expected.count < limits.expectedMost
+      let fromStart = isExpected || mode != .lossless
+      guard
+        let attachment = makeAttachment(
+          reader, number, id, fromStart: fromStart, expected: isExpected)
+      else { continue }
+      if isExpected { expected.append(attachment) }
+      announce(attachment, .news)
+    }
+    answer(asker, .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected)))
+  }
+
+  private mutating func rotate(
+    _ id: StreamID, _ shape: LogShape, _ token: DescriptorToken, of agent: Incarnation,
+    _ asker: Asker
+  ) {
+    guard let stream = streams[id], stream.publisher == agent, stream.end == nil,
+      let last = stream.logs.last, last.shape.generation < UInt32.max,
+      shape.generation == last.shape.generation + 1, shape.channel == stream.channel.text,
+      shape.basePosition >= last.shape.basePosition,
+      shape.baseSequence >= last.shape.baseSequence
+    else {
+      act(.close(token))
+      refuse(asker, .invalid, "The log does not follow the last one of a stream of this agent.")
+      return
+    }
+    guard stream.logs.count < limits.logsPerStream else {
+      act(.close(token))
+      refuse(
+        asker, .resourceExhausted,
+        "\(stream.logs.count) logs of this stream are still read: wait until readers let go.")
+      return
+    }
+    budget.charge(shape.segmentBytes, to: agent)
+    streams[id]?.logs.append(StreamLog(token: token, shape: shape))
+    for attachment in stream.attachments.sorted() { announce(attachment, .news, newest: true) }
+    answer(
+      asker, .logAdded(LogAddedFrame(stream: id, generation: shape.generation, expected: [])))
+  }
+
+  mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {
+      return
+    }
+    guard let place = stream.logs.firstIndex(where: { $0.shape.generation == frame.generation })
+    else { return }
+    guard place < stream.logs.count - 1 else {
+      refuse(asker, .invalid, "The newest log of a stream cannot be retired: close the stream.")
+      return
+    }
+    streams[frame.stream]?.logs[place].retired = true
+    freeLogs(of: frame.stream)
+  }
+
+  mutating func closeStream(_ frame: CloseStreamFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {
+      return
+    }
+    agents[agent]?.streams.remove(frame.stream)
+    endStream(frame.stream, .closed)
+  }
+
+  /// Frees logs that nobody needs, and the stream itself when it ended and nobody reads it.
+  mutating func freeLogs(of id: StreamID) {
+    guard let stream = streams[id] else { return }
+    let isOver = stream.end != nil
+    var kept: [StreamLog] = []
+    for log in stream.logs {
+      if log.holders.isEmpty, log.retired || isOver {
+        budget.credit(log.shape.segmentBytes, to: stream.publisher)
+        act(.close(log.token))
+      } else {
+        kept.append(log)
+      }
+    }
+    if isOver, stream.attachments.isEmpty {
+      streams[id] = nil
+    } else {
+      streams[id]?.logs = kept
+    }
+  }
+}

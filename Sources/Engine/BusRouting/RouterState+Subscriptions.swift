@@ -1,0 +1,176 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+extension RouterState {
+  mutating func subscribe(_ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
+    guard let reader = agents[agent] else { return }
+    let found = streams.values.filter { stream in
+      stream.end == nil && !stream.logs.isEmpty
+        && mayAttach(reader.caller, subscription, to: stream.channel)
+    }
+    guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
+      refuse(
+        asker, .resourceExhausted,
+        "The agent would read \(reader.attachments.count + found.count) streams, it may read "
+          + "\(limits.attachmentsPerAgent): subscribe to less.")
+      return
+    }
+    agents[agent]?.subscriptions[frame.subscription] = subscription
+    for id in found.map(\.id).sorted() {
+      guard
+        let attachment = makeAttachment(
+          agent, frame.subscription, id, fromStart: false, expected: false)
+      else { continue }
+      announce(attachment, .news)
+    }
+    answer(
+      asker,
+      .subscribed(
+        SubscribedFrame(subscription: frame.subscription, streams: UInt32(found.count))))
+  }
+
+  /// Reads and judges a wish to subscribe; answers what is wrong and returns nil.
+  mutating func checkSubscription(
+    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker
+  ) -> Subscription? {
+    guard let reader = agents[agent] else { return nil }
+    let pattern: TopicPattern
+    do { pattern = try TopicPattern(frame.pattern) } catch {
+      refuse(asker, .invalid, "\(error)")
+      return nil
+    }
+    guard reader.subscriptions[frame.subscription] == nil, frame.epoch < Self.epochs else {
+      refuse(asker, .invalid, "The subscription's number is taken, or it has no such epoch line.")
+      return nil
+    }
+    guard reader.subscriptions.count < limits.subscriptionsPerAgent else {
+      refuse(
+        asker, .resourceExhausted,
+        "An agent may have \(limits.subscriptionsPerAgent) subscriptions: use wider patterns.")
+      return nil
+    }
+    let decision = policy.mayRead(reader.caller, pattern)
+    guard decision.allowed else {
+      deny(asker, because: decision.reason)
+      return nil
+    }
+    if frame.mode == .lossless, let reason = holdBackObjection(reader.caller, pattern) {
+      refuse(
+        asker, .denied,
+        "The agent may read \(pattern) but not hold its publishers back: subscribe lossy "
+          + "(on_slow drop_oldest), or ask for the hold_back right.")
+      act(.log(.notice, "denied: \(reason)"))
+      return nil
+    }
+    return Subscription(
+      number: frame.subscription, pattern: pattern, mode: frame.mode, sleeps: frame.sleeps,
+      epoch: frame.epoch)
+  }
+
+  /// Why the caller may not make the publishers of a pattern wait; nil: it may.
+  private func holdBackObjection(_ caller: Caller, _ pattern: TopicPattern) -> String? {
+    var channels = policy.channelMap.channels.filter {
+      policy.mayRead(caller, pattern, channel: $0).allowed
+    }
+    if let prefix = pattern.literalPrefix {
+      channels.append(policy.channelMap.channel(of: prefix))
+    }
+    for channel in channels {
+      let decision = policy.mayHoldBack(caller, channel: channel)
+      if !decision.allowed { return decision.reason }
+    }
+    return nil
+  }
+
+  func mayAttach(_ caller: Caller, _ subscription: Subscription, to channel: Topic) -> Bool {
+    guard policy.mayRead(caller, subscription.pattern, channel: channel).allowed else {
+      return false
+    }
+    return subscription.mode != .lossless || policy.mayHoldBack(caller, channel: channel).allowed
+  }
+
+  /// Every subscription that reaches a channel, in a fixed order.
+  func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
+    var found: [(Incarnation, UInt32, SubscribeMode)] = []
+    for incarnation in agents.keys.sorted() {
+      guard let agent = agents[incarnation] else { continue }
+      for number in agent.subscriptions.keys.sorted() {
+        guard let subscription = agent.subscriptions[number],
+          mayAttach(agent.caller, subscription, to: channel)
+        else { continue }
+        found.append((incarnation, number, subscription.mode))
+      }
+    }
+    return found
+  }
+
+  /// Makes an attachment; nil when the reader has no cursor slot left, which the operator is told.
+  mutating func makeAttachment(
+    _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
+    expected: Bool
+  ) -> AttachmentID? {
+    guard let agent = agents[reader], agent.subscriptions[subscription] != nil else { return nil }
+    guard agent.attachments.count < limits.attachmentsPerAgent else {
+      act(
+        .log(
+          .warning,
+          "agent \(agent.name) reads \(agent.attachments.count) streams, no more are possible: "
+            + "it misses stream \(stream.value)"))
+      return nil
+    }
+    let id = AttachmentID(nextNumber())
+    insert(
+      Attachment(
+        id: id, reader: reader, subscription: subscription, stream: stream, fromStart: fromStart,
+        expected: expected))
+    return id
+  }
+
+  mutating func insert(_ attachment: Attachment) {
+    attachments[attachment.id] = attachment
+    agents[attachment.reader]?.attachments.insert(attachment.id)
+    agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments
+      .insert(attachment.id)
+    streams[attachment.stream]?.attachments.insert(attachment.id)
+  }
+
+  /// Tells the reader of the stream's logs, which makes it a holder of each.
+  ///
+  /// With `newest` that is the last log only, otherwise every log that is not retired or that the
+  /// reader holds already.
+  mutating func announce(_ id: AttachmentID, _ delivery: Delivery, newest: Bool = false) {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+      let connection = agents[attachment.reader]?.connection
+    else { return }
+    if newest, case .evicted = attachment.phase { return }
+    for place in stream.logs.indices {
+      let log = stream.logs[place]
+      let isLast = place == stream.logs.count - 1
+      if newest, !isLast { continue }
+      guard !log.retired || log.holders.contains(id) else { continue }
+      streams[attachment.stream]?.logs[place].holders.insert(id)
+      var flags: AnnounceFlags = []
+      if attachment.fromStart { flags.insert(.fromStart) }
+      if isLast { flags.insert(.current) }
+      let frame = AnnounceFrame(
+        subscription: attachment.subscription, attachment: id, stream: stream.id,
+        publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
+        publisherName: stream.publisherName, channel: stream.channel.text,
+        generation: log.shape.generation, capacity: log.shape.capacity,
+        segmentBytes: log.shape.segmentBytes, flags: flags)
+      act(.send(connection, delivery, .announce(frame), log.token))
+    }
+  }
+
+  mutating func unsubscribe(_ number: UInt32, of agent: Incarnation) {
+    guard let subscription = agents[agent]?.subscriptions[number] else { return }
+    for attachment in subscription.attachments.sorted() {
+      removeAttachment(attachment, tellPublisher: true)
+    }
+    agents[agent]?.subscriptions[number] = nil
+  }
+
+  static var epochs: UInt16 { 60 }
+}

@@ -1,0 +1,147 @@
+public import BusAccess
+public import BusPorts
+public import BusWire
+
+/// The router as a state machine: events in, actions out; it has no clock, socket or file.
+///
+///     var router = RouterState(identity, limits: RouterLimits(), policy: policy,
+///                              sealer: sealer, probe: probe, clockPage: token)
+///     for action in router.handle(.frame(connection, request: 1, frame, [])) { … }
+///
+/// Every descriptor token that comes in is either kept and closed later, exactly once, or closed
+/// in the same call. Memory is bounded by `RouterLimits`, whatever agents send.
+public struct RouterState {
+  /// How much agents may ask for.
+  public let limits: RouterLimits
+  /// The router's own incarnation; all numbers it makes are larger.
+  public let incarnation: Incarnation
+
+  let identity: RouterIdentity
+  let policy: Policy
+  let sealer: any TicketSealer
+  let probe: any LogProbe
+  let clockPage: DescriptorToken
+
+  var connections: [ConnectionID: Connection] = [:]
+  var connectionsOfUser: [UInt32: Int] = [:]
+  var agents: [Incarnation: Agent] = [:]
+  var agentsByName: [Topic: Incarnation] = [:]
+  var agentsByUUID: [BusUUID: Incarnation] = [:]
+  var streams: [StreamID: BusStream] = [:]
+  var attachments: [AttachmentID: Attachment] = [:]
+  var budget: Budget
+  var handedInReaders: [Incarnation: Set<HandedInReader>] = [:]
+  /// Connections whose news were dropped while agents still came back.
+  var snapshotsOwed: Set<ConnectionID> = []
+  var nowNs: UInt64 = 0
+  var graceEndNs: UInt64?
+  /// Until when agents of a router that was stopped in order may begin a grace by coming back.
+  var returnEndNs: UInt64?
+  var inGrace: Bool
+  private var lastNumber: UInt64
+  private var actions: [RouterAction] = []
+
+  /// A router without agents.
+  ///
+  /// - Parameters:
+  ///   - identity: who it is and how it was started.
+  ///   - limits: how much agents may ask for.
+  ///   - policy: who may do what.
+  ///   - sealer: makes and checks tickets.
+  ///   - probe: looks into logs.
+  ///   - clockPage: sent with every welcome; stays open as long as the router.
+  public init(
+    _ identity: RouterIdentity, limits: RouterLimits, policy: Policy, sealer: any TicketSealer,
+    probe: any LogProbe, clockPage: DescriptorToken
+  ) {
+    self.identity = identity
+    self.limits = limits
+    self.policy = policy
+    self.sealer = sealer
+    self.probe = probe
+    self.clockPage = clockPage
+    incarnation = Incarnation(identity.bootNs)
+    lastNumber = identity.bootNs
+    budget = Budget(limit: limits.arenaBytes)
+    inGrace = identity.tookOver
+  }
+
+  /// How many agents are registered.
+  public var agentCount: Int { agents.count }
+  /// How many streams are known, ended ones that are still read included.
+  public var streamCount: Int { streams.count }
+  /// How many readings of a stream there are.
+  public var attachmentCount: Int { attachments.count }
+  /// Bytes of all segments it holds.
+  public var arenaBytesUsed: UInt64 { budget.used }
+
+  /// Takes in what happened and says what is to be done now, in order.
+  public mutating func handle(_ event: RouterEvent) -> [RouterAction] {
+    switch event {
+    case .connected(let connection, let peer): connected(connection, peer)
+    case .frame(let connection, let request, let frame, let segments):
+      handle(frame, segments, from: Asker(connection: connection, request: request))
+    case .unreadable(let connection, let request, let code, let text):
+      refuse(Asker(connection: connection, request: request), code, text)
+      act(.drop(connection, reason: text))
+    case .disconnected(let connection): disconnected(connection)
+    case .drained(let connection): drained(connection)
+    case .tick(let now): tick(now)
+    }
+    defer { actions.removeAll(keepingCapacity: true) }
+    return actions
+  }
+
+  /// The next number, never used before by this router or a former one.
+  mutating func nextNumber() -> UInt64 {
+    lastNumber &+= 1
+    return lastNumber
+  }
+
+  mutating func act(_ action: RouterAction) { actions.append(action) }
+
+  mutating func tell(
+    _ agent: Incarnation, _ frame: RouterFrame, with token: DescriptorToken? = nil
+  ) {
+    guard let connection = agents[agent]?.connection else { return }
+    act(.send(connection, .news, frame, token))
+  }
+
+  mutating func answer(_ asker: Asker, _ frame: RouterFrame, with token: DescriptorToken? = nil) {
+    act(.send(asker.connection, .answer(asker.request), frame, token))
+  }
+
+  /// Refuses a request; nobody waits for the answer to request 0, so that one may be dropped.
+  mutating func refuse(_ asker: Asker, _ code: BusErrorCode, _ text: String) {
+    let delivery: Delivery = asker.request == 0 ? .news : .answer(asker.request)
+    let frame = RouterFrame.error(ErrorFrame(code: code.rawValue, text: text))
+    act(.send(asker.connection, delivery, frame, nil))
+  }
+
+  /// Refuses what the policy does not give: the agent learns nothing, the operator the reason.
+  mutating func deny(_ asker: Asker, because reason: String) {
+    refuse(asker, .denied, Decision.remoteText)
+    act(.log(.notice, "denied: \(reason)"))
+  }
+
+  mutating func closeAll(_ segments: [Segment]) {
+    for segment in segments { act(.close(segment.token)) }
+  }
+
+  private mutating func tick(_ now: UInt64) {
+    nowNs = now
+    if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
+    guard inGrace else { return }
+    guard let end = graceEndNs else {
+      graceEndNs = now &+ limits.graceNs
+      return
+    }
+    if now >= end { endGrace() }
+  }
+}
+
+/// Who sent a frame, and under which number it wants the answer.
+struct Asker {
+  let connection: ConnectionID
+  let request: UInt32
+}

@@ -1,0 +1,66 @@
+/// Why a measurement ended without figures.
+public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// A worker told what went wrong, with the exit code that belongs to it.
+  case worker(String, text: String, exitCode: Int32)
+  /// A worker ended without a word; how.
+  case vanished(String, how: String)
+  /// A worker did not get so far in this many seconds.
+  case stuck(String, waitingFor: String, seconds: Int)
+  /// The router of our own did not start or did not stay.
+  case router(String)
+  /// A named run directory has no router.
+  case noRouter(String)
+  /// The floor could not be measured.
+  case floor(String, error: Int32)
+  /// The counter of this CPU cannot serve as a clock.
+  case counter
+  /// The floor moved too often; between which nanoseconds of ping-pong.
+  case unstable(ClosedRange<Double>?)
+  /// Messages were lost, damaged, doubled or out of order.
+  case faults(String)
+  /// The options do not fit together.
+  case usage(String)
+  /// The operating system refused a call.
+  case system(String, error: Int32)
+
+  /// The exit code of the program.
+  public var exitCode: Int32 {
+    switch self {
+    case .worker(_, _, let exitCode): exitCode
+    case .noRouter, .router: 69
+    case .stuck: 4
+    case .usage: 64
+    case .vanished, .floor, .counter, .system, .unstable, .faults: 1
+    }
+  }
+
+  /// What happened and what to do.
+  public var description: String {
+    switch self {
+    case .worker(let who, let text, _):
+      who == "router" ? text : "the \(who) failed: \(text)"
+    case .vanished(let who, let how):
+      "the \(who) \(how) before it had a result; run again, and look for what ended it"
+    case .stuck(let who, let what, let seconds):
+      "the \(who) is stuck: no \(what) after \(seconds) s; look for stopped processes"
+    case .router(let what):
+      "the router for the measurement \(what)"
+    case .noRouter(let directory):
+      "no router answers in \(directory); start one with 'bcs up', or leave out --dir"
+    case .floor(let what, let error):
+      "the floor (\(what)) could not be measured: \(errorText(error))"
+    case .counter:
+      "the CPU's counter does not tick at a constant rate here, so times cannot be compared "
+        + "between processes; 'bcs doctor' says more"
+    case .unstable(let range):
+      "unstable: the floor moved by more than 30 % in \(StabilityRule.mostRepeats) runs"
+        + (range.map { " (ping-pong \(Int($0.lowerBound)) to \(Int($0.upperBound)) ns)" } ?? "")
+        + "; try again when the machine is quieter"
+    case .faults(let mode):
+      "\(mode): messages were lost, damaged, doubled or out of order; see the counts"
+    case .usage(let text): text
+    case .system(let call, let error):
+      "\(call) failed: \(errorText(error)); 'bcs doctor' shows limits"
+    }
+  }
+}

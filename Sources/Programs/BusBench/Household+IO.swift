@@ -1,0 +1,221 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// Every process and folder that this program has made, so that none is left behind: not on an
+/// error, not on Ctrl-C.
+enum Household {
+  private struct Goods {
+    var children: [Int32: Int32] = [:]  // pid → the signal that ends it
+    var folders: Set<String> = []
+  }
+  private static let goods = Mutex(Goods())
+  private static let wakeUp = Atomic<Int32>(-1)
+
+  /// Starts a program whose standard input and output are ours.
+  ///
+  /// - Parameters:
+  ///   - path: the program.
+  ///   - arguments: with the program's own name first.
+  ///   - environment: all of its variables, as `NAME=value`.
+  ///   - errors: the file for its standard error; nil: ours.
+  ///   - endSignal: what ends it when this program is interrupted.
+  /// - Returns: the running child, which nobody has waited for.
+  /// - Throws: `BenchError.system` when it cannot be started.
+  static func start(
+    _ path: String, _ arguments: [String], environment: [String], errors: String? = nil,
+    endSignal: Int32
+  ) throws(BenchError) -> ChildProcess {
+    let input = try Pipe()
+    let output = try Pipe()
+    defer {
+      close(input.reading)
+      close(output.writing)
+    }
+    // Under the lock, so that an interrupt finds the child or prevents it.
+    let (pid, error) = goods.withLock { goods in
+      let (pid, error) = spawn(
+        path, arguments, environment, input: input.reading, output: output.writing, errors)
+      if error == 0 { goods.children[pid] = endSignal }
+      return (pid, error)
+    }
+    guard error == 0 else {
+      close(input.writing)
+      close(output.reading)
+      throw .system("start of \(path)", error: error)
+    }
+    return ChildProcess(pid: pid, input: input.writing, output: output.reading)
+  }
+
+  /// How a child ended; nil while it runs or when it was waited for before.
+  static func end(of pid: Int32) -> ChildEnd? {
+    goods.withLock { goods in
+      guard goods.children[pid] != nil else { return nil }
+      var status: Int32 = 0
+      guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
+      goods.children[pid] = nil
+      return ChildEnd(status: status)
+    }
+  }
+
+  /// Sends a signal to a child that was not waited for yet.
+  static func signal(_ pid: Int32, _ number: Int32) {
+    goods.withLock { goods in
+      if goods.children[pid] != nil { _ = kill(pid, number) }
+    }
+  }
+
+  /// Makes a folder that only this user may enter.
+  static func makeFolder() throws(BenchError) -> String {
+    let base = Machine.environment("TMPDIR") ?? "/tmp"
+    var template = Array("\(base)/bcs-bench-XXXXXX".utf8CString)
+    let error: Int32 = goods.withLock { goods in
+      guard unsafe mkdtemp(&template) != nil else { return errno }
+      goods.folders.insert(text(template))
+      return 0
+    }
+    guard error == 0 else { throw .system("mkdtemp in \(base)", error: error) }
+    return text(template)
+  }
+
+  /// Takes over a folder that another process made.
+  static func adopt(folder: String) {
+    goods.withLock { goods in _ = goods.folders.insert(folder) }
+  }
+
+  /// Removes a folder made by `makeFolder()` or taken over.
+  static func removeFolder(_ path: String) {
+    goods.withLock { goods in
+      guard goods.folders.remove(path) != nil else { return }
+      try? FileManager.default.removeItem(atPath: path)
+    }
+  }
+
+  /// From now on an interrupt ends all children, removes all folders and ends this process with
+  /// exit code 130.
+  static func endOnSignals() throws(BenchError) {
+    _ = Glibc.signal(SIGPIPE, SIG_IGN)
+    let pipe = try Pipe()
+    guard wakeUp.exchange(pipe.writing, ordering: .sequentiallyConsistent) < 0 else {
+      close(pipe.reading)
+      return
+    }
+    let reading = pipe.reading
+    Thread.detachNewThread {
+      var byte: UInt8 = 0
+      while unsafe read(reading, &byte, 1) != 1 {}
+      endAll()
+      _exit(130)
+    }
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      _ = Glibc.signal(number) { _ in
+        // Only what a signal handler may do: one system call.
+        var byte: UInt8 = 1
+        let saved = errno
+        _ = unsafe write(Household.wakeUp.load(ordering: .relaxed), &byte, 1)
+        errno = saved
+      }
+    }
+  }
+
+  private static func endAll() {
+    goods.withLock { goods in
+      for (pid, number) in goods.children { _ = kill(pid, number) }
+      for pid in goods.children.keys { waitOrKill(pid) }
+      for folder in goods.folders { try? FileManager.default.removeItem(atPath: folder) }
+    }
+  }
+
+  /// Waits up to 3 s for a child that has its signal, then kills it.
+  private static func waitOrKill(_ pid: Int32) {
+    var status: Int32 = 0
+    for _ in 0..<300 {
+      if unsafe waitpid(pid, &status, WNOHANG) != 0 { return }
+      usleep(10_000)
+    }
+    _ = kill(pid, SIGKILL)
+    _ = unsafe waitpid(pid, &status, 0)
+  }
+
+  private static func text(_ characters: [CChar]) -> String {
+    String(decoding: characters.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// How a child ended.
+enum ChildEnd: Equatable {
+  case exit(Int32)
+  case signal(Int32)
+
+  init(status: Int32) {
+    let number = status & 0x7F
+    self = number == 0 ? .exit((status >> 8) & 0xFF) : .signal(number)
+  }
+
+  /// The end in words.
+  var text: String {
+    switch self {
+    case .exit(let code): "ended with exit code \(code)"
+    case .signal(let number): "was ended by signal \(number)"
+    }
+  }
+}
+
+private struct Pipe {
+  let reading: Int32
+  let writing: Int32
+
+  init() throws(BenchError) {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0 else { throw .system("pipe", error: errno) }
+    // No other thread of this program starts processes meanwhile.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    reading = ends[0]
+    writing = ends[1]
+  }
+}
+
+/// Starts a process in a group of its own: Ctrl-C reaches this program only, which then ends its
+/// children in order.
+private func spawn(
+  _ path: String, _ arguments: [String], _ environment: [String], input: Int32, output: Int32,
+  _ errors: String?
+) -> (pid: Int32, error: Int32) {
+  var actions = unsafe posix_spawn_file_actions_t()
+  unsafe posix_spawn_file_actions_init(&actions)
+  defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+  unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
+  unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
+  if let errors {
+    unsafe posix_spawn_file_actions_addopen(
+      &actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+  }
+  var attributes = posix_spawnattr_t()
+  unsafe posix_spawnattr_init(&attributes)
+  defer { unsafe posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  unsafe sigemptyset(&signals)
+  unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+  for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&signals, number) }
+  unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+  unsafe posix_spawnattr_setpgroup(&attributes, 0)
+  let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+  unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+  var pid: Int32 = 0
+  let error = unsafe withCStrings(arguments) { argv in
+    unsafe withCStrings(environment) { envp in
+      unsafe posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+    }
+  }
+  return (pid, error)
+}
+
+/// Lends a null-terminated array of C strings.
+private func withCStrings<Result>(
+  _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+  var pointers = unsafe texts.map { unsafe strdup($0) }
+  unsafe pointers.append(nil)
+  defer { unsafe pointers.forEach { unsafe free($0) } }
+  return unsafe body(pointers)
+}

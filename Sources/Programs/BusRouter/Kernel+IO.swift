@@ -1,0 +1,66 @@
+import BusWire
+import CBusPlatform
+import Glibc
+
+/// The C library's words for an error number.
+func errorText(_ number: Int32) -> String {
+  unsafe String(cString: strerror(number))
+}
+
+/// The calls of the event loop, over arrays instead of pointers.
+enum Kernel {
+  /// What a socket gave.
+  enum Received {
+    /// Nothing waits.
+    case nothing
+    /// The other end is gone.
+    case ended
+    /// A record that is too long or came with too many descriptors, which are closed.
+    case oversize
+    /// A record and the descriptors beside it.
+    case record([UInt8], [Int32])
+  }
+
+  /// A descriptor that is held only to be given up when there are no others; -1: none.
+  static func openSpare() -> Int32 { unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+  /// An empty memory file, or -errno.
+  static func memoryFile(huge: Bool) -> Int32 {
+    huge ? unsafe plat_memfd_huge("bcs-kind") : unsafe plat_memfd("bcs-kind")
+  }
+
+  /// Two connected sockets, nil when the kernel refuses.
+  static func socketPair() -> (Int32, Int32)? {
+    var ends: [Int32] = [-1, -1]
+    let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
+    return (ends[0], ends[1])
+  }
+
+  /// Waits until a watched descriptor is ready; returns how many of `ready` are filled, or -errno.
+  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t]) -> Int32 {
+    unsafe plat_poll(poller, &ready, Int32(ready.count), -1)
+  }
+
+  /// Sends one record without waiting; 0, or -errno.
+  static func send(_ bytes: [UInt8], _ descriptor: Int32?, to socket: Int32) -> Int32 {
+    guard let descriptor else { return unsafe plat_send(socket, bytes, bytes.count, nil, 0) }
+    return unsafe plat_send(socket, bytes, bytes.count, [descriptor], 1)
+  }
+
+  /// Takes one record into `room`; the caller closes its descriptors.
+  static func receive(_ socket: Int32, _ room: inout [UInt8]) -> Received {
+    var descriptors = [Int32](repeating: -1, count: ControlFormat.descriptorsMost)
+    var count: Int32 = 0
+    let received = unsafe plat_receive(
+      socket, &room, room.count, &descriptors, Int32(descriptors.count), &count)
+    if received == -Int(EAGAIN) { return .nothing }
+    if received == -Int(EMSGSIZE) { return .oversize }
+    let taken = Array(descriptors.prefix(Int(count)))
+    guard received > 0 else {
+      for descriptor in taken { close(descriptor) }
+      return .ended
+    }
+    return .record(Array(room[..<min(received, room.count)]), taken)
+  }
+}

@@ -1,0 +1,117 @@
+import BusPorts
+import BusRouting
+import CBusPlatform
+import Glibc
+
+/// The frames that wait for one connection, which may never read.
+///
+/// Answers are never dropped: the loop takes no further request from an agent while answers wait,
+/// so that only one request's answers can pile up. Of the news at most `newsMost` wait; then all
+/// of them go, and a snapshot makes up for them once the queue is empty.
+struct OutQueue {
+  static let newsMost = 256
+  /// Room for the rows of some 90,000 attachments.
+  static let answerBytesMost = 32 << 20
+
+  /// How the last attempt to send ended.
+  enum Progress {
+    /// Nothing waits.
+    case empty
+    /// The socket takes no more for now.
+    case full
+    /// The kernel is short of something; try again at the next tick.
+    case starved
+    /// The other end is gone.
+    case broken
+  }
+
+  private struct Waiting {
+    let delivery: Delivery
+    let bytes: [UInt8]
+    let token: DescriptorToken?
+
+    var isAnswer: Bool {
+      if case .answer = delivery { true } else { false }
+    }
+  }
+
+  private var frames: [Waiting] = []
+  private var first = 0
+  private var news = 0
+  private(set) var answers = 0
+  private(set) var answerBytes = 0
+  /// Whether news were dropped, so that a snapshot has to follow.
+  private(set) var owesSnapshot = false
+
+  var isEmpty: Bool { first == frames.count }
+
+  /// Adds a frame; returns the tokens of frames that were dropped for it, its own included.
+  mutating func add(
+    _ bytes: [UInt8], _ delivery: Delivery, _ token: DescriptorToken?
+  ) -> [DescriptorToken] {
+    let frame = Waiting(delivery: delivery, bytes: bytes, token: token)
+    switch delivery {
+    case .answer:
+      answers += 1
+      answerBytes += bytes.count
+    case .news:
+      if owesSnapshot { return token.map { [$0] } ?? [] }
+      news += 1
+    case .snapshot:
+      if owesSnapshot { return token.map { [$0] } ?? [] }
+    }
+    frames.append(frame)
+    guard news > Self.newsMost else { return [] }
+    return dropNews()
+  }
+
+  /// The snapshot follows now.
+  mutating func snapshotFollows() { owesSnapshot = false }
+
+  private mutating func dropNews() -> [DescriptorToken] {
+    owesSnapshot = true
+    let dropped = frames[first...].filter { !$0.isAnswer }
+    frames = frames[first...].filter(\.isAnswer)
+    first = 0
+    news = 0
+    return dropped.compactMap(\.token)
+  }
+
+  /// Sends what the socket takes; tells of each token that waits no more.
+  mutating func send(
+    to socket: Int32, _ table: DescriptorTable, sent: (DescriptorToken) -> Void
+  ) -> Progress {
+    while first < frames.count {
+      let frame = frames[first]
+      let result = Self.send(frame, to: socket, table)
+      if result == -EAGAIN { return .full }
+      if result == -ETOOMANYREFS || result == -ENOBUFS || result == -ENOMEM { return .starved }
+      guard result >= 0 else { return .broken }
+      first += 1
+      forget(frame)
+      if let token = frame.token { sent(token) }
+    }
+    frames.removeAll(keepingCapacity: frames.capacity <= 64)
+    first = 0
+    return .empty
+  }
+
+  private mutating func forget(_ frame: Waiting) {
+    switch frame.delivery {
+    case .answer:
+      answers -= 1
+      answerBytes -= frame.bytes.count
+    case .news: news -= 1
+    case .snapshot: break
+    }
+  }
+
+  private static func send(_ frame: Waiting, to socket: Int32, _ table: DescriptorTable) -> Int32 {
+    guard let token = frame.token else { return Kernel.send(frame.bytes, nil, to: socket) }
+    guard let descriptor = table.descriptor(of: token) else { return 0 }
+    return Kernel.send(frame.bytes, descriptor, to: socket)
+  }
+
+  /// The tokens of everything that waits, for a connection that ends.
+  var tokens: [DescriptorToken] { frames[first...].compactMap(\.token) }
+}

@@ -1,0 +1,81 @@
+import BusRouting
+import BusWire
+import CBusPlatform
+import Glibc
+import Logging
+
+extension RouterLoop {
+  /// Descriptors that stay free for the router itself.
+  private static var descriptorsKept: Int { 32 }
+
+  /// Whether another connection or segment still fits, two descriptors for each connection.
+  var hasDescriptorsLeft: Bool {
+    links.count * 2 + table.count + Self.descriptorsKept < descriptorsMost
+  }
+
+  func acceptAll() {
+    for _ in 0..<Self.recordsPerTurn {
+      let socket = plat_accept(listener)
+      if socket == -EAGAIN { return }
+      if socket == -EMFILE || socket == -ENFILE {
+        refuseWithSpare()
+        continue
+      }
+      guard socket >= 0 else {
+        logger.warning("cannot accept: \(errorText(-socket))")
+        return
+      }
+      admit(socket)
+    }
+  }
+
+  private func admit(_ socket: Int32) {
+    guard hasDescriptorsLeft else {
+      refuse(socket)
+      return
+    }
+    switch PeerCheck.identify(socket) {
+    case .failure(let unknown):
+      logger.notice("refused a connection: \(unknown.reason)")
+      close(socket)
+    case .success(let (peer, pidfd)):
+      let connection = newConnection()
+      let link = Link(socket: socket, pidfd: pidfd, peer: peer)
+      let read = UInt32(PLAT_WANT_READ)
+      guard plat_watch_add(poller, socket, Self.key(.socket, connection), read) >= 0,
+        plat_watch_add(poller, pidfd, Self.key(.process, connection), read) >= 0
+      else {
+        link.close()
+        return
+      }
+      links[connection] = link
+      handle(.connected(connection, peer))
+    }
+  }
+
+  /// Gives up the spare descriptor for a moment, so that the connection can be told and is not
+  /// found waiting again and again.
+  private func refuseWithSpare() {
+    if spare >= 0 { close(spare) }
+    let socket = plat_accept(listener)
+    if socket >= 0 { refuse(socket) }
+    spare = Kernel.openSpare()
+  }
+
+  private func refuse(_ socket: Int32) {
+    if !toldOfShortage {
+      toldOfShortage = true
+      let line =
+        "descriptors run out (limit \(descriptorsMost)): new agents and logs are refused; raise "
+        + "the hard limit (ulimit -Hn) or end agents"
+      logger.error("\(line)")
+    }
+    let text =
+      "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
+      + "raise the hard limit and restart it."
+    let frame = RouterFrame.error(
+      ErrorFrame(code: BusErrorCode.resourceExhausted.rawValue, text: text))
+    _ = Kernel.send(frame.encode(), nil, to: socket)
+    close(socket)
+  }
+}

@@ -1,0 +1,115 @@
+import BusMemory
+import BusPorts
+import BusRouting
+import CBusPlatform
+import Glibc
+import Logging
+
+/// The event loop: turns what the kernel tells into events, and actions into system calls.
+final class RouterLoop {
+  /// What a poller key stands for: the upper byte says what, the rest which connection.
+  enum Source: UInt64 {
+    case listener = 1
+    case signals
+    case timer
+    case socket
+    case process
+  }
+
+  static let recordsPerTurn = 32
+  static let sourceShift: UInt64 = 56
+
+  let table: DescriptorTable
+  let inspector: SegmentInspector
+  let logger: Logger
+  let poller: Int32
+  let listener: Int32
+  let descriptorsMost: Int
+  var state: RouterState
+  var links: [ConnectionID: Link] = [:]
+  var starved: Set<ConnectionID> = []
+  var events: [RouterEvent] = []
+  var spare: Int32
+  var toldOfShortage = false
+  private var lastConnection: UInt64 = 0
+  private let signals: Int32
+  private let timer: Int32
+
+  init(
+    _ state: RouterState, _ table: DescriptorTable, _ configuration: RouterConfiguration,
+    listener: Int32, signals: Int32, descriptorsMost: Int, kinds: [Int32]
+  ) throws(RouterFailure) {
+    self.state = state
+    self.table = table
+    self.listener = listener
+    self.signals = signals
+    self.descriptorsMost = descriptorsMost
+    logger = configuration.logger
+    inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, kindsOf: kinds)
+    poller = plat_poller()
+    timer = plat_timer(1_000_000_000)
+    spare = Kernel.openSpare()
+    guard poller >= 0 else { throw .system("epoll_create1", -poller) }
+    guard timer >= 0 else { throw .system("timerfd_create", -timer) }
+    let sources = [(listener, Source.listener), (signals, .signals), (timer, .timer)]
+    for (descriptor, source) in sources {
+      let key = Self.key(source, ConnectionID(0))
+      let added = plat_watch_add(poller, descriptor, key, UInt32(PLAT_WANT_READ))
+      guard added >= 0 else { throw .system("epoll_ctl", -added) }
+    }
+  }
+
+  deinit {
+    for link in links.values { link.close() }
+    close(poller)
+    close(timer)
+    if spare >= 0 { close(spare) }
+  }
+
+  static func key(_ source: Source, _ connection: ConnectionID) -> UInt64 {
+    source.rawValue << sourceShift | connection.value
+  }
+
+  /// Runs until a signal asks for the end; `everySecond` is called at each tick.
+  func run(everySecond: () -> Void) throws(RouterFailure) {
+    handle(.tick(nowNs: HostClock.monotonicNs()))
+    var ready = [plat_ready_t](repeating: plat_ready_t(), count: 64)
+    while true {
+      let count = Kernel.poll(poller, &ready)
+      guard count >= 0 else { throw .system("epoll_wait", -count) }
+      for one in ready.prefix(Int(count)) {
+        let connection = ConnectionID(one.key & (1 << Self.sourceShift - 1))
+        switch Source(rawValue: one.key >> Self.sourceShift) {
+        case .listener: acceptAll()
+        case .signals: return
+        case .timer:
+          plat_timer_drain(timer)
+          everySecond()
+          retryStarved()
+          handle(.tick(nowNs: HostClock.monotonicNs()))
+        case .socket: serve(connection, one.events)
+        case .process: bury(connection)
+        case nil: break
+        }
+      }
+    }
+  }
+
+  /// Gives an event to the engine, then everything that follows from it.
+  func handle(_ event: RouterEvent) {
+    events.append(event)
+    guard events.count == 1 else { return }  // An outer call works them off.
+    var next = 0
+    while next < events.count {
+      let event = events[next]
+      next += 1
+      for action in state.handle(event) { perform(action) }
+    }
+    events.removeAll(keepingCapacity: true)
+  }
+
+  func newConnection() -> ConnectionID {
+    lastConnection += 1
+    return ConnectionID(lastConnection)
+  }
+}

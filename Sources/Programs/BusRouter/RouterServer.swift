@@ -1,0 +1,83 @@
+public import BusAccess
+public import BusPorts
+import BusRouting
+import BusWire
+import CBusPlatform
+import Glibc
+import Logging
+
+/// Runs a router: the sockets, descriptors and clocks around `RouterState`.
+///
+/// One thread, one epoll; when nothing happens it wakes once a second to correct the clock page.
+public enum RouterServer {
+  /// Runs until SIGTERM or SIGINT; removes socket and lock file then.
+  ///
+  /// - Parameters:
+  ///   - configuration: how it is started.
+  ///   - policy: who may do what.
+  ///   - freshKey: a random key for tickets, used unless a former router's key is found.
+  ///   - sealer: makes the sealer of a key.
+  ///   - onReady: called once, when agents can connect.
+  /// - Throws: `RouterFailure` with a sentence and an exit code.
+  public static func run(
+    _ configuration: RouterConfiguration, policy: Policy, freshKey: [UInt8],
+    sealer: ([UInt8]) -> any TicketSealer, onReady: (RouterReady) -> Void
+  ) throws(RouterFailure) {
+    try checkChannels(policy)
+    let signals = plat_ending_signals()
+    guard signals >= 0 else { throw .system("signalfd", -signals) }
+    defer { close(signals) }
+    let descriptorsMost = Int(plat_raise_descriptors())
+    guard descriptorsMost >= 64 else {
+      throw RouterFailure(
+        "The router may open \(max(0, descriptorsMost)) descriptors, it needs 64 at least: raise "
+          + "the hard limit (ulimit -Hn).")
+    }
+    let directory = try RunDirectory(
+      configuration.directory, openToOtherUsers: configuration.openToOtherUsers)
+    let lock = try RouterLock(directory.lockPath, freshKey: freshKey)
+    // From here on this process holds a key: nobody of the same user may look into it.
+    _ = plat_undumpable()
+    var clock = try ClockPage.make()
+    let listener = try Listener(
+      directory.socketPath, openToOtherUsers: configuration.openToOtherUsers)
+    defer {
+      listener.remove()
+      lock.remove()
+    }
+    let table = DescriptorTable()
+    let identity = RouterIdentity(
+      pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), tookOver: lock.tookOver)
+    let page = clock.duplicate()
+    guard page >= 0 else { throw .system("dup of the clock page", errno) }
+    let state = RouterState(
+      identity, limits: configuration.limits, policy: policy, sealer: sealer(lock.key),
+      probe: table, clockPage: table.add(page))
+    let degradations = Degradations.find(configuration, ticksAreClock: clock.isUsable)
+    let loop = try RouterLoop(
+      state, table, configuration, listener: listener.descriptor, signals: signals,
+      descriptorsMost: descriptorsMost, kinds: degradations.memoryKinds + [page])
+    for kind in degradations.memoryKinds { close(kind) }
+    for line in degradations.lines { configuration.logger.warning("\(line)") }
+    // The slope of the first second comes from this baseline: 10 ms give some ppm.
+    usleep(10_000)
+    clock.calibrate()
+    onReady(
+      RouterReady(
+        socket: directory.socketPath, pid: getpid(), tookOver: lock.tookOver,
+        ticksAreClock: clock.isUsable, descriptorsMost: descriptorsMost,
+        degradations: degradations.lines))
+    try loop.run { clock.calibrate() }
+  }
+
+  /// All channels have to fit into the frame that tells them to an agent.
+  private static func checkChannels(_ policy: Policy) throws(RouterFailure) {
+    let channels = policy.channelMap.channels
+    let bytes = channels.reduce(0) { $0 + $1.text.utf8.count + 10 }
+    guard bytes <= ControlFormat.frameBytesMost - 1024 else {
+      throw RouterFailure(
+        "The policy declares \(channels.count) channels, more than agents can be told "
+          + "(\(bytes) bytes): declare prefixes instead of each channel.")
+    }
+  }
+}

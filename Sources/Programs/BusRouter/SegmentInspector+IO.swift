@@ -1,0 +1,132 @@
+import BusRouting
+import BusWire
+import CBusABI
+import CBusPlatform
+import Glibc
+
+/// Looks at descriptors that agents hand in, before anybody else is given them.
+///
+/// A segment must be a memory file that nobody can resize, punch or map writable again, of which
+/// every page is allocated. Its identity is copied once, checked in the copy, and the copy holds
+/// for ever: the bytes behind it may change at any time.
+struct SegmentInspector {
+  /// The largest segment in bytes.
+  let bytesMost: UInt64
+  /// The kernel's devices on which the accepted kinds of memory files lie.
+  private let devices: Set<UInt64>
+
+  /// An inspector that takes memory files of the same kinds as these descriptors.
+  init(bytesMost: UInt64, kindsOf samples: [Int32]) {
+    self.bytesMost = bytesMost
+    devices = Set(
+      samples.compactMap { sample in
+        var status = stat()
+        return unsafe fstat(sample, &status) == 0 ? UInt64(status.st_dev) : nil
+      })
+  }
+
+  func inspect(_ descriptor: Int32) -> Segment.Finding {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      return .unusable("The descriptor is no memory file: make it with memfd_create.")
+    }
+    if let complaint = complaintAboutFile(descriptor, status) { return complaint }
+    var copy = [UInt8](repeating: 0, count: Self.identityBytes)
+    guard unsafe pread(descriptor, &copy, copy.count, 0) == copy.count else {
+      return .unusable("The segment cannot be read: hand in a descriptor opened for reading.")
+    }
+    let identity = Identity(copy)
+    switch identity.u32(0) {
+    case BUS_LOG_MAGIC: return log(identity, size: UInt64(status.st_size))
+    case BUS_READER_MAGIC: return reader(identity, size: UInt64(status.st_size))
+    default: return .unusable("The segment is neither a log nor a reader segment.")
+    }
+  }
+
+  private func complaintAboutFile(_ descriptor: Int32, _ status: stat) -> Segment.Finding? {
+    let seals = plat_seals(descriptor)
+    guard seals >= 0 else {
+      return .unusable("The descriptor is no memory file that can be sealed.")
+    }
+    guard seals & PLAT_SEALS_REQUIRED == PLAT_SEALS_REQUIRED else {
+      return .unusable(
+        "The segment is not sealed (seals \(seals), needed \(PLAT_SEALS_REQUIRED)): seal it "
+          + "against growing, shrinking, future writing and further seals.")
+    }
+    guard devices.contains(UInt64(status.st_dev)) else {
+      return .unusable(
+        "The memory file is not of the kind that this router takes: use memfd_create, and huge "
+          + "pages only when the router runs with --huge-pages.")
+    }
+    guard status.st_size >= Self.identityBytes, UInt64(status.st_size) <= bytesMost else {
+      return .unusable("A segment of \(status.st_size) bytes is smaller or larger than possible.")
+    }
+    guard UInt64(status.st_blocks) * 512 >= UInt64(status.st_size) else {
+      return .unusable("The segment's pages are not all allocated: use posix_fallocate.")
+    }
+    return nil
+  }
+
+  private func log(_ identity: Identity, size: UInt64) -> Segment.Finding {
+    guard identity.u16(4) == BUS_LAYOUT_VERSION else {
+      return .unusable("The log has layout version \(identity.u16(4)): restart the agent.")
+    }
+    let capacity = identity.u64(16)
+    let hot = Int(identity.u32(68))
+    let topics = UInt64(identity.u32(72))
+    let ring = UInt64(identity.u32(76))
+    let hotPlace = (hot - Int(BUS_LOG_HOT_FIRST)) / Int(BUS_LOG_HOT_STEP)
+    let isSound =
+      identity.u64(8) == size && capacity >= 4096 && capacity.nonzeroBitCount == 1
+      && (hot - Int(BUS_LOG_HOT_FIRST)) % Int(BUS_LOG_HOT_STEP) == 0
+      && (0..<Int(BUS_LOG_HOT_PLACES)).contains(hotPlace)
+      && ring >= UInt64(BUS_LOG_TOPICS_OFFSET) + topics
+      && ring % UInt64(BUS_LOG_RECORD_ALIGN) == 0 && capacity <= size && ring <= size - capacity
+      && identity.u64(48) % UInt64(BUS_LOG_RECORD_ALIGN) == 0
+      && [BUS_LOG_KIND_TOPIC, BUS_LOG_KIND_PAIR].contains(Int32(identity.u16(6)))
+    guard isSound, let channel = identity.text(at: 82, length: Int(identity.u16(80)), most: 128)
+    else { return .unusable("The log's identity breaks the layout.") }
+    return .log(
+      LogShape(
+        segmentBytes: size, capacity: capacity, agent: identity.uuid(24),
+        incarnation: Incarnation(identity.u64(40)), basePosition: identity.u64(48),
+        baseSequence: identity.u64(56), generation: identity.u32(64), hotOffset: hot,
+        channel: channel))
+  }
+
+  private func reader(_ identity: Identity, size: UInt64) -> Segment.Finding {
+    guard identity.u16(4) == BUS_LAYOUT_VERSION, identity.u64(8) == size,
+      size == UInt64(BUS_READER_SEGMENT_BYTES), identity.u32(40) == BUS_READER_EPOCHS,
+      identity.u32(44) == BUS_READER_SLOTS
+    else { return .unusable("The reader segment's identity breaks the layout.") }
+    return .reader(
+      ReaderShape(
+        segmentBytes: size, agent: identity.uuid(16), incarnation: Incarnation(identity.u64(32))))
+  }
+
+  private static let identityBytes = 256
+}
+
+/// The router's own copy of a segment's first bytes; offsets are those of `bus_layout.h`.
+private struct Identity {
+  private let bytes: [UInt8]
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  func u16(_ offset: Int) -> UInt16 { UInt16(truncatingIfNeeded: number(offset, 2)) }
+  func u32(_ offset: Int) -> UInt32 { UInt32(truncatingIfNeeded: number(offset, 4)) }
+  func u64(_ offset: Int) -> UInt64 { number(offset, 8) }
+
+  func uuid(_ offset: Int) -> BusUUID {
+    BusUUID(word0: u64(offset), word1: u64(offset + 8))
+  }
+
+  func text(at offset: Int, length: Int, most: Int) -> String? {
+    guard (1...most).contains(length) else { return nil }
+    return String(validating: bytes[offset..<offset + length], as: UTF8.self)
+  }
+
+  private func number(_ offset: Int, _ count: Int) -> UInt64 {
+    (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) }
+  }
+}

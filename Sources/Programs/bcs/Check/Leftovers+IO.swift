@@ -1,0 +1,67 @@
+import Glibc
+
+/// What processes leave behind, as the kernel tells.
+enum Leftovers {
+  /// Growth of the host's shared memory that other programs may have caused.
+  static let tolerance = 48 << 20
+
+  /// Makes a private temporary directory.
+  static func makeDirectory() throws -> String {
+    var template = Array("/tmp/bcs-check-XXXXXX".utf8CString)
+    let made = unsafe template.withUnsafeMutableBufferPointer { room -> String? in
+      guard let base = room.baseAddress, let made = unsafe mkdtemp(base) else { return nil }
+      return unsafe String(cString: made)
+    }
+    guard let made else {
+      throw Failure(
+        "No temporary directory can be made: \(System.words(errno)).",
+        remedy: "Make room in /tmp.", name: "SYSTEM")
+    }
+    return made
+  }
+
+  /// The names in a directory but `.` and `..`, sorted; empty when it is not there.
+  static func entries(of path: String) -> [String] {
+    guard let folder = unsafe opendir(path) else { return [] }
+    defer { unsafe closedir(folder) }
+    var names: [String] = []
+    while let entry = unsafe readdir(folder) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+        unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(cString: $0)
+        }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Removes a directory with all in it.
+  static func remove(_ path: String) {
+    for name in entries(of: path) {
+      let inner = "\(path)/\(name)"
+      if unsafe unlink(inner) != 0 { remove(inner) }
+    }
+    unsafe rmdir(path)
+  }
+
+  /// Anonymous memory files that a process holds open.
+  static func memoryFiles(of pid: Int32) -> Int {
+    let folder = "/proc/\(pid)/fd"
+    return entries(of: folder).count { name in
+      var room = [CChar](repeating: 0, count: 256)
+      let count = unsafe readlink("\(folder)/\(name)", &room, 255)
+      let target = room.prefix(max(0, count)).map(UInt8.init(bitPattern:))
+      return String(decoding: target, as: UTF8.self).hasPrefix("/memfd:")
+    }
+  }
+
+  /// Bytes of shared memory in use on this host.
+  static var sharedMemory: UInt64 {
+    guard let bytes = try? Input.file("/proc/meminfo", limit: 1 << 16) else { return 0 }
+    let text = String(decoding: bytes, as: UTF8.self)
+    let line = text.split(separator: "\n").first { $0.hasPrefix("Shmem:") }
+    let words = line?.split(separator: " ") ?? []
+    return words.count > 1 ? (UInt64(words[1]) ?? 0) << 10 : 0
+  }
+}

@@ -1,0 +1,62 @@
+/// One line of a check: who passed or failed at what, with the facts.
+struct Verdict {
+  let scenario: String
+  let who: String
+  let facts: [(String, JSON)]
+  /// What is wrong; nil when it passed.
+  let problem: String?
+
+  init(_ scenario: String, _ who: String, _ facts: [(String, JSON)] = [], problem: String? = nil) {
+    self.scenario = scenario
+    self.who = who
+    self.facts = facts
+    self.problem = problem
+  }
+
+  /// The line as it is to be printed.
+  func line(asJSON: Bool, style: Style) -> String {
+    let word = problem == nil ? "PASS" : "FAIL"
+    if asJSON {
+      let head: [(String, JSON)] = [
+        ("verdict", .text(word)), ("scenario", .text(scenario)), ("who", .text(who)),
+      ]
+      return JSON.line(head + facts + [("problem", problem.map { .text($0) } ?? .null)])
+    }
+    let shown = facts.map { "\($0) \($1.shown)" }.joined(separator: ", ")
+    let tail = problem.map { ": " + JSON.printable($0) } ?? ""
+    return "\(style.byMeaning(word))  \(scenario): \(who)" + (shown.isEmpty ? "" : "  \(shown)")
+      + tail
+  }
+}
+
+/// The verdicts of a check, printed as they come.
+struct Verdicts {
+  private let common: CommonOptions
+  private var failures = 0
+  private var count = 0
+
+  init(_ common: CommonOptions) { self.common = common }
+
+  /// Prints a verdict.
+  mutating func add(_ verdict: Verdict) throws {
+    count += 1
+    if verdict.problem != nil { failures += 1 }
+    try Output.write(verdict.line(asJSON: common.json, style: .output) + "\n")
+  }
+
+  /// Ends the check: a failure when any verdict is one, or when there is none at all.
+  func conclude() throws {
+    guard failures == 0, count > 0 else {
+      throw Failure(
+        count == 0 ? "Nothing was checked." : "\(failures) of \(count) verdicts are failures.",
+        remedy: "The lines above say which; run again with --log-level debug.", name: "CHECK")
+    }
+  }
+}
+
+extension Verdict {
+  /// The same line as a failure.
+  func failing(_ problem: String) -> Verdict {
+    Verdict(scenario, who, facts, problem: problem)
+  }
+}

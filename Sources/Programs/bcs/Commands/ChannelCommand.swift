@@ -1,0 +1,106 @@
+import ArgumentParser
+import BinaryComm
+
+/// Shows the channels of the bus.
+struct ChannelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "channel", abstract: "Show what is published and who reads it.",
+    subcommands: [List.self, Show.self], defaultSubcommand: List.self)
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the channels, one row for each publisher.",
+      discussion: "Example:\n  bcs channel list --json")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var naming: NameOptions
+    @OptionGroup var watching: WatchOptions
+
+    func run() throws {
+      let session = try Session.open(common, name: naming.resolved("channel"))
+      defer { session.agent.close() }
+      try watching.run {
+        let readers = try session.agent.query(.attachments)
+        var listing = ChannelRows.streams
+        listing.rows = try session.agent.query(.streams).map {
+          ChannelRows.stream($0, readers: readers)
+        }
+        try common.show(listing)
+      }
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show one channel: its publishers and every reader.",
+      discussion: "Example:\n  bcs channel show alerts")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var naming: NameOptions
+    @OptionGroup var watching: WatchOptions
+    @Argument(help: "The channel, such as alerts.") var channel: String
+
+    func run() throws {
+      let session = try Session.open(common, name: naming.resolved("channel"))
+      defer { session.agent.close() }
+      try watching.run {
+        let streams = try session.agent.query(.streams).filter { $0["channel"] == channel }
+        guard !streams.isEmpty else {
+          throw Failure(
+            "Nobody publishes on a channel '\(JSON.printable(channel))'.",
+            remedy: "`bcs channel` lists those that are there.", name: "NOT_FOUND")
+        }
+        let readers = try session.agent.query(.attachments).filter { $0["channel"] == channel }
+        var listing = ChannelRows.streams
+        listing.rows = streams.map { ChannelRows.stream($0, readers: readers) }
+        try common.show(listing)
+        if !common.json { try Output.write("\n") }
+        var reading = ChannelRows.readers
+        reading.rows = readers.map(ChannelRows.reader)
+        try common.show(reading)
+      }
+    }
+  }
+}
+
+/// How a router's rows about streams and their readers are shown.
+enum ChannelRows {
+  static var streams: Listing {
+    Listing(
+      [
+        Column("kind"), Column("channel", "CHANNEL"), Column("publisher", "PUBLISHER"),
+        Column("generation", "GENERATION", isNumber: true),
+        Column("memory", "CAPACITY", isNumber: true), Column("capacity"), Column("bytes"),
+        Column("messages", "MESSAGES", isNumber: true), Column("commit"),
+        Column("readers", "READERS", isNumber: true), Column("state", "STATE"),
+        Column("stream"), Column("incarnation"),
+      ], empty: "No channels.")
+  }
+
+  static func stream(_ row: [String: String], readers: [[String: String]]) -> [JSON] {
+    let count = readers.count { $0["stream"] == row["stream"] }
+    return [
+      .text("stream"), row.text("channel"), row.text("publisher"), row.number("generation"),
+      row.bytes("capacity"), row.number("capacity"), row.number("bytes"),
+      row.number("messages"), row.number("commit"), .integer(count), row.text("state"),
+      row.number("stream"), row.number("incarnation"),
+    ]
+  }
+
+  static var readers: Listing {
+    Listing(
+      [
+        Column("kind"), Column("reader", "READER"), Column("pattern", "PATTERN"),
+        Column("mode", "MODE"), Column("state", "STATE"), Column("channel", "CHANNEL"),
+        Column("publisher", "PUBLISHER"), Column("stream"), Column("attachment"), Column("slot"),
+      ], empty: "No readers.")
+  }
+
+  static func reader(_ row: [String: String]) -> [JSON] {
+    [
+      .text("reader"), row.text("reader"), row.text("pattern"), row.text("mode"),
+      row.text("state"), row.text("channel"), row.text("publisher"), row.number("stream"),
+      row.number("attachment"), row.number("slot"),
+    ]
+  }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import BinaryComm
+import BusHardware
+import Glibc
+
+/// Says what the machine gives, and what is wrong.
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Say what this machine gives, and what is wrong.",
+    discussion: """
+      Verdicts: ok; degraded: it works, slower or with a weaker guarantee; missing: BCS cannot \
+      work, exit code 1.
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @Flag(help: "Explain every item, not only those that are not ok.")
+  var explain = false
+
+  func run() throws {
+    let host = HostReport.gather().items.map {
+      Finding(item: $0.name, verdict: $0.verdict, value: $0.value, meaning: $0.meaning)
+    }
+    let findings = [Finding.version] + BusFindings(common).all + host
+    try common.json ? printLines(findings) : printTable(findings)
+    let missing = findings.filter { $0.verdict == .missing }
+    guard missing.isEmpty else {
+      throw Failure(
+        "\(missing.count) of \(findings.count) items are missing: "
+          + missing.map(\.item).joined(separator: ", ") + ".",
+        remedy: "Each item's meaning says what to do.", name: "MISSING")
+    }
+  }
+
+  private func printLines(_ findings: [Finding]) throws {
+    var listing = Listing(
+      [Column("item"), Column("verdict"), Column("value"), Column("meaning")], empty: "")
+    listing.rows = findings.map { finding in
+      [
+        .text(finding.item), .text(finding.verdict.rawValue), .text(finding.value),
+        .text(finding.meaning),
+      ]
+    }
+    try common.show(listing)
+  }
+
+  private func printTable(_ findings: [Finding]) throws {
+    let style = Style.output
+    let width = findings.map(\.item.count).max() ?? 0
+    var text = ""
+    for finding in findings {
+      let verdict = finding.verdict.rawValue
+      let gap = String(repeating: " ", count: 10 - verdict.count)
+      let name = finding.item + String(repeating: " ", count: width - finding.item.count)
+      text += "\(style.byMeaning(verdict))\(gap)\(name)  \(JSON.printable(finding.value))\n"
+      if explain || finding.verdict != .ok {
+        let indent = String(repeating: " ", count: 10)
+        let room = max(40, (Terminal.width ?? 100) - indent.count)
+        for line in Prose.wrap(finding.meaning, width: room) {
+          text += indent + style.paint(line, .faint) + "\n"
+        }
+      }
+    }
+    try Output.write(text)
+  }
+}
+
+/// One line of what the doctor found.
+struct Finding {
+  let item: String
+  let verdict: HostVerdict
+  let value: String
+  let meaning: String
+
+  static var version: Finding {
+    Finding(
+      item: "bcs.version", verdict: .ok, value: Release.banner,
+      meaning: "Router and agents must have the same layout version.")
+  }
+}
+
+/// What the doctor finds about the run directory and the router in it.
+struct BusFindings {
+  private let state: RunDirectoryState
+  private let common: CommonOptions
+
+  init(_ common: CommonOptions) {
+    self.common = common
+    state = RunDirectoryState(RunDirectory.resolve(common.dir))
+  }
+
+  var all: [Finding] { [directory, router] }
+
+  private var directory: Finding {
+    let (verdict, value, meaning): (HostVerdict, String, String) =
+      switch state.directory {
+      case .absent:
+        (.ok, "\(state.path): not there yet", "A router that starts makes it.")
+      case .ours:
+        (
+          .ok, "\(state.path)" + (state.hasLock ? ", with a router's lock" : ""),
+          "It belongs to you, and nobody else may change it."
+        )
+      case .wrong(let what, let remedy):
+        (.missing, "\(state.path): \(what)", "No router starts and no agent connects. \(remedy)")
+      }
+    return Finding(item: "run.directory", verdict: verdict, value: value, meaning: meaning)
+  }
+
+  private var router: Finding {
+    func finding(_ verdict: HostVerdict, _ value: String, _ meaning: String) -> Finding {
+      Finding(item: "run.router", verdict: verdict, value: value, meaning: meaning)
+    }
+    guard state.directory == .ours, state.hasSocket else {
+      return finding(.degraded, "none", "Agents cannot register: start a router with `bcs up`.")
+    }
+    do {
+      let session = try Session.open(common, name: "cli.doctor.\(getpid())", wait: 1)
+      defer { session.agent.close() }
+      let row = try session.agent.query(.router).first ?? [:]
+      let agents = row["agents"] ?? "?"
+      return finding(
+        .ok, "pid \(row["pid"] ?? "?"), \(agents) agents, policy \(row["policy"] ?? "?")",
+        "A router answers.")
+    } catch {
+      let words = Failure(error)?.message ?? "\(error)"
+      return finding(.degraded, "does not answer", words)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+
+/// A number of messages per second, as in `100` or `100/s`.
+struct Rate: ExpressibleByArgument {
+  let perSecond: Double
+
+  init?(argument: String) {
+    let number = argument.hasSuffix("/s") ? String(argument.dropLast(2)) : argument
+    guard let value = Double(number), value > 0, value <= 1e9 else { return nil }
+    perSecond = value
+  }
+}
+
+/// A number of bytes, as in `4096`, `64K` or `1MiB`.
+struct ByteSize: ExpressibleByArgument {
+  let bytes: Int
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isASCII && $0.isNumber }
+    let unit = argument[digits.endIndex...].filter { $0 != " " }
+    let shifts = [
+      "": 0, "B": 0, "K": 10, "KiB": 10, "M": 20, "MiB": 20, "G": 30, "GiB": 30,
+    ]
+    guard let count = Int(digits), count > 0, let shift = shifts[unit],
+      count <= Int.max >> 40
+    else { return nil }
+    bytes = count << shift
+  }
+}
+
+/// Spaces messages in time.
+struct Pace {
+  private let gapNs: UInt64
+  private let isRate: Bool
+  private var nextNs: UInt64 = 0
+
+  init(rate: Double?, sleep: Double?) {
+    isRate = rate != nil
+    gapNs = UInt64((rate.map { 1 / $0 } ?? sleep ?? 0) * 1e9)
+  }
+
+  /// Waits until the next message is due; the first one is at once.
+  mutating func wait() throws {
+    guard gapNs > 0 else { return }
+    let now = System.monotonicNs
+    if nextNs == 0 { nextNs = now }
+    while System.monotonicNs < nextNs {
+      try Interrupt.check()
+      System.sleep(.nanoseconds(Int64(min(nextNs - min(nextNs, System.monotonicNs), 100_000_000))))
+    }
+    // A rate catches up after a delay; a pause is a pause.
+    nextNs = (isRate ? nextNs : System.monotonicNs) + gapNs
+  }
+}
+
+/// Says on a terminal how far long work is.
+struct Progress {
+  private let what: String
+  private let total: Int
+  private let isOn: Bool
+  private var nextNs: UInt64
+  private var isShown = false
+
+  init(_ what: String, of total: Int, _ common: CommonOptions) {
+    self.what = what
+    self.total = total
+    isOn = Terminal.isTerminal(2) && !common.json && common.logLevel <= .notice && total > 1
+    nextNs = System.monotonicNs + 1_000_000_000
+  }
+
+  /// Shows it, from the second second on and twice a second.
+  mutating func show(_ done: Int) {
+    guard isOn, done & 0xFF == 0 || total < 10_000, System.monotonicNs >= nextNs else { return }
+    nextNs = System.monotonicNs + 500_000_000
+    isShown = true
+    try? Output.write(Array("\r\(what) \(done) of \(total)".utf8), to: 2)
+  }
+
+  /// Takes it off the terminal.
+  mutating func end() {
+    if isShown { try? Output.write(Array("\r\u{1B}[K".utf8), to: 2) }
+  }
+}

@@ -1,0 +1,70 @@
+import BinaryComm
+import BusWire
+
+/// One reader at work for a command: prints what comes, tells of gaps, goes on after a stream that
+/// ended badly.
+struct Receiving: ~Copyable {
+  private var reader: Reader
+  private let printer: MessagePrinter
+  private let common: CommonOptions
+  private(set) var received = 0
+  private var evictions = 0
+
+  init(_ reader: consuming Reader, printer: MessagePrinter, common: CommonOptions) {
+    self.reader = reader
+    self.printer = printer
+    self.common = common
+  }
+
+  /// Messages lost so far.
+  var lost: UInt64 { reader.statistics.gaps }
+
+  /// Prints what is there, at most `limit` messages; waits for more when there is nothing.
+  mutating func step(limit: Int, wait: Duration) throws {
+    var batch: [ReceivedMessage] = []
+    var count = 0
+    do {
+      count = try reader.poll(limit: limit) { message in batch.append(message.copy()) }
+    } catch {
+      try tell(error, &batch)
+      count = batch.count
+    }
+    var bytes: [UInt8] = []
+    for message in batch {
+      received += 1
+      if message.gapBefore > 0 { tellGap(message) }
+      printer.append(message, number: received, to: &bytes)
+    }
+    if !bytes.isEmpty { try Output.write(bytes) }
+    guard count == 0 else { return }
+    // Short steps, so that an interruption is seen soon.
+    _ = try reader.wait(timeout: min(wait, .milliseconds(200)))
+  }
+
+  mutating func close() { reader.close() }
+
+  /// A lossless subscription that was evicted did not keep its promise.
+  func failIfEvicted() throws {
+    guard evictions > 0 else { return }
+    throw Failure(.evicted, "This reader was evicted \(evictions) times: it is not complete.")
+  }
+
+  private mutating func tell(_ error: BusError, _ batch: inout [ReceivedMessage]) throws {
+    switch error {
+    case .evicted:
+      // What was lent in this batch may have been overwritten while it was copied.
+      batch = []
+      evictions += 1
+    case .corrupt, .closed: break
+    default: throw error
+    }
+    common.log(.warning, error.description)
+  }
+
+  private func tellGap(_ message: ReceivedMessage) {
+    common.log(
+      .warning,
+      "gap: \(message.gapBefore) lost before message \(message.sequence) of "
+        + "\(JSON.printable(message.publisher)) on \(JSON.printable(message.topic))")
+  }
+}

@@ -1,0 +1,19 @@
+import BusWire
+
+/// Checks what needs no router: a call that is wrong in itself ends with 64.
+enum Names {
+  /// A topic to publish on.
+  static func checkTopic(_ text: String) throws {
+    do { _ = try Topic(text) } catch { throw refusal("topic", text, error) }
+  }
+
+  /// A pattern to subscribe to.
+  static func checkPattern(_ text: String) throws {
+    do { _ = try TopicPattern(text) } catch { throw refusal("pattern", text, error) }
+  }
+
+  private static func refusal(_ what: String, _ text: String, _ error: TopicError) -> Failure {
+    let shown = text.count > 40 ? text.prefix(37) + "…" : text
+    return .usage("The \(what) '\(JSON.printable(shown))' is refused: \(error)", remedy: "")
+  }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import BusWire
+import Glibc
+
+/// The options that every command has.
+struct CommonOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The router's run directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
+      valueName: "directory"))
+  var dir: String?
+
+  @Flag(help: "Print JSON lines with stable field names.")
+  var json = false
+
+  @Option(help: "Least level that is said on standard error: trace to error.")
+  var logLevel = LogLevel.notice
+
+  /// Says something about the work on standard error, if the level asks for it.
+  func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
+    guard level >= logLevel else { return }
+    Output.note(
+      json ? JSON.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
+  }
+
+  /// Prints a listing to standard output.
+  func show(_ listing: Listing) throws {
+    try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))
+  }
+}
+
+/// How much a command says on standard error.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable, Comparable {
+  case trace
+  case debug
+  case info
+  case notice
+  case warning
+  case error
+
+  /// Less means that more is said.
+  static func < (left: LogLevel, right: LogLevel) -> Bool { left.rank < right.rank }
+
+  private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}
+
+/// The name a command-line agent registers under.
+struct NameOptions: ParsableArguments {
+  @Option(help: "The agent's name (default: cli.VERB.PID).")
+  var name: String?
+
+  /// The name given, or the default one of this command.
+  ///
+  /// - Throws: `Failure` with exit code 64 for a name that no agent may have.
+  func resolved(_ verb: String) throws -> String {
+    guard let name else { return "cli.\(verb).\(getpid())" }
+    do {
+      try AgentName.check(name)
+    } catch {
+      throw Failure.usage("The name '\(name)' cannot be taken: \(error).", remedy: "")
+    }
+    return name
+  }
+}
+
+/// Repeating a listing until it is interrupted.
+struct WatchOptions: ParsableArguments {
+  @Option(
+    defaultAsFlag: 2.0,
+    help: ArgumentHelp("Repeat every that many seconds, by default 2.", valueName: "seconds"))
+  var watch: Double?
+
+  func validate() throws {
+    guard let watch else { return }
+    guard watch >= 0.1, watch <= 86_400 else {
+      throw ValidationError("--watch takes 0.1 to 86400 seconds, not \(watch).")
+    }
+  }
+
+  /// Calls `body` once, or again and again until an interruption, on a cleared terminal.
+  func run(_ body: () throws -> Void) throws {
+    guard let watch else { return try body() }
+    Interrupt.beGraceful()
+    while true {
+      if Terminal.isTerminal(1) { try Output.write("\u{1B}[H\u{1B}[2J") }
+      try body()
+      let end = System.monotonicNs + UInt64(watch * 1e9)
+      while System.monotonicNs < end {
+        try Interrupt.check()
+        System.sleep(.nanoseconds(min(100_000_000, Int(end - min(end, System.monotonicNs)))))
+      }
+    }
+  }
+}
+
+/// The command was asked to end.
+struct Interrupted: Error {}
+
+extension Duration {
+  /// A time given in seconds.
+  init(seconds: Double) { self = .nanoseconds(Int64(seconds * 1e9)) }
+}

@@ -1,0 +1,67 @@
+import Glibc
+
+/// Standard output was closed by whoever read it.
+struct BrokenPipe: Error {}
+
+/// Writing to standard output and standard error, past any buffer.
+enum Output {
+  /// Writes text to standard output.
+  static func write(_ text: String) throws {
+    try write(Array(text.utf8))
+  }
+
+  /// Writes bytes to standard output.
+  ///
+  /// - Throws: `BrokenPipe` when nobody reads any more, `Failure` when the system refuses.
+  static func write(_ bytes: [UInt8], to descriptor: Int32 = 1) throws {
+    var done = 0
+    while done < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { (all: UnsafeRawBufferPointer) -> Int in
+        guard let base = all.baseAddress else { return 0 }
+        return unsafe Glibc.write(descriptor, base + done, all.count - done)
+      }
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 && errno == EAGAIN {
+        waitUntilWritable(descriptor)
+        continue
+      }
+      if count < 0 && errno == EPIPE { throw BrokenPipe() }
+      guard count > 0 else {
+        throw Failure(
+          "Writing the output failed: \(System.words(errno)).",
+          remedy: "Check the disk or the program behind the pipe.", name: "SYSTEM")
+      }
+      done += count
+    }
+  }
+
+  /// Writes one line to standard error; that nobody reads it is no failure.
+  static func note(_ line: String) {
+    try? write(Array((line + "\n").utf8), to: 2)
+  }
+
+  private static func waitUntilWritable(_ descriptor: Int32) {
+    var watch = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    _ = unsafe poll(&watch, 1, 1000)
+  }
+}
+
+/// What the terminal is like.
+enum Terminal {
+  /// Whether a descriptor is a terminal.
+  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+
+  /// Whether colour makes sense there: a terminal that is not dumb, and `NO_COLOR` is not set.
+  static func showsColour(_ descriptor: Int32) -> Bool {
+    isTerminal(descriptor) && System.variable("NO_COLOR") == nil
+      && System.variable("TERM") != "dumb"
+  }
+
+  /// Columns of the terminal on standard output; nil when it is none.
+  static var width: Int? {
+    guard isTerminal(1) else { return nil }
+    var size = winsize()
+    guard unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+}

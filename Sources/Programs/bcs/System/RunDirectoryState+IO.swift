@@ -1,0 +1,51 @@
+import BinaryComm
+import Glibc
+
+/// What lies where a router is met.
+struct RunDirectoryState {
+  enum Finding: Equatable {
+    /// There is nothing there yet; a router makes it.
+    case absent
+    /// It is ours, and others are kept out.
+    case ours
+    /// What is wrong, and what to do.
+    case wrong(String, remedy: String)
+  }
+
+  let path: String
+  let directory: Finding
+  let hasSocket: Bool
+  let hasLock: Bool
+
+  /// Looks at a run directory.
+  init(_ path: String) {
+    self.path = path
+    directory = Self.judge(path)
+    hasSocket = unsafe access(RunDirectory.socketPath(in: path), F_OK) == 0
+    hasLock = unsafe access("\(path)/router.lock", F_OK) == 0
+  }
+
+  private static func judge(_ path: String) -> Finding {
+    var facts = stat()
+    guard unsafe lstat(path, &facts) == 0 else {
+      if errno == ENOENT { return .absent }
+      return .wrong(
+        "it cannot be looked at (\(System.words(errno)))",
+        remedy: "Check the permissions of its parents, or name another with --dir.")
+    }
+    guard facts.st_mode & S_IFMT == S_IFDIR else {
+      return .wrong("it is no directory", remedy: "Remove it, or name another with --dir.")
+    }
+    guard facts.st_uid == geteuid() || facts.st_uid == 0 else {
+      return .wrong(
+        "it belongs to user \(facts.st_uid)",
+        remedy: "Connect only if you trust that user, or name another with --dir.")
+    }
+    guard facts.st_mode & 0o022 == 0 else {
+      return .wrong(
+        "other users may write to it (mode \(String(facts.st_mode & 0o7777, radix: 8)))",
+        remedy: "Run `chmod 700 \(path)`.")
+    }
+    return .ours
+  }
+}

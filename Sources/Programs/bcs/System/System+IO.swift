@@ -1,0 +1,117 @@
+import BusMemory
+import Glibc
+
+/// Small questions to the operating system.
+enum System {
+  /// The system's words for an error number.
+  static func words(_ code: Int32) -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The value of an environment variable; nil when it is not set or empty.
+  static func variable(_ name: String) -> String? {
+    guard let value = unsafe getenv(name) else { return nil }
+    let text = unsafe String(cString: value)
+    return text.isEmpty ? nil : text
+  }
+
+  /// The path of the running program.
+  static var programPath: String {
+    var room = [CChar](repeating: 0, count: 4097)
+    let count = unsafe readlink("/proc/self/exe", &room, 4096)
+    guard count > 0 else { return "bcs" }
+    return String(decoding: room[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The path of a program that was installed beside this one.
+  static func sibling(_ name: String) -> String {
+    let path = programPath
+    guard let slash = path.lastIndex(of: "/") else { return name }
+    return path[...slash] + name
+  }
+
+  /// Nanoseconds since the Unix epoch.
+  static var unixNs: UInt64 { HostClock.kernelUnixNs() }
+
+  /// Nanoseconds of a clock that never steps.
+  static var monotonicNs: UInt64 { HostClock.monotonicNs() }
+
+  /// Sleeps; a signal ends it early.
+  static func sleep(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    guard duration > .zero else { return }
+    let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    usleep(UInt32(clamping: max(1, microseconds)))
+  }
+
+  /// A time as ISO 8601 in UTC with nanoseconds, as in `2026-01-31T12:00:00.000000001Z`.
+  static func iso(_ unixNs: UInt64) -> String {
+    var seconds = time_t(unixNs / 1_000_000_000)
+    var parts = unsafe tm()
+    _ = unsafe gmtime_r(&seconds, &parts)
+    let date = unsafe [Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)]
+    let time = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec].map { padded(Int($0), 2) }
+    let fraction = padded(Int(unixNs % 1_000_000_000), 9)
+    return date.map { padded($0, 2) }.joined(separator: "-") + "T"
+      + time.joined(separator: ":") + "." + fraction + "Z"
+  }
+
+  private static func padded(_ number: Int, _ digits: Int) -> String {
+    let text = String(number)
+    return String(repeating: "0", count: max(0, digits - text.count)) + text
+  }
+}
+
+/// A descriptor's bytes, read in pieces.
+enum Input {
+  /// At most `room` bytes; empty at the end of the input.
+  ///
+  /// - Throws: `Interrupted` when a signal asked to end, `Failure` when the system refuses.
+  static func read(_ descriptor: Int32, room: Int) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: room)
+    while true {
+      try Interrupt.check()
+      let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+        unsafe Glibc.read(descriptor, buffer.baseAddress, room)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else {
+        throw Failure(
+          "Reading failed: \(System.words(errno)).", remedy: "Check the input.", name: "SYSTEM")
+      }
+      bytes.removeLast(room - count)
+      return bytes
+    }
+  }
+
+  /// Everything up to the end, at most `limit` bytes.
+  ///
+  /// - Throws: as `read`, and when there is more than `limit`.
+  static func readAll(_ descriptor: Int32, limit: Int) throws -> [UInt8] {
+    var all: [UInt8] = []
+    while true {
+      let piece = try read(descriptor, room: 1 << 16)
+      if piece.isEmpty { return all }
+      all += piece
+      guard all.count <= limit else {
+        throw Failure(
+          "The input has more than \(limit) bytes.",
+          remedy: "Send it in pieces: --file with --chunk does.", name: "PAYLOAD_TOO_LARGE")
+      }
+    }
+  }
+
+  /// The bytes of a file.
+  static func file(_ path: String, limit: Int) throws -> [UInt8] {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw Failure(
+        "The file \(path) cannot be opened: \(System.words(errno)).",
+        remedy: "Check the path and its permissions.", name: "SYSTEM")
+    }
+    defer { close(descriptor) }
+    return try readAll(descriptor, limit: limit)
+  }
+}

@@ -1,0 +1,74 @@
+import BusHardware
+import BusRouter
+import BusRouting
+
+/// What the router prints when agents can connect.
+struct ReadyReport {
+  private let ready: RouterReady
+  private let host: HostReport
+  private let limits: RouterLimits
+  private let policyFile: String?
+
+  init(_ ready: RouterReady, _ host: HostReport, limits: RouterLimits, policyFile: String?) {
+    self.ready = ready
+    self.host = host
+    self.limits = limits
+    self.policyFile = policyFile
+  }
+
+  /// Lines for a terminal.
+  var text: String {
+    var lines = [
+      "msg_router \(RouterVersion.text) is ready",
+      "  socket      \(ready.socket)",
+      "  pid         \(ready.pid)",
+      "  arena       \(ByteSize(bytes: limits.arenaBytes).description), "
+        + "\(ByteSize(bytes: limits.agentBytes).description) for an agent",
+      "  NUMA nodes  \(host.numaNodes.count)",
+      "  CPUs        \(host.allowedCPUs.count)",
+      "  io_uring    \(host.ioUringUsable ? "yes" : "no")",
+      "  policy      \(policyFile ?? "none: this user, everything")",
+    ]
+    if policyFile == nil {
+      lines.append("              Processes of one user can take each other's names;")
+      lines.append("              a policy file and a user for each agent keep them apart.")
+    }
+    if ready.tookOver {
+      lines.append("  restart     took over from a killed router; its agents may come back")
+    }
+    for degradation in ready.degradations { lines.append("  without     \(degradation)") }
+    lines.append("Next: bcs sub '>'      in another terminal, then")
+    lines.append("      bcs pub alerts.disk 'almost full'")
+    return lines.joined(separator: "\n")
+  }
+
+  /// One line of JSON with stable names.
+  var json: String {
+    let policy = policyFile.map(Self.quoted) ?? "null"
+    let degradations = ready.degradations.map(Self.quoted).joined(separator: ",")
+    return """
+      {"event":"ready","version":\(Self.quoted(RouterVersion.text)),\
+      "socket":\(Self.quoted(ready.socket)),"pid":\(ready.pid),\
+      "arena_bytes":\(limits.arenaBytes),"agent_quota":\(limits.agentBytes),\
+      "numa_nodes":\(host.numaNodes.count),"cpus":\(host.allowedCPUs.count),\
+      "io_uring":\(host.ioUringUsable),"ticks_are_clock":\(ready.ticksAreClock),\
+      "descriptors":\(ready.descriptorsMost),"policy":\(policy),\
+      "took_over":\(ready.tookOver),"degradations":[\(degradations)]}
+      """
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var out = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": out += "\\\""
+      case "\\": out += "\\\\"
+      case _ where scalar.value < 0x20:
+        let hex = String(scalar.value, radix: 16)
+        out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+      default: out.unicodeScalars.append(scalar)
+      }
+    }
+    return out + "\""
+  }
+}

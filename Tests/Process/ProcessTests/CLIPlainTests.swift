@@ -1,0 +1,163 @@
+import BusTestSupport
+import Foundation
+import Testing
+
+/// What bcs does without a router.
+@Suite("bcs without a router", .serialized)
+struct CLIPlainTests {
+  @Test("the version names the release and exits with 0")
+  func version() throws {
+    let result = try runCLI("--version")
+    #expect(result.succeeded)
+    #expect(result.stdout.hasPrefix("bcs 0."))
+  }
+
+  @Test("help lists every command")
+  func help() throws {
+    let result = try runCLI("--help")
+    #expect(result.succeeded)
+    for command in [
+      "up", "pub", "sub", "agent", "channel", "doctor", "errors", "check", "completions",
+    ] {
+      #expect(result.stdout.contains("\n  \(command) "))
+    }
+    #expect(!result.stdout.contains("role-"))
+  }
+
+  @Test(
+    "a wrong call exits with 64, says what is wrong and what to do",
+    arguments: [
+      (["pub", "a", "x", "--jsn"], "Did you mean '--json'?"),
+      (["sbu"], "Did you mean 'sub'?"),
+      (["agent", "shwo"], "bcs agent"),
+      (["up", "--polcy", "x"], "Did you mean '--policy'?"),
+      (["pub", "a..b", "x"], "Token 2 of the topic is empty"),
+      (["pub", "a.*", "x"], "wildcard"),
+      (["pub", String(repeating: "t", count: 128), "x"], "128 bytes"),
+      (["pub", "a b", "x"], "a space"),
+      (["sub", "a.>.b"], "put it last"),
+      (["sub", String(repeating: "a.", count: 16) + "a"], "17 tokens"),
+      (["pub", "a", "x", "--name", "a/b"], "letters, digits"),
+      (["pub", "a", "x", "--name", "bcs.me"], "reserved"),
+      (["pub", "a", "x", "--count", "0"], "--count is at least 1"),
+      (["pub", "a", "x", "--rate", "2", "--sleep", "1"], "not both"),
+      (["pub", "a", "x", "--file", "y"], "once"),
+      (["pub", "a", "{{nothing}}"], "{{count}}"),
+      (["sub", "a", "--raw", "--json"], "not both"),
+      (["errors", "NO_ROUTR"], "NO_ROUTER"),
+      (["completions", "tcsh"], "zsh"),
+      (["check", "kill", "--dir", "x"], "leave --dir out"),
+    ])
+  func usage(words: [String], hint: String) throws {
+    let result = try Child.run(try Programs.path("bcs"), words, timeout: .seconds(20))
+    #expect(result.exit == .code(64))
+    #expect(result.stderr.contains("error"))
+    #expect(result.stderr.contains(hint))
+    #expect(result.stdout.isEmpty)
+  }
+
+  @Test("with --json an error is a JSON object")
+  func jsonError() throws {
+    let result = try runCLI("pub", "a..b", "x", "--json")
+    #expect(result.exit == .code(64))
+    let object = try #require(try jsonLines(result.stderr).first)
+    #expect(object["error"] as? String == "USAGE")
+    #expect(object["exit"] as? Int == 64)
+    #expect((object["message"] as? String)?.contains("empty") == true)
+  }
+
+  @Test("without a router every command fails with 69 and says how to start one")
+  func noRouter() throws {
+    let dir = try TemporaryDirectory("none")
+    let bcs = try Programs.path("bcs")
+    // Side by side: each waits 5 s for a router.
+    let children = try [["pub", "a", "x"], ["sub", "a"], ["agent"], ["channel", "--json"]].map {
+      try Child.start(bcs, $0 + ["--dir", dir.path])
+    }
+    for child in children {
+      let result = try child.wait(timeout: .seconds(30))
+      #expect(result.exit == .code(69))
+      #expect(result.stderr.contains("bcs up"))
+    }
+  }
+
+  @Test("the error table has every code, and explains one by number or name")
+  func errors() throws {
+    let all = try jsonLines(try runCLI("errors", "--json").stdout)
+    #expect(all.count == 16)
+    #expect(all.contains { $0["name"] as? String == "NO_ROUTER" && $0["exit"] as? Int == 69 })
+    for word in ["3", "NO_ROUTER", "no-router"] {
+      let one = try runCLI("errors", word)
+      #expect(one.succeeded)
+      #expect(one.stdout.contains("NO_ROUTER (code 3, exit code 69)"))
+    }
+  }
+
+  @Test("completions come for three shells", arguments: ["bash", "zsh", "fish"])
+  func completions(shell: String) throws {
+    let result = try runCLI("completions", shell)
+    #expect(result.succeeded)
+    #expect(result.stdout.contains("bcs"))
+    #expect(result.stdout.contains("doctor"))
+  }
+
+  @Test("the doctor reports the host, the run directory and the router")
+  func doctor() throws {
+    let dir = try TemporaryDirectory("doctor")
+    let result = try runCLI("doctor", "--json", "--dir", dir.path)
+    let items = try jsonLines(result.stdout)
+    let names = items.compactMap { $0["item"] as? String }
+    for name in ["bcs.version", "run.directory", "run.router", "kernel.release", "clock.tsc"] {
+      #expect(names.contains(name))
+    }
+    let isMissing = items.contains { $0["verdict"] as? String == "missing" }
+    #expect(result.exit == .code(isMissing ? 1 : 0))
+    #expect(items.allSatisfy { ($0["meaning"] as? String)?.isEmpty == false })
+  }
+
+  @Test("a run directory that others may write to is refused, with the remedy")
+  func openDirectory() throws {
+    let dir = try TemporaryDirectory("open")
+    let path = dir.file("run")
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: false)
+    try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: path)
+    let up = try runCLI("up", "--dir", path)
+    #expect(up.exit == .code(1))
+    #expect(up.stderr.contains("chmod 700"))
+    let doctor = try runCLI("doctor", "--dir", path)
+    #expect(doctor.exit == .code(1))
+    #expect(doctor.stdout.contains("chmod 700"))
+  }
+
+  @Test("a policy with an unknown key is refused with its line; a good one is shown as rights")
+  func policy() throws {
+    let dir = try TemporaryDirectory("policy")
+    let wrong = dir.file("wrong.yaml")
+    try "agents:\n  - name: a\n    users: [0]\n    reed: [x]\n".write(
+      toFile: wrong, atomically: true, encoding: .utf8)
+    for words in [["check", "policy", wrong], ["up", "--dir", dir.file("d"), "--policy", wrong]] {
+      let result = try Child.run(try Programs.path("bcs"), words, timeout: .seconds(20))
+      #expect(result.exit == .code(1))
+      #expect(result.stderr.contains("wrong.yaml:4"))
+      #expect(result.stderr.contains("reed"))
+    }
+    let right = dir.file("right.yaml")
+    try "agents:\n  - name: hub\n    users: [0]\n    read: [alerts.>]\n".write(
+      toFile: right, atomically: true, encoding: .utf8)
+    let rows = try jsonLines(try runCLI("check", "policy", right, "--json").stdout)
+    #expect(rows.first?["agent"] as? String == "hub")
+    #expect(rows.first?["read"] as? [String] == ["alerts.>"])
+    #expect(try runCLI("check", "policy", dir.file("none.yaml")).exit == .code(1))
+  }
+}
+
+/// The JSON objects of a text, one on each line.
+func jsonLines(_ text: String) throws -> [[String: Any]] {
+  try text.split(separator: "\n").filter { $0.hasPrefix("{") }.map { line in
+    try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+  }
+}
+
+/// Gives other processes a moment.
+func breathe() { usleep(5000) }

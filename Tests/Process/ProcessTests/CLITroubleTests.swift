@@ -1,0 +1,118 @@
+import BusTestSupport
+import Foundation
+import Testing
+
+/// What bcs does when something goes wrong on the way.
+@Suite("bcs in trouble", .serialized)
+struct CLITroubleTests {
+  @Test("Ctrl-C ends a subscription with its summary and 130")
+  func interrupted() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let reader = try bus.subscriber("a")
+    #expect(try bus.run("pub", "a", "x", "--count", "2").succeeded)
+    try reader.waitForLine(containing: "[#2]", timeout: .seconds(10))
+    reader.signal(SIGINT)
+    let result = try reader.wait(timeout: .seconds(10))
+    #expect(result.exit == .code(130))
+    #expect(result.stderr.contains("received 2 lost 0"))
+  }
+
+  @Test("a reader of the output that has enough ends the command quietly")
+  func brokenPipe() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let bcs = try Programs.path("bcs")
+    let shell = try Child.start(
+      "/bin/bash",
+      [
+        "-c", "\(bcs) sub a --raw --dir \(dir.path) | head -c 1; exit ${PIPESTATUS[0]}",
+      ])
+    while shell.isRunning, !shell.stderrSoFar.contains("subscribed to") { breathe() }
+    #expect(try bus.run("pub", "a", "x", "--count", "20", "--sleep", "0.02").succeeded)
+    let result = try shell.wait(timeout: .seconds(20))
+    #expect(result.exit == .code(0))
+    #expect(!result.stderr.contains("error"))
+  }
+
+  @Test("a name that a living agent holds is refused; the router's word is passed on")
+  func nameInUse() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let holder = try bus.subscriber("a", "--name", "me")
+    let result = try bus.run("pub", "a", "x", "--name", "me")
+    #expect(result.exit == .code(1))
+    #expect(result.stderr.contains("NAME_IN_USE"))
+    #expect(result.stderr.contains("--name"))
+    holder.kill()
+  }
+
+  @Test("a payload larger than the log holds is refused with its limit")
+  func tooLarge() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path, ["--log-most", "64K", "--log-first", "64K"])
+    let bytes = [UInt8](repeating: 7, count: 100_000)
+    let result = try bus.run("pub", "a", "--json", input: .bytes(bytes))
+    #expect(result.exit == .code(1))
+    #expect(try jsonLines(result.stderr).last?["error"] as? String == "PAYLOAD_TOO_LARGE")
+    #expect(try bus.run("pub", "a", "--chunk", "8K", input: .bytes(bytes)).succeeded)
+  }
+
+  @Test("what the policy does not give ends with 5")
+  func denied() throws {
+    let dir = try TemporaryDirectory("cli")
+    let file = dir.file("policy.yaml")
+    try """
+    agents:
+      - name: hub
+        users: [\(getuid())]
+        read: [alerts]
+    """.write(toFile: file, atomically: true, encoding: .utf8)
+    let bus = try CLIBus(dir.file("run"), ["--policy", file])
+    for words in [
+      ["pub", "alerts.x", "x", "--name", "hub"], ["sub", "other", "--name", "hub"],
+      ["sub", "alerts", "--lossless", "--name", "hub"], ["agent", "--name", "stranger"],
+    ] {
+      let result = try Child.run(
+        try Programs.path("bcs"), words + ["--dir", bus.directory], timeout: .seconds(20))
+      #expect(result.exit == .code(5), "\(words): \(result.stderr)")
+      #expect(result.stderr.contains("DENIED"))
+    }
+  }
+
+  @Test("a subscription outlives its router, says so once, and joins the next one")
+  func routerDies() throws {
+    let dir = try TemporaryDirectory("cli")
+    let first = try CLIBus(dir.path)
+    let reader = try first.subscriber("a", "--name", "reader")
+    let writer = try first.start("pub", "a", "--stdin-lines", "--name", "writer", input: .pipe)
+    writer.send("before\n")
+    try reader.waitForLine(containing: "before", timeout: .seconds(10))
+    try first.killRouter()
+    writer.send("without\n")
+    try reader.waitForLine(containing: "without", timeout: .seconds(10))
+    let second = try CLIBus(dir.path)
+    while try jsonLines(try second.run("agent", "--json").stdout).count < 3 { breathe() }
+    #expect(try second.run("pub", "a", "after", "--wait-for-reader").succeeded)
+    try reader.waitForLine(containing: "after", timeout: .seconds(10))
+    let said = reader.stderrSoFar.split(separator: "\n").count { $0.contains("router is gone") }
+    #expect(said == 1)
+    #expect(reader.stderrSoFar.contains("the router is back"))
+    writer.closeInput()
+    #expect(try writer.wait(timeout: .seconds(10)).succeeded)
+    reader.signal(SIGINT)
+    #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
+  }
+
+  @Test("a second router on a directory exits with 1 and names the first")
+  func secondRouter() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let second = try bus.run("up")
+    #expect(second.exit == .code(1))
+    let demo = try bus.run("up", "--demo")
+    #expect(demo.exit == .code(1))
+    for result in [second, demo] { #expect(result.stderr.contains("\(bus.routerPID)")) }
+    #expect(try bus.end() == .code(0))
+  }
+}

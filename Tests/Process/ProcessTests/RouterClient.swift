@@ -1,0 +1,179 @@
+import BusTestSupport
+import BusWire
+import CBusPlatform
+import Glibc
+import Testing
+
+/// A router process of a test, in a run directory of its own.
+struct RouterProcess: ~Copyable {
+  let child: Child
+  let socket: String
+  private let home: TemporaryDirectory
+
+  /// Starts a router and waits until it says that it is ready.
+  init(_ options: [String] = []) throws {
+    let home = try TemporaryDirectory("router")
+    let directory = home.file("run")
+    let child = try Child.start(
+      try Programs.path("msg_router"), ["--dir", directory, "--json"] + options)
+    try child.waitForLine(containing: "\"event\":\"ready\"")
+    self.home = home
+    self.child = child
+    socket = "\(directory)/router.sock"
+  }
+
+  /// Starts another router on the same directory, in the place of a killed one.
+  borrowing func successor() throws -> Child {
+    let next = try Child.start(
+      try Programs.path("msg_router"), ["--dir", home.file("run"), "--json"])
+    try next.waitForLine(containing: "\"took_over\":true")
+    return next
+  }
+
+  borrowing func connect() throws -> RouterClient { try RouterClient(socket) }
+
+  deinit { child.kill() }
+}
+
+/// What a test's client met instead of what it waited for.
+enum ClientFailure: Error {
+  case system(String, Int32)
+  case closed
+  case silent
+}
+
+/// A client that speaks the control protocol over a real socket, well or badly.
+final class RouterClient {
+  struct Received {
+    let request: UInt32
+    let frame: RouterFrame
+    /// The descriptor beside the frame; closed with the client.
+    let descriptor: Int32?
+  }
+
+  private let socket: Int32
+  private var descriptors: [Int32] = []
+  private(set) var incarnation = Incarnation(0)
+  private var lastRequest: UInt32 = 0
+
+  init(_ path: String) throws {
+    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
+      for (place, byte) in path.utf8.enumerated() { unsafe room[place] = byte }
+    }
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe Glibc.connect(socket, $0, size)
+      }
+    }
+    guard result == 0 else {
+      let reason = errno
+      Glibc.close(socket)
+      throw ClientFailure.system("connect", reason)
+    }
+  }
+
+  deinit { close() }
+
+  private var isOpen = true
+
+  func close() {
+    guard isOpen else { return }
+    isOpen = false
+    Glibc.close(socket)
+    for descriptor in descriptors { Glibc.close(descriptor) }
+  }
+
+  /// Sends bytes as one record; waits while the socket is full.
+  func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
+    while true {
+      let result = unsafe plat_send(
+        socket, bytes, bytes.count, descriptors, Int32(descriptors.count))
+      if result == 0 { return }
+      guard result == -EAGAIN else { throw ClientFailure.system("sendmsg", -result) }
+      usleep(1000)
+    }
+  }
+
+  /// Sends a frame without waiting for anything.
+  func say(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws {
+    try send(frame.encode(), descriptors)
+  }
+
+  /// Sends a request and returns everything up to its answer, the answer last.
+  func ask(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> [Received] {
+    lastRequest += 1
+    try send(frame.encode(request: lastRequest), descriptors)
+    var received: [Received] = []
+    while true {
+      let next = try receive()
+      received.append(next)
+      if next.request == lastRequest, next.frame.kind != .row { return received }
+    }
+  }
+
+  /// The code with which a request is refused; nil when it is not.
+  func refusal(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> BusErrorCode? {
+    guard case .error(let error)? = try ask(frame, descriptors).last?.frame else { return nil }
+    return BusErrorCode(rawValue: error.code)
+  }
+
+  /// The next frame; throws `closed` at the end and `silent` after ten seconds.
+  func receive() throws -> Received {
+    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
+    var descriptors: [Int32] = [-1, -1]
+    var count: Int32 = 0
+    for _ in 0..<10_000 {
+      let length = unsafe plat_receive(socket, &room, room.count, &descriptors, 2, &count)
+      if length == -Int(EAGAIN) {
+        usleep(1000)
+        continue
+      }
+      guard length > 0 else { throw ClientFailure.closed }
+      let (request, frame) = try RouterFrame.decode(room[..<length])
+      self.descriptors += descriptors.prefix(Int(count))
+      return Received(
+        request: request, frame: frame, descriptor: count > 0 ? descriptors[0] : nil)
+    }
+    throw ClientFailure.silent
+  }
+
+  /// Whether the router ends this connection; frames that still come are passed over.
+  func isClosedByRouter() -> Bool {
+    while true {
+      do { _ = try receive() } catch ClientFailure.silent { return false } catch { return true }
+    }
+  }
+
+  /// Says hello and returns the descriptor of the clock page.
+  @discardableResult
+  func hello() throws -> Int32 {
+    let answer = try ask(.hello(HelloFrame(layoutVersion: 1, program: "test"))).last
+    guard case .welcome(let welcome)? = answer?.frame, let page = answer?.descriptor else {
+      throw ClientFailure.closed
+    }
+    incarnation = welcome.incarnation
+    return page
+  }
+
+  /// Registers under a name and returns the router's answer.
+  func register(_ name: String) throws -> RegisteredFrame {
+    try hello()
+    let reader = try TestSegment.reader(TestSegment.uuid(name), incarnation)
+    defer { reader.close() }
+    let frame = RegisterFrame(name: name, category: "test", agent: TestSegment.uuid(name))
+    guard case .registered(let done)? = try ask(.register(frame), [reader.descriptor]).last?.frame
+    else { throw ClientFailure.closed }
+    return done
+  }
+
+  /// Hands in a new log and returns the router's last answer.
+  func publish(_ name: String, _ channel: String) throws -> RouterFrame? {
+    let log = try TestSegment.log(TestSegment.uuid(name), incarnation, channel: channel)
+    defer { log.close() }
+    return try ask(log.addLog(channel), [log.descriptor]).last?.frame
+  }
+}

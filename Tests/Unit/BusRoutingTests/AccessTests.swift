@@ -1,0 +1,104 @@
+import BusAccess
+import BusRouting
+import BusWire
+import Testing
+
+@Suite("What the policy gives")
+struct RoutingAccessTests {
+  private func policy() throws -> Policy {
+    var policy = Policy()
+    var feed = AgentRule(name: try TopicPattern("feed"), users: [1000])
+    feed.write = [try Grant("open"), try Grant("secret")]
+    try policy.add(feed)
+    var reader = AgentRule(name: try TopicPattern("reader"), users: [2000])
+    reader.read = [try Grant("open")]
+    try policy.add(reader)
+    return policy
+  }
+
+  @Test("a wildcard reads the channels one may read, and no other log goes out")
+  func narrowed() throws {
+    var world = World(policy: try policy())
+    let feed = world.agent("feed")
+    let reader = world.agent("reader", uid: 2000)
+    world.subscribe(reader, ">", mode: .lossy)
+    _ = world.publish(feed, "feed", "open")
+    _ = world.publish(feed, "feed", "secret")
+    #expect(world.announces(to: reader).map(\.channel) == ["open"])
+    let answer = world.subscribe(reader, "secret.>", number: 2, mode: .lossy)
+    #expect(errorCode(answer) == .denied)
+    let absent = world.subscribe(reader, "nowhere", number: 3, mode: .lossy)
+    #expect(answer == absent)
+  }
+
+  @Test("lossless needs the right to hold back, and the refusal names the way out")
+  func holdBack() throws {
+    var world = World(policy: try policy())
+    let reader = world.agent("reader", uid: 2000)
+    let answer = world.subscribe(reader, "open", mode: .lossless)
+    #expect(errorCode(answer) == .denied)
+    #expect("\(answer)".contains("lossy"))
+    #expect(kinds(world.subscribe(reader, "open", mode: .lossy)) == [.subscribed])
+  }
+
+  @Test("nobody publishes where the policy does not say so")
+  func write() throws {
+    var world = World(policy: try policy())
+    let feed = world.agent("feed")
+    #expect(errorCode(world.addLog(feed, "feed", "other").answers) == .denied)
+    #expect(errorCode(world.addLog(feed, "feed", "bcs").answers) == .denied)
+    #expect(world.router.streamCount == 0)
+  }
+
+  @Test("bcs.broadcast is everybody's, the rest of bcs nobody's, and > never reaches it")
+  func reserved() throws {
+    var world = World()
+    let feed = world.agent("feed")
+    let reader = world.agent("reader")
+    world.subscribe(reader, ">")
+    _ = world.publish(feed, "feed", "bcs.broadcast")
+    #expect(world.announces(to: reader).isEmpty)
+    world.subscribe(reader, "bcs.broadcast", number: 2)
+    #expect(world.announces(to: reader).map(\.channel) == ["bcs.broadcast"])
+    #expect(errorCode(world.addLog(feed, "feed", "bcs.state").answers) == .denied)
+    #expect(errorCode(world.subscribe(reader, "bcs.>", number: 3)) == .denied)
+  }
+
+  @Test("queries show everything to the router's user, to others what is theirs")
+  func queries() throws {
+    var world = World(policy: try policy())
+    let feed = world.agent("feed")
+    _ = world.publish(feed, "feed", "open")
+    let reader = world.agent("reader", uid: 2000)
+    func rows(_ connection: ConnectionID, _ subject: QuerySubject) -> Int {
+      world.ask(connection, .query(QueryFrame(subject: subject))).count { $0.kind == .row }
+    }
+    #expect(rows(feed, .agents) == 2)
+    #expect(rows(reader, .agents) == 1)
+    #expect(rows(feed, .streams) == 1)
+    #expect(rows(reader, .streams) == 0)
+    #expect(rows(feed, .router) == 1)
+    let stranger = world.connect(uid: 3000)
+    #expect(errorCode(world.ask(stranger, .query(QueryFrame(subject: .agents)))) == .denied)
+  }
+
+  @Test("subscriptions and what an agent reads are bounded")
+  func bounds() {
+    var limits = RouterLimits()
+    limits.subscriptionsPerAgent = 2
+    limits.attachmentsPerAgent = 1
+    limits.streamsPerAgent = 2
+    var world = World(limits: limits)
+    let feed = world.agent("feed")
+    let reader = world.agent("reader")
+    world.subscribe(reader, ">", number: 1)
+    _ = world.publish(feed, "feed", "a")
+    _ = world.publish(feed, "feed", "b")
+    #expect(errorCode(world.addLog(feed, "feed", "c").answers) == .resourceExhausted)
+    #expect(world.announces(to: reader).count == 1)
+    #expect(errorCode(world.subscribe(reader, "b", number: 2)) == .resourceExhausted)
+    #expect(kinds(world.subscribe(reader, "z", number: 2)) == [.subscribed])
+    #expect(errorCode(world.subscribe(reader, "y", number: 3)) == .resourceExhausted)
+    #expect(errorCode(world.subscribe(reader, "y", number: 2)) == .invalid)
+  }
+}

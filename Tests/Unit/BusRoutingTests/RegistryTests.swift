@@ -1,0 +1,130 @@
+import BusAccess
+import BusRouting
+import BusWire
+import Testing
+
+@Suite("Registering")
+struct RegistryTests {
+  @Test("a name belongs to one living agent, and is free again after its end")
+  func nameTaken() {
+    var world = World()
+    let first = world.agent("hub")
+    let second = world.connect()
+    #expect(errorCode(world.register(second, "hub")) == .nameInUse)
+    world.happen(.disconnected(first))
+    guard case .registered? = world.register(second, "hub").first else {
+      Issue.record("the name was not free")
+      return
+    }
+    #expect(world.router.agentCount == 1)
+    #expect(world.router.arenaBytesUsed == World.readerBytes)
+  }
+
+  @Test("another layout version is refused with both versions named")
+  func layoutVersion() {
+    var world = World()
+    let connection = ConnectionID(77)
+    world.happen(.connected(connection, Peer(pid: 1, uid: 1000, startTime: 1)))
+    let answers = world.ask(connection, .hello(HelloFrame(layoutVersion: 9, program: "old")))
+    #expect(errorCode(answers) == .incompatibleVersion)
+    #expect(world.dropped.contains(connection))
+  }
+
+  @Test("names below bcs, bad names and foreign users are refused")
+  func badNames() {
+    var world = World()
+    let connection = world.connect()
+    #expect(errorCode(world.register(connection, "bcs.evil")) == .invalid)
+    #expect(errorCode(world.register(connection, "no spaces")) == .invalid)
+    let foreign = world.connect(uid: 2000)
+    #expect(errorCode(world.register(foreign, "fine")) == .denied)
+    #expect(world.open.isEmpty)
+  }
+
+  @Test("a segment of another agent, or none at all, is refused and closed")
+  func foreignSegment() {
+    var world = World()
+    let connection = world.connect()
+    let frame = RegisterFrame(name: "hub", category: "", agent: World.uuid("hub"))
+    let other = ReaderShape(
+      segmentBytes: 65536, agent: World.uuid("other"), incarnation: Incarnation(5))
+    let wrong = world.segment(65536, .reader(other))
+    #expect(errorCode(world.ask(connection, .register(frame), [wrong])) == .invalid)
+    let broken = world.segment(10, .unusable("not sealed"))
+    #expect(errorCode(world.ask(connection, .register(frame), [broken])) == .invalid)
+    let full = world.segment(10, .noRoom("descriptors run out"))
+    #expect(errorCode(world.ask(connection, .register(frame), [full])) == .resourceExhausted)
+    #expect(world.open.isEmpty)
+    #expect(!world.dropped.contains(connection))
+  }
+
+  @Test("descriptors on a frame that has none, or none where one belongs, end the connection")
+  func wrongDescriptors() {
+    var world = World()
+    let surplus = world.connect()
+    let extra = world.segment(1, .unusable("pipe"))
+    world.happen(.frame(surplus, request: 0, .goodbye, [extra]))
+    #expect(world.dropped.contains(surplus))
+    let missing = world.connect()
+    let frame = RegisterFrame(name: "hub", category: "", agent: World.uuid("hub"))
+    #expect(errorCode(world.ask(missing, .register(frame))) == .invalid)
+    #expect(world.open.isEmpty)
+  }
+
+  @Test("every frame before its time is answered with an error and changes nothing")
+  func hostileBeforeRegister() {
+    var world = World()
+    let connection = world.connect()
+    let id = AttachmentID(5)
+    let frames: [AgentFrame] = [
+      .retireLog(RetireLogFrame(stream: StreamID(1), generation: 0)),
+      .closeStream(CloseStreamFrame(stream: StreamID(1))),
+      .subscribe(
+        SubscribeFrame(subscription: 1, pattern: ">", mode: .lossy, sleeps: false, epoch: 0)),
+      .attach(AttachFrame(attachment: id, slot: 0)), .detach(DetachFrame(attachment: id)),
+      .evict(EvictFrame(attachment: id, reason: "")), .handInDone,
+      .unsubscribe(UnsubscribeFrame(subscription: 1)),
+    ]
+    for frame in frames { #expect(errorCode(world.ask(connection, frame)) == .invalid) }
+    let log = world.segment(10, .unusable("x"))
+    let add = AddLogFrame(
+      stream: StreamID(0), channel: "a", generation: 0, capacity: 1, segmentBytes: 1)
+    #expect(errorCode(world.ask(connection, .addLog(add), [log])) == .invalid)
+    #expect(world.open.isEmpty)
+    #expect(world.router.streamCount == 0)
+  }
+
+  @Test("quota and arena are kept, and the agent is told which of the two")
+  func budget() {
+    var limits = RouterLimits()
+    limits.agentBytes = World.readerBytes + 80_000
+    limits.arenaBytes = 2 * World.readerBytes + 100_000
+    var world = World(limits: limits)
+    let a = world.agent("a")
+    _ = world.publish(a, "a", "x")
+    let refused = world.addLog(a, "a", "y").answers
+    #expect(errorCode(refused) == .resourceExhausted)
+    #expect("\(refused)".contains("quota"))
+    let b = world.agent("b")
+    #expect(errorCode(world.addLog(b, "b", "x").answers) == .resourceExhausted)
+    world.happen(.disconnected(a))
+    _ = world.publish(b, "b", "x")
+    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
+  }
+
+  @Test("connections of one user are bounded")
+  func connectionsBounded() {
+    var limits = RouterLimits()
+    limits.connectionsPerUser = 2
+    var world = World(limits: limits)
+    _ = world.connect()
+    let second = world.connect()
+    let third = world.connect()
+    #expect(world.dropped == [third])
+    #expect(errorCode(world.frames(to: third)) == .resourceExhausted)
+    world.happen(.disconnected(third))
+    world.happen(.disconnected(second))
+    let fourth = world.connect()
+    #expect(!world.dropped.contains(fourth))
+  }
+}

@@ -1,0 +1,189 @@
+import BusAccess
+import BusCrypto
+import BusPorts
+import BusRouting
+import BusWire
+import Testing
+
+/// What logs say, as a test decides it.
+final class LogBook: LogProbe {
+  var progress: [DescriptorToken: LogProgress] = [:]
+
+  func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress? { progress[log] }
+}
+
+/// A router with the agents of a test, and an account of every descriptor it was given.
+struct World {
+  static let sealer = HMACSealer(key: [UInt8](repeating: 7, count: 32))
+  static let clockPage = DescriptorToken(1)
+  static let readerBytes: UInt64 = 65536
+
+  var router: RouterState
+  let logs = LogBook()
+  /// Bytes of every descriptor that the router has and has not closed.
+  private(set) var open: [DescriptorToken: UInt64] = [:]
+  /// Everything ever sent to a connection, oldest first.
+  private(set) var sent: [ConnectionID: [Sent]] = [:]
+  /// Every attachment and stream that was ever named.
+  private(set) var attachments: [AttachmentID] = []
+  private(set) var streams: [StreamID] = []
+  private(set) var dropped: Set<ConnectionID> = []
+  private(set) var incarnations: [ConnectionID: Incarnation] = [:]
+  private var lastToken: UInt64 = 1
+  private var lastConnection: UInt64 = 0
+
+  struct Sent: Equatable {
+    let delivery: Delivery
+    let frame: RouterFrame
+    let token: DescriptorToken?
+  }
+
+  init(
+    policy: Policy = .sameUser(1000), limits: RouterLimits = RouterLimits(),
+    bootNs: UInt64 = 1_000_000, tookOver: Bool = false
+  ) {
+    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: bootNs, tookOver: tookOver)
+    router = RouterState(
+      identity, limits: limits, policy: policy, sealer: Self.sealer, probe: logs,
+      clockPage: Self.clockPage)
+  }
+
+  /// Gives the router an event and keeps the books.
+  @discardableResult
+  mutating func happen(_ event: RouterEvent) -> [RouterAction] {
+    let actions = router.handle(event)
+    for action in actions {
+      switch action {
+      case .send(let connection, let delivery, let frame, let token):
+        if let token, token != Self.clockPage {
+          #expect(open[token] != nil, "a closed descriptor was sent")
+        }
+        sent[connection, default: []].append(
+          Sent(delivery: delivery, frame: frame, token: token))
+        remember(frame)
+        if case .welcome(let welcome) = frame { incarnations[connection] = welcome.incarnation }
+      case .close(let token):
+        #expect(open.removeValue(forKey: token) != nil, "a descriptor was closed twice")
+      case .drop(let connection, _): dropped.insert(connection)
+      case .log: break
+      }
+    }
+    return actions
+  }
+
+  private mutating func remember(_ frame: RouterFrame) {
+    if case .announce(let announce) = frame { attachments.append(announce.attachment) }
+    if case .logAdded(let added) = frame { streams.append(added.stream) }
+  }
+
+  /// A descriptor of this size with this finding.
+  mutating func segment(_ bytes: UInt64, _ finding: Segment.Finding) -> Segment {
+    lastToken += 1
+    let token = DescriptorToken(lastToken)
+    open[token] = bytes
+    return Segment(token: token, finding: finding)
+  }
+
+  /// Connects a process and says hello.
+  mutating func connect(uid: UInt32 = 1000, pid: Int32? = nil) -> ConnectionID {
+    lastConnection += 1
+    let connection = ConnectionID(lastConnection)
+    let peer = Peer(pid: pid ?? Int32(100 + lastConnection), uid: uid, startTime: 5)
+    happen(.connected(connection, peer))
+    happen(.frame(connection, request: 1, .hello(HelloFrame(layoutVersion: 1, program: "t")), []))
+    return connection
+  }
+
+  /// Connects and registers an agent of this name.
+  mutating func agent(_ name: String, uid: UInt32 = 1000) -> ConnectionID {
+    let connection = connect(uid: uid)
+    register(connection, name)
+    return connection
+  }
+
+  @discardableResult
+  mutating func register(_ connection: ConnectionID, _ name: String) -> [RouterFrame] {
+    let incarnation = incarnations[connection] ?? Incarnation(0)
+    let shape = ReaderShape(
+      segmentBytes: Self.readerBytes, agent: Self.uuid(name), incarnation: incarnation)
+    let segment = segment(Self.readerBytes, .reader(shape))
+    let frame = RegisterFrame(name: name, category: "test", agent: Self.uuid(name))
+    return ask(connection, .register(frame), [segment])
+  }
+
+  /// Sends a request and returns the frames that answer it.
+  @discardableResult
+  mutating func ask(
+    _ connection: ConnectionID, _ frame: AgentFrame, _ segments: [Segment] = []
+  ) -> [RouterFrame] {
+    happen(.frame(connection, request: 9, frame, segments)).compactMap { action in
+      guard case .send(connection, .answer(9), let frame, _) = action else { return nil }
+      return frame
+    }
+  }
+
+  /// Sends a frame that has no answer and returns everything that follows, by receiver.
+  @discardableResult
+  mutating func say(_ connection: ConnectionID, _ frame: AgentFrame) -> [RouterAction] {
+    happen(.frame(connection, request: 0, frame, []))
+  }
+
+  /// Offers a log with the identity that the agent would write into it.
+  @discardableResult
+  mutating func addLog(
+    _ connection: ConnectionID, _ name: String, _ channel: String, stream: StreamID = StreamID(0),
+    generation: UInt32 = 0, base: UInt64 = 0, capacity: UInt64 = 65536
+  ) -> (answers: [RouterFrame], token: DescriptorToken) {
+    let shape = LogShape(
+      segmentBytes: capacity + 8192, capacity: capacity, agent: Self.uuid(name),
+      incarnation: incarnations[connection] ?? Incarnation(0), basePosition: base,
+      baseSequence: base / 64, generation: generation, hotOffset: 512, channel: channel)
+    let segment = segment(shape.segmentBytes, .log(shape))
+    let frame = AddLogFrame(
+      stream: stream, channel: channel, generation: generation, capacity: capacity,
+      segmentBytes: shape.segmentBytes)
+    return (ask(connection, .addLog(frame), [segment]), segment.token)
+  }
+
+  /// Opens a stream and returns its number.
+  mutating func publish(_ connection: ConnectionID, _ name: String, _ channel: String) -> StreamID {
+    guard case .logAdded(let added)? = addLog(connection, name, channel).answers.first else {
+      Issue.record("the log was not taken")
+      return StreamID(0)
+    }
+    return added.stream
+  }
+
+  @discardableResult
+  mutating func subscribe(
+    _ connection: ConnectionID, _ pattern: String, number: UInt32 = 1,
+    mode: SubscribeMode = .lossless
+  ) -> [RouterFrame] {
+    let frame = SubscribeFrame(
+      subscription: number, pattern: pattern, mode: mode, sleeps: true, epoch: 3)
+    return ask(connection, .subscribe(frame))
+  }
+
+  /// Every announce that a connection got, oldest first.
+  func announces(to connection: ConnectionID) -> [AnnounceFrame] {
+    frames(to: connection).compactMap { frame in
+      if case .announce(let announce) = frame { announce } else { nil }
+    }
+  }
+
+  func frames(to connection: ConnectionID) -> [RouterFrame] {
+    (sent[connection] ?? []).map(\.frame)
+  }
+
+  mutating func forgetSent() { sent = [:] }
+
+  static func uuid(_ name: String) -> BusUUID {
+    BusUUID(high: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) }, low: 1)
+  }
+}
+
+/// The code of the first error among frames.
+func errorCode(_ frames: [RouterFrame]) -> BusErrorCode? {
+  for case .error(let error) in frames { return BusErrorCode(rawValue: error.code) }
+  return nil
+}
