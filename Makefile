@@ -1,6 +1,6 @@
 # Build, run, test, install. One configuration for all: release.
 .DEFAULT_GOAL := build
-.PHONY: setup build run lint test bench install uninstall clean help
+.PHONY: setup build run lint test prove tsan bench install uninstall clean help
 .SUFFIXES:
 
 PREFIX ?= /usr/local
@@ -49,6 +49,13 @@ test: setup lint ## check the format, build all, run every test
 	fi; \
 	exit $$status
 
+prove: ## exhaust the Spin models of the log's protocols, and find each of their defects
+	@Tests/Model/run.sh
+
+tsan: ## run the threads of the log's tests under ThreadSanitizer
+	BCS_STRESS_SHARE=20 swift test -c release --sanitize=thread --scratch-path .build-tsan \
+	  --disable-xctest --filter 'StressTests'
+
 bench: build ## measure, beside the machine's own floor
 	bin/bcs bench
 
@@ -78,7 +85,7 @@ uninstall: ## remove what install put under PREFIX
 	-rmdir "$(includedir)" 2>/dev/null
 
 clean: ## remove all that was built
-	rm -rf .build bin .build-optimised
+	rm -rf .build bin .build-optimised .build-tsan
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \

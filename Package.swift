@@ -89,10 +89,12 @@ let package = Package(
     program("test_latency", uses: ["BusBench", arguments]),
 
     // Tests.
-    .target(name: "BusTestSupport", path: "Tests/Support", swiftSettings: settings),
+    .target(
+      name: "BusTestSupport", path: "Tests/Support", exclude: ["CAllocationCount"], swiftSettings: settings),
+    .target(name: "CAllocationCount", path: "Tests/Support/CAllocationCount", cSettings: c),
     tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
-    tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport"]),
+    tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests(
       "Unit", "BusRoutingTests",

@@ -1,6 +1,6 @@
-import CBusABI
 public import BusMemory
 public import BusWire
+import CBusABI
 
 /// Whose log it is and how large: written once, copied and checked once by every reader.
 public struct LogIdentity: Equatable, Sendable {
@@ -16,6 +16,9 @@ public struct LogIdentity: Equatable, Sendable {
   public var shape: LogShape
   /// Offset of the hot lines in the segment.
   public var hotOffset: UInt32
+
+  /// Longest name of a channel in bytes.
+  static let channelBytesMax = 127
 
   /// The identity of a log about to be made; the hot lines are staggered by the counter.
   public init(
@@ -43,14 +46,16 @@ public struct LogIdentity: Equatable, Sendable {
     guard let shape = LogShape(capacity: raw.capacity, topicsBytes: raw.topics_bytes) else {
       throw .layout(field: "capacity", value: raw.capacity)
     }
-    guard raw.segment_bytes == shape.segmentBytes, UInt64(raw.ring_offset) == shape.ringOffset
+    // Against the file too: a ring that is larger than its memory would be read beyond its end.
+    guard raw.segment_bytes == shape.segmentBytes, segment.fileBytes == shape.segmentBytes,
+      UInt64(raw.ring_offset) == shape.ringOffset
     else { throw .layout(field: "segment size", value: raw.segment_bytes) }
     let hot = raw.hot_offset
     let lastHot = UInt32(BUS_LOG_HOT_FIRST + (BUS_LOG_HOT_PLACES - 1) * BUS_LOG_HOT_STEP)
     guard hot >= UInt32(BUS_LOG_HOT_FIRST), hot <= lastHot, hot % 128 == 0 else {
       throw .layout(field: "hot offset", value: UInt64(hot))
     }
-    guard raw.channel_length > 0, raw.channel_length <= 127 else {
+    guard raw.channel_length > 0, Int(raw.channel_length) <= Self.channelBytesMax else {
       throw .layout(field: "channel length", value: UInt64(raw.channel_length))
     }
     let channel = unsafe withUnsafeBytes(of: raw.channel) { bytes in

@@ -37,7 +37,7 @@ extension LogReader {
       taken &+= 1
       let gap = gapPending
       gapPending = 0
-      try lend(words, gap: gap, body)
+      try lend(words, sequence: sequence &- 1, gap: gap, body)
     }
     return taken
   }
@@ -57,13 +57,13 @@ extension LogReader {
 
   @inlinable
   func lend<Failure: Error>(
-    _ words: HeaderWords, gap: UInt64, _ body: (borrowing Record) throws(Failure) -> Void
+    _ words: HeaderWords, sequence: UInt64, gap: UInt64,
+    _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
     try unsafe withUnsafePointer(to: words) { header throws(Failure) in
       try body(
         unsafe Record(
-          header: header, body: UnsafeRawPointer(scratch), sequence: sequence &- 1,
-          gapBefore: gap))
+          header: header, body: UnsafeRawPointer(scratch), sequence: sequence, gapBefore: gap))
     }
   }
 
@@ -72,13 +72,11 @@ extension LogReader {
   mutating func overrun(_ commit: UInt64) -> Bool {
     // A commit that goes backwards or leaves the grid is no overrun but a broken publisher.
     guard commit &- position < UInt64.max / 2, commit & 63 == 0 else {
-      state = .corrupt
-      knownCommit = position
+      stop(.corrupt)
       return false
     }
     guard mode != .lossless else {
-      state = .evicted
-      knownCommit = position
+      stop(.evicted)
       return false
     }
     return resync()
@@ -88,20 +86,24 @@ extension LogReader {
   @usableFromInline @inline(never)
   mutating func resync() -> Bool {
     for _ in 0..<8 {
-      let commit = commitWord.loadAcquire()
+      let commit = min(commitWord.loadAcquire(), final)
       let reserved = reserveWord.loadAcquire()
       guard let start = oldestStart(reserved: reserved, commit: commit) else { continue }
       guard reserveWord.loadAcquireAfterLoads() <= start.position &+ capacity else { continue }
-      guard start.position > position, start.sequence >= sequence else { continue }
-      gaps += start.sequence - sequence
-      gapPending += start.sequence - sequence
+      guard start.position > position else { continue }
+      // No publisher fits more messages than lines into what was overwritten.
+      let lost = start.sequence &- sequence
+      guard lost <= (start.position - position) / 64 else { continue }
+      gaps &+= lost
+      gapPending &+= lost
       position = start.position
       sequence = start.sequence
       knownCommit = commit
       return position != knownCommit
     }
     // The writer is a whole ring ahead each time we look: nothing is intact now, try at the next
-    // poll. What is lost until then is counted then.
+    // poll. What is lost until then is counted then. At a known end nothing would come later.
+    if final != .max { stop(.corrupt) }
     knownCommit = position
     return false
   }
@@ -125,69 +127,4 @@ extension LogReader {
     }
     return best
   }
-
-  /// Hands over the newest message of each topic among all that are committed, oldest first.
-  @inlinable
-  mutating func pollLatest<Failure: Error>(
-    _ body: (borrowing Record) throws(Failure) -> Void
-  ) throws(Failure) -> Int {
-    let newest = scanNewest()
-    var taken = 0
-    defer { count(taken) }
-    for place in newest {
-      let offset = (place.position &- basePosition) & mask
-      let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      let words = unsafe HeaderWords(racing: at)
-      guard words.isValid, size(of: words) <= capacity &- offset else { continue }
-      unsafe copyRecord(at, words)
-      atomicMemoryFence(ordering: .acquiring)
-      // Overwritten since the scan: a newer message of the topic exists and comes next time.
-      guard reserveWord.loadRelaxed() <= place.position &+ capacity else {
-        supersede(1)
-        continue
-      }
-      taken &+= 1
-      let gap = gapPending
-      gapPending = 0
-      try lend(words, gap: gap, body)
-    }
-    return taken
-  }
-
-  @usableFromInline
-  mutating func supersede(_ count: UInt64) { superseded += count }
-
-  /// Walks the headers up to the commit and keeps the last record of each destination.
-  @usableFromInline
-  mutating func scanNewest() -> [NewestRecord] {
-    var last: [BusUUID: NewestRecord] = [:]
-    while position != knownCommit {
-      let offset = (position &- basePosition) & mask
-      let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      let words = unsafe HeaderWords(racing: at)
-      let size = size(of: words)
-      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
-        if skipControl(words, offset) { continue }
-        break
-      }
-      if reserveWord.loadAcquireAfterLoads() > position &+ capacity {
-        guard resync() else { break }
-        continue
-      }
-      let start = position
-      position &+= size
-      sequence &+= 1
-      guard isOwners(words) else { continue }
-      let to = BusUUID(word0: words.word5, word1: words.word6)
-      if last.updateValue(NewestRecord(position: start), forKey: to) != nil { superseded += 1 }
-    }
-    if storedCursor != position { storeCursor() }
-    return last.values.sorted { $0.position < $1.position }
-  }
-}
-
-/// Where the newest message of a topic starts.
-@usableFromInline
-struct NewestRecord {
-  @usableFromInline let position: UInt64
 }

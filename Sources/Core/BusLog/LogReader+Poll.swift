@@ -13,18 +13,19 @@ extension LogReader {
   public mutating func poll<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {
-    if position == knownCommit, !look() { return 0 }
+    if position == knownCommit, !look(), newest.isEmpty { return 0 }
     switch mode {
     case .lossless: return try pollInPlace(limit: limit, body)
     case .lossy: return try pollCopies(limit: limit, body)
-    case .latest: return try pollLatest(body)
+    case .latest: return try pollLatest(limit: limit, body)
     }
   }
 
   /// Looks at the publisher's commit; false when there is nothing new.
   @inlinable @inline(__always)
   mutating func look() -> Bool {
-    let commit = commitWord.loadAcquire()  // SYNC: log.commit
+    guard state == .open else { return false }
+    let commit = min(commitWord.loadAcquire(), final)  // SYNC: log.commit
     if commit == position {
       fetchNext()
       if storedCursor != position { storeCursor() }
@@ -60,17 +61,37 @@ extension LogReader {
 
   @usableFromInline
   mutating func lookAtEnd() -> Bool {
-    if position >= final, state == .open { state = .ended }
+    if position >= final { stop(.ended) }
     return false
+  }
+
+  /// Nothing more is read from this log.
+  @usableFromInline
+  mutating func stop(_ reason: ReaderState) {
+    state = reason
+    knownCommit = position
   }
 
   @inlinable @inline(__always)
   mutating func pollInPlace<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {
-    var taken = 0
     let first = position
-    defer { settle(from: first, taken: taken) }
+    var taken = 0
+    do throws(Failure) {
+      try lendInPlace(limit: limit, taken: &taken, body)
+    } catch {
+      settle(from: first, taken: taken)
+      throw error
+    }
+    settle(from: first, taken: taken)
+    return state == .evicted ? 0 : taken
+  }
+
+  @inlinable @inline(__always)
+  mutating func lendInPlace<Failure: Error>(
+    limit: Int, taken: inout Int, _ body: (borrowing Record) throws(Failure) -> Void
+  ) throws(Failure) {
     while position != knownCommit, taken < limit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
@@ -89,10 +110,9 @@ extension LogReader {
           unsafe Record(header: header, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
       }
     }
-    return state == .evicted ? 0 : taken
   }
 
-  /// After a batch: was every lent byte intact, and is it time to show the cursor?
+  /// After a batch: checks that every lent byte was intact, and shows the cursor when it is time.
   @inlinable @inline(__always)
   mutating func settle(from first: UInt64, taken: Int) {
     count(taken)
@@ -112,16 +132,19 @@ extension LogReader {
   mutating func checkWindow(from first: UInt64) {
     let most = UInt64(BUS_HOT_DEPARTED_ENTRIES)
     let now = departedWord.loadAcquire()  // SYNC: log.departed
-    var mine = false
-    for number in max(departed, now > most ? now - most : 0)..<max(now, departed) {
-      let at = unsafe departedList + Int(number % most) * 8
-      let name = unsafe WatchedWord64(at: at).loadRelaxed()
-      mine = mine || name == attachment
+    var mine = reserveWord.loadAcquire() > first &+ capacity
+    // Below what the join said, the publisher has not yet noted departures older than this reader.
+    if now > departed {
+      for number in max(departed, now > most ? now - most : 0)..<now {
+        let at = unsafe departedList + Int(number % most) * 8
+        let name = unsafe WatchedWord64(at: at).loadRelaxed()
+        mine = mine || name == attachment
+      }
+      // Too many at once to have all their names: from now on every batch looks at `reserve`.
+      if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
+      departed = now
     }
-    // Too many at once to have all their names: from now on every batch looks at `reserve`.
-    if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
-    departed = now
-    if mine || reserveWord.loadAcquire() > first &+ capacity { state = .evicted }
+    if mine { stop(.evicted) }
   }
 
   @inlinable @inline(__always)
@@ -137,7 +160,9 @@ extension LogReader {
     return false
   }
 
-  /// Handles a record of the log itself, and everything that is no record. False: stop polling.
+  /// Handles a record of the log itself, and everything that is no record.
+  ///
+  /// False: stop polling.
   @usableFromInline @inline(never)
   mutating func skipControl(_ words: HeaderWords, _ offset: UInt64) -> Bool {
     if mode != .lossless, reserveWord.loadAcquireAfterLoads() > position &+ capacity {
@@ -154,18 +179,18 @@ extension LogReader {
         return true
       case BUS_RECORD_ROTATED:
         position &+= 64
-        state = .rotated
+        stop(.rotated)
         return false
       case BUS_RECORD_CLOSED:
         position &+= 64
-        state = .ended
+        stop(.ended)
         storeCursor()
         return false
       default: break
       }
     }
     let overwritten = reserveWord.loadAcquireAfterLoads() > position &+ capacity
-    state = overwritten ? .evicted : .corrupt
+    stop(overwritten ? .evicted : .corrupt)
     return false
   }
 }

@@ -70,7 +70,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var forgedCount: UInt64 = 0
   /// In the mode ``ReadMode/latest``: messages that a newer one of their topic replaced.
   public internal(set) var superseded: UInt64 = 0
-  var final = UInt64.max
+  /// Nothing from here on is read: the stream's end in the current log, once it is known.
+  @usableFromInline var final = UInt64.max
+  private var announcedFinal: UInt64?
+  @usableFromInline var newest = NewestRecords()
   let slot: CursorSlot?
   @usableFromInline var scratch: UnsafeMutableRawPointer
   var scratchBytes = 4096
@@ -91,10 +94,14 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard start.generation == identity.generation else {
       throw .layout(field: "generation", value: UInt64(identity.generation))
     }
-    guard start.position >= basePosition, start.position % 64 == 0 else {
+    // Off the grid of records, a header at the ring's end would be read beyond the mapping.
+    guard start.position >= basePosition, start.position % 64 == 0, basePosition % 64 == 0 else {
       throw .layout(field: "base position", value: basePosition)
     }
     unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
+    guard UInt64(segment.bytes) == identity.shape.segmentBytes else {
+      throw .layout(field: "mapping", value: UInt64(segment.bytes))
+    }
     self.segment = segment
     self.identity = identity
     self.mode = mode
@@ -132,8 +139,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
 
   /// True when a poll would find something to do.
   public var hasNews: Bool {
+    if !newest.isEmpty { return true }
     guard state == .open else { return state == .rotated }
-    if commitWord.loadAcquire() != position || position >= final { return true }
+    if position >= final { return true }
+    if commitWord.loadAcquire() != position { return true }
     fetchNext()
     return false
   }
@@ -143,12 +152,25 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     unsafe (commitWord.address, UInt32(truncatingIfNeeded: position))
   }
 
-  /// The stream ends at this position: its publisher is gone. `UInt64.max` = at what is committed.
+  /// The stream ends at this position: its publisher is gone.
+  ///
+  /// `UInt64.max` = at what is committed. What the publisher writes from now on is not read, even
+  /// if it should still run. When the stream goes on in another log, the end is that log's.
   public mutating func end(at finalPosition: UInt64) {
-    final = min(finalPosition, commitWord.loadAcquire())
+    announcedFinal = finalPosition
+    settleFinal()
   }
 
-  /// Goes on in the log of the next generation. Throws when it is not the continuation.
+  /// Takes the announced end where it lies in this log; else the log's own commit as it is now.
+  private mutating func settleFinal() {
+    guard let announced = announcedFinal else { return }
+    let commit = commitWord.loadAcquire()
+    final = announced >= position && announced < commit ? announced : commit
+  }
+
+  /// Goes on in the log of the next generation.
+  ///
+  /// Throws when it is not the continuation.
   public mutating func move(to next: PeerSegment) throws(MemoryError) {
     let fresh = try LogIdentity(reading: next)
     guard state == .rotated, fresh.agent == identity.agent, fresh.channel == identity.channel,
@@ -157,6 +179,11 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     let base = unsafe next.base
     let start = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()
     guard start == position else { throw .layout(field: "base position", value: start) }
+    guard UInt64(next.bytes) == fresh.shape.segmentBytes else {
+      throw .layout(field: "mapping", value: UInt64(next.bytes))
+    }
+    // What a poll left behind lies in the log that is unmapped now.
+    lose(newest.removeAll())
     let hot = unsafe base + Int(fresh.hotOffset)
     unsafe ring = base + Int(fresh.shape.ringOffset)
     mask = fresh.shape.capacity - 1
@@ -172,6 +199,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     identity = fresh
     segment = next
     state = .open
+    settleFinal()
     // Whether or not the publisher's flag in the old log says that it sleeps: it may sleep on the
     // new one by now.
     storeCursor(waking: true)

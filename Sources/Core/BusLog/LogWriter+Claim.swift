@@ -1,4 +1,5 @@
 import BusMemory
+import BusWire
 import CBusABI
 import CBusPlatform
 import Synchronization
@@ -9,8 +10,10 @@ import Synchronization
 extension LogWriter {
   /// The claim when the single compare of the fast path failed.
   @usableFromInline @inline(never)
-  mutating func claimSlowly(_ bytes: UInt64) -> UnsafeMutableRawPointer? {
-    guard bytes <= view.shape.recordBytesMax else { return nil }
+  mutating func claimSlowly(_ bytes: UInt64, payload: Int) -> UnsafeMutableRawPointer? {
+    // A record beyond `reserveStep` always comes here, so the fast path needs no such check.
+    guard bytes <= view.shape.recordBytesMax, payload <= WireLimit.payloadBytesMax, !isClosed
+    else { return nil }
     // A batch may not hide more than a quarter of the ring from readers that start now.
     if position &+ bytes &- committed > batchMax, position != committed { publish() }
     let offset = (position &- view.basePosition) & (view.shape.capacity &- 1)
@@ -20,7 +23,7 @@ extension LogWriter {
     if end > limit.loadRelaxed() {
       // What is appended must be visible before the publisher waits for its readers.
       if position != committed { publish() }
-      lookAtGate()
+      lookAtGate(for: end)
       if end > limit.loadRelaxed() { return nil }
     }
     unsafe pen = unsafe view.ring + Int(offset)
@@ -70,8 +73,10 @@ extension LogWriter {
   }
 
   /// Takes over the gate's limit and, when readers came or went, the list of sleepers.
-  mutating func lookAtGate() {
-    let seen = gate.look(from: gateVersion)
+  ///
+  /// `end` is where the record ends for which there is room or not.
+  mutating func lookAtGate(for end: UInt64 = .max) {
+    let seen = gate.look(from: gateVersion, for: end)
     gateVersion = seen.version
     view.note(departures: seen.departures)
     guard let list = seen.sleepers else { return }
@@ -82,7 +87,7 @@ extension LogWriter {
     sleeperSegments = list.map(\.segment)
   }
 
-  /// Wakes readers whose epoch says that they sleep, once per epoch.
+  /// Wakes readers whose epoch says that they sleep, at most twice per epoch.
   @usableFromInline @inline(never)
   mutating func wakeSleepers() {
     // The commit before the epochs: the compiler by this barrier, the processor by the one that a
@@ -101,16 +106,30 @@ extension LogWriter {
   }
 
   private func wake(_ sleeper: inout Sleeper, _ epoch: UInt32) {
-    guard sleeper.woken != epoch else { return }
+    let isOwnWord = epoch & EpochBits.onOwnWord != 0
+    guard sleeper.woken != epoch else {
+      guard sleeper.isOwed else { return }
+      let word = unsafe isOwnWord ? sleeper.epoch.address : commitWord.address
+      let woken = unsafe plat_futex_wake(word, isOwnWord ? 1 : .max)
+      sleeper.isOwed = isOwnWord && woken <= 0
+      return
+    }
     sleeper.woken = epoch
-    if epoch & EpochBits.onOwnWord == 0 {
+    // The reader may have taken this commit already before it marked its epoch: then this wake is
+    // for nothing, and the next commit owes it another. After two the reader is awake or will not
+    // sleep, because it compares the commit word with what it saw before the mark.
+    sleeper.isOwed = true
+    if !isOwnWord {
       _ = unsafe plat_futex_wake(commitWord.address, .max)
       return
     }
     // The reader waits on its own word, whose value we cannot change: between its last look and
     // its sleep a wake may hit nobody, so try again for as long as such a step usually takes.
     for _ in 0..<64 {
-      if unsafe plat_futex_wake(sleeper.epoch.address, 1) > 0 { return }
+      if unsafe plat_futex_wake(sleeper.epoch.address, 1) > 0 {
+        sleeper.isOwed = false
+        return
+      }
       if sleeper.epoch.loadRelaxed() != epoch { return }
       plat_pause()
     }

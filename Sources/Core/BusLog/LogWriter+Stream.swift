@@ -15,7 +15,8 @@ extension LogWriter {
     guard next <= Int(view.shape.topicsBytes) else { return nil }
     var to = unsafe view.base + Int(BUS_LOG_TOPICS_OFFSET) + topicsBytes
     unsafe to.storeBytes(of: UInt8(truncatingIfNeeded: length), as: UInt8.self)
-    unsafe to.storeBytes(of: UInt8(truncatingIfNeeded: length >> 8), toByteOffset: 1, as: UInt8.self)
+    unsafe to.storeBytes(
+      of: UInt8(truncatingIfNeeded: length >> 8), toByteOffset: 1, as: UInt8.self)
     unsafe to += 2
     for byte in name.utf8 {
       unsafe to.storeBytes(of: byte, as: UInt8.self)
@@ -76,8 +77,10 @@ extension LogWriter {
   /// The new log continues positions and sequences, so readers keep their cursors. The old log's
   /// mapping ends here; readers hold their own.
   public mutating func rotate(to next: consuming PreparedLog) -> PreparedLog? {
-    guard next.identity.generation == generation &+ 1,
-      next.identity.shape.topicsBytes >= view.shape.topicsBytes,
+    let (old, new) = (log.identity, next.identity)
+    guard new.generation == old.generation &+ 1, new.agent == old.agent,
+      new.incarnation == old.incarnation, new.channel == old.channel,
+      new.shape.topicsBytes >= view.shape.topicsBytes,
       unsafe claim(64) != nil
     else { return next }
     writeControl(UInt64(BUS_RECORD_ROTATED), length: 0)
@@ -93,6 +96,9 @@ extension LogWriter {
     fresh.sequence.storeRelease(sequence)
     fresh.commit.storeRelease(position)
     fresh.writeIndex(position: position, sequence: sequence)
+    // A reader that joins from now on starts in the new log: in the old one it would start behind
+    // the record that says where the stream goes on, and once `log` is replaced its memory is gone.
+    gate.use(fresh, generation: next.identity.generation)
     // Readers may enter the new log from here on.
     publish()
     wakeSleepers()
@@ -105,19 +111,22 @@ extension LogWriter {
     indexedEighth = 0
     committed = position
     batchMax = fresh.shape.capacity / 4
-    gate.use(fresh, generation: log.identity.generation)
     lookAtGate()
     return nil
   }
 
-  /// Ends the stream in order: its readers drain to here and leave. False when the window has no
-  /// room for the closing record; the stream then ends like that of a publisher that died.
+  /// Ends the stream in order: its readers drain to here and leave.
+  ///
+  /// False when the window has no room for the closing record; the stream then ends like that of a
+  /// publisher that died.
   @discardableResult
   public mutating func close() -> Bool {
     if position != committed { publish() }
     guard unsafe claim(64) != nil else { return false }
     writeControl(UInt64(BUS_RECORD_CLOSED), length: 0)
     position &+= 64
+    isClosed = true
+    clearEnd = 0
     view.last.storeRelease(1)
     publish()
     wakeSleepers()

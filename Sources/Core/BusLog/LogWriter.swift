@@ -42,11 +42,14 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   var indexedEighth: UInt64 = 0
   var topics: [String: UInt32] = [:]
   var topicsBytes = 0
+  var isClosed = false
 
   /// A reader that may sleep, and the last epoch in which it was woken.
   struct Sleeper {
     let epoch: WatchedWord32
     var woken: UInt32
+    /// The wake of this epoch may have come too early: the next commit wakes again.
+    var isOwed = false
   }
   static let sleepersMax = 1024
 
@@ -72,7 +75,11 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     gate.use(view, generation: 0)
   }
 
-  deinit { unsafe sleepers.deallocate() }
+  deinit {
+    // The gate must not look into memory that is unmapped next.
+    gate.end()
+    unsafe sleepers.deallocate()
+  }
 
   /// Where the next record will start, in bytes of the stream.
   public var nextPosition: UInt64 { position }
@@ -88,15 +95,17 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// Makes room for a record of `bytes` (see ``recordBytes(extension:payload:)``); nil when the
   /// window or the record limit does not allow it now.
   @inlinable @inline(__always)
-  mutating func claim(_ bytes: Int) -> UnsafeMutableRawPointer? {
+  mutating func claim(_ bytes: Int, payload: Int = 0) -> UnsafeMutableRawPointer? {
     // The three lines that a short message dirties are asked for at once; the stores alone would
     // fetch them one after the other.
     unsafe plat_own(UnsafeMutableRawPointer(mutating: commitWord.address))
     unsafe plat_own(pen)
     unsafe plat_own(pen + 64)
     let end = position &+ UInt64(bytes)
-    if _fastPath(end <= clearEnd && end <= limit.loadRelaxed()) { return unsafe pen }
-    return unsafe claimSlowly(UInt64(bytes))
+    if _fastPath(end <= clearEnd && end <= limit.loadRelaxed()) {  // SYNC: gate.limit
+      return unsafe pen
+    }
+    return unsafe claimSlowly(UInt64(bytes), payload: payload)
   }
 
   /// Moves past a record that was written.
@@ -168,7 +177,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @inlinable @inline(__always)
   public mutating func append(_ head: Head, stamp: UInt64, payload: RawSpan) -> Bool {
     let bytes = recordBytes(extension: 0, payload: payload.byteCount)
-    guard let to = unsafe claim(bytes) else { return false }
+    guard let to = unsafe claim(bytes, payload: payload.byteCount) else { return false }
     unsafe writeHead(head, at: to, payload: payload.byteCount, extension: 0, stamp: stamp)
     unsafe payload.withUnsafeBytes { from in
       unsafe copyPayload(to: to + 64, from: from)
@@ -184,7 +193,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     let extra = items.byteCount
     guard extra % 8 == 0, extra <= WireLimit.extensionBytesMax else { return false }
     let bytes = recordBytes(extension: extra, payload: payload.byteCount)
-    guard let to = unsafe claim(bytes) else { return false }
+    guard let to = unsafe claim(bytes, payload: payload.byteCount) else { return false }
     unsafe writeHead(head, at: to, payload: payload.byteCount, extension: extra, stamp: stamp)
     unsafe items.withUnsafeBytes { from in unsafe copyPayload(to: to + 64, from: from) }
     unsafe payload.withUnsafeBytes { from in
@@ -203,7 +212,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     _ body: (inout OutputRawSpan) throws(Failure) -> Void
   ) throws(Failure) -> Bool {
     let bytes = recordBytes(extension: 0, payload: count)
-    guard let to = unsafe claim(bytes) else { return false }
+    guard let to = unsafe claim(bytes, payload: count) else { return false }
     var out = unsafe OutputRawSpan(
       buffer: UnsafeMutableRawBufferPointer(start: to + 64, count: count), initializedCount: 0)
     try body(&out)

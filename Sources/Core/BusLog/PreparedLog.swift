@@ -1,6 +1,6 @@
-import CBusABI
 public import BusMemory
 import BusWire
+import CBusABI
 
 /// A log made and sealed, not yet in use: what a service thread hands to the router and then to
 /// the publisher, which alone writes it from then on.
@@ -10,8 +10,14 @@ public struct PreparedLog: ~Copyable, Sendable {
   public let identity: LogIdentity
   let segment: OwnedSegment
 
-  /// Creates, fills and seals the memory. Throws when the kernel refuses it.
+  /// Creates, fills and seals the memory.
+  ///
+  /// Throws when the kernel refuses it, and when the channel's name is empty or too long.
   public init(_ identity: LogIdentity, hugePages: Bool = false) throws(MemoryError) {
+    let named = identity.channel.utf8.count
+    guard named > 0, named <= LogIdentity.channelBytesMax else {
+      throw .layout(field: "channel length", value: UInt64(named))
+    }
     let bytes = Int(identity.shape.segmentBytes)
     let name = "bcs:\(identity.channel)"
     let segment = try OwnedSegment(name: name, bytes: bytes, hugePages: hugePages)
@@ -117,7 +123,9 @@ struct OwnLogView: @unchecked Sendable {
     for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {
       let at = unsafe base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
       let entry = unsafe (OwnedWord64(at: at).loadRelaxed(), OwnedWord64(at: at + 8).loadRelaxed())
-      guard entry.0 >= basePosition, entry.0 <= position, !found || entry.0 > best.position else { continue }
+      guard entry.0 >= basePosition, entry.0 <= position, !found || entry.0 > best.position else {
+        continue
+      }
       guard slot == Int((entry.0 - basePosition) / shape.eighth) % Int(BUS_LOG_INDEX_ENTRIES)
       else { continue }
       best = entry

@@ -57,7 +57,8 @@ public struct ReaderEpoch: Sendable {
   ///
   /// `ownWord`: the logs are too many to be watched, publishers wake this word instead.
   public func announce(ownWord: Bool) -> UInt32 {
-    word.set(ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep)
+    let bits = ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep
+    return word.set(bits)  // SYNC: reader.epoch
   }
 
   /// Makes every publisher's earlier commits visible here, or its later look see the mark.
@@ -71,6 +72,8 @@ public struct ReaderEpoch: Sendable {
   }
 
   /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
+  ///
+  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most.
   public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
     if marked & EpochBits.onOwnWord == 0 {
       let mine = unsafe plat_watch_t(word: word.address, expected: marked)

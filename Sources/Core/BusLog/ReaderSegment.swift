@@ -57,7 +57,9 @@ public final class ReaderSegment: @unchecked Sendable {
     var epochs: [Int]
   }
 
-  /// Makes and seals a segment. Throws when the kernel refuses the memory.
+  /// Makes and seals a segment.
+  ///
+  /// Throws when the kernel refuses the memory.
   public init(agent: BusUUID, incarnation: UInt64) throws(MemoryError) {
     let bytes = Int(BUS_READER_SEGMENT_BYTES)
     let segment = try OwnedSegment(name: "bcs:reader", bytes: bytes)

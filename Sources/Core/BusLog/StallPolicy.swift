@@ -6,7 +6,9 @@ public struct StallPolicy: Equatable, Sendable {
   /// A policy; the default is 5 s.
   public init(stallNs: UInt64 = 5_000_000_000) { self.stallNs = stallNs }
 
-  /// Longest blocked time in which a reader must consume an eighth of the ring. A reader that
+  /// Longest blocked time in which a reader must consume an eighth of the ring.
+  ///
+  /// A reader that
   /// moves one record at a time just before each stall ends is evicted by this one.
   var crawlNs: UInt64 { stallNs &* 12 }
 }
@@ -22,11 +24,15 @@ struct StallClock {
   /// The publisher found room: time passes without counting until it is blocked again.
   mutating func pause() { lastNs = 0 }
 
-  /// The publisher is blocked by this reader now. Returns why it is to be evicted, or nil.
+  /// The publisher is blocked by this reader now.
+  ///
+  /// Returns why it is to be evicted, or nil.
   mutating func blocked(
     cursor now: UInt64, nowNs: UInt64, eighth: UInt64, policy: StallPolicy
   ) -> String? {
-    let passed = lastNs == 0 || nowNs < lastNs ? 0 : nowNs - lastNs
+    // A publisher that only tries now and then was not blocked all the time in between.
+    let most = max(policy.stallNs / 4, 1)
+    let passed = lastNs == 0 || nowNs < lastNs ? 0 : min(nowNs - lastNs, most)
     lastNs = nowNs
     idleNs = now == cursor ? idleNs + passed : 0
     cursor = now

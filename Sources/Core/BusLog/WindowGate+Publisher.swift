@@ -40,10 +40,14 @@ extension WindowGate {
   }
 
   /// Reads the cursors again, opens the limit, and returns it.
-  func look(from version: UInt64) -> GateView {
+  ///
+  /// `end`: what the publisher wants to write up to. The clocks of readers that still hold it back
+  /// go on, even if it looks many times before it waits.
+  func look(from version: UInt64, for end: UInt64) -> GateView {
     state.withLock { state in
       guard let log = state.log else { return GateView(limit: 0, version: version) }
       let commit = log.commit.loadRelaxed()
+      let (capacity, base) = (log.shape.capacity, log.basePosition)
       var lowest = UInt64.max
       state.removeReaders { reader in
         guard reader.lossless, let link = reader.link else { return false }
@@ -51,14 +55,13 @@ extension WindowGate {
       }
       for at in state.readers.indices where state.readers[at].lossless {
         state.readers[at].accept(commit: commit)
-        lowest = min(lowest, state.readers[at].cursor)
+        let cursor = state.readers[at].cursor
+        lowest = min(lowest, cursor)
+        if max(cursor, base) + capacity >= end { state.readers[at].stall.pause() }
       }
-      let capacity = log.shape.capacity
-      let base = log.basePosition
       // A reader still in the log before this one holds nothing of this ring.
       let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
       limit.storeRelaxed(open)
-      for at in state.readers.indices { state.readers[at].stall.pause() }
       var view = GateView(limit: open, version: state.version)
       swap(&view.departures, &state.departures)
       if state.version != version { view.sleepers = state.sleepers }

@@ -67,6 +67,7 @@ public final class WindowGate: @unchecked Sendable {
   struct Reader {
     let attachment: UInt64
     let lossless: Bool
+    let start: Start
     var cursor: UInt64
     var link: Link?
     var stall = StallClock()
@@ -102,14 +103,18 @@ public final class WindowGate: @unchecked Sendable {
   public func expect(_ attachments: [UInt64]) {
     state.withLock { state in
       for attachment in attachments where !state.knows(attachment) {
-        state.readers.append(Reader(attachment: attachment, lossless: true, cursor: 0))
+        let start = Start(generation: 0, position: 0, sequence: 0)
+        state.readers.append(
+          Reader(attachment: attachment, lossless: true, start: start, cursor: 0))
       }
       state.version += 1
       limit.storeRelaxed(0)
     }
   }
 
-  /// Takes a reader in and says where it begins. Called by the service thread.
+  /// Takes a reader in and says where it begins.
+  ///
+  /// Called by the service thread.
   ///
   /// `barrier` is a full barrier on every thread of this process.
   public func join(
@@ -122,15 +127,17 @@ public final class WindowGate: @unchecked Sendable {
       barrier()
       if let at = state.readers.firstIndex(where: { $0.attachment == attachment }) {
         state.readers[at].link = link
-        let position = state.readers[at].cursor
-        return Start(generation: 0, position: position, sequence: 0, departed: state.departed)
+        // The first answer holds, however often the question comes.
+        return state.readers[at].start
       }
       let commit = log.commit.loadRelaxed()
-      state.readers.append(
-        Reader(attachment: attachment, lossless: lossless, cursor: commit, link: link))
-      return Start(
+      let start = Start(
         generation: state.generation, position: commit, sequence: log.sequence(at: commit),
         departed: state.departed)
+      state.readers.append(
+        Reader(
+          attachment: attachment, lossless: lossless, start: start, cursor: commit, link: link))
+      return start
     }
   }
 

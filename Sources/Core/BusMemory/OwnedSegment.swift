@@ -21,7 +21,9 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
   ///
   /// `hugePages` asks for huge pages and falls back to normal ones.
   public init(name: String, bytes: Int, hugePages: Bool = false) throws(MemoryError) {
-    guard bytes > 0, bytes % 4096 == 0 else { throw .layout(field: "size", value: UInt64(bytes)) }
+    guard bytes > 0, bytes % 4096 == 0 else {
+      throw .layout(field: "size", value: UInt64(clamping: bytes))
+    }
     var descriptor: Int32 = hugePages ? unsafe plat_memfd_huge(name) : -1
     if descriptor >= 0, plat_allocate(descriptor, UInt64(bytes)) < 0 {
       close(descriptor)

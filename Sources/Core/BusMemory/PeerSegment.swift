@@ -11,8 +11,10 @@ public final class PeerSegment: @unchecked Sendable {
 
   /// Start of the mapping, page-aligned.
   public let base: UnsafeRawPointer
-  /// Size in bytes, checked against the file.
+  /// Bytes that are mapped here.
   public let bytes: Int
+  /// Size of the memory file in bytes, as announced and checked.
+  public let fileBytes: UInt64
 
   /// Takes a descriptor (closed in every case) and maps it, all of it or the first `mapping` bytes.
   ///
@@ -26,7 +28,9 @@ public final class PeerSegment: @unchecked Sendable {
     guard let whole = Int(exactly: announced), whole >= 4096 else {
       throw .wrongSize(announced: announced, found: announced)
     }
+    fileBytes = announced
     bytes = min(mapping ?? whole, whole)
+    guard bytes > 0 else { throw .layout(field: "mapping", value: 0) }
     let flags = MAP_SHARED | (populate ? MAP_POPULATE : 0)
     let mapped = unsafe mmap(nil, bytes, PROT_READ, flags, descriptor, 0)
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {

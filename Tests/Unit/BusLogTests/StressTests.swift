@@ -1,0 +1,245 @@
+import BusLog
+import BusMemory
+import BusTestSupport
+import BusWire
+import CBusPlatform
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+/// Runs bodies in threads of their own and waits for all of them.
+final class Threads: @unchecked Sendable {
+  // @unchecked Sendable: the group is the only state.
+  private let group = DispatchGroup()
+
+  func start(_ body: @escaping @Sendable () throws -> Void) {
+    let group = group
+    group.enter()
+    Thread.detachNewThread {
+      do { try body() } catch { Issue.record("a thread ended with \(error)") }
+      group.leave()
+    }
+  }
+
+  func wait() { group.wait() }
+}
+
+/// What reader threads count, and what the writer tells them.
+private final class Board: Sendable {
+  let sent = Atomic<UInt64>(0)
+  let isOver = Atomic<Bool>(false)
+  let taken = Atomic<UInt64>(0)
+  let lost = Atomic<UInt64>(0)
+  let sleeps = Atomic<UInt64>(0)
+  let faults = Mutex<[String]>([])
+
+  func report(_ fault: String) { faults.withLock { if $0.count < 5 { $0.append(fault) } } }
+}
+
+private func size(_ number: UInt64) -> Int {
+  Int(truncatingIfNeeded: (number &* 0x9E37_79B9_7F4A_7C15) >> 40) % 700
+}
+
+@Suite("Threads on one log", .serialized)
+struct StressTests {
+  private static let share = Int(ProcessInfo.processInfo.environment["BCS_STRESS_SHARE"] ?? "") ?? 1
+
+  /// Follows a log until the writer says that it is over and everything was read.
+  private static func follow(_ made: consuming LogReader, _ board: Board) {
+    let reader = Subject(made)
+    let mode = reader.reader.mode
+    var next = UInt64(0)
+    var taken: UInt64 = 0
+    while true {
+      let isOver = board.isOver.load(ordering: .acquiring)
+      let count = reader.poll(limit: 64) { record in
+        let number = record.sequence
+        let fault = Message.contentFault(record, number: number, count: size(number))
+        if let fault { board.report("\(mode): \(fault)") }
+        if number != next &+ record.gapBefore { board.report("\(number) after \(next)") }
+        next = number &+ 1
+        taken += 1
+      }
+      if reader.state != .open { break }
+      if count == 0 {
+        if isOver { break }
+        sched_yield()
+      }
+    }
+    if reader.state != .ended { board.report("\(mode) ends as \(reader.state)") }
+    board.taken.wrappingAdd(taken, ordering: .relaxed)
+    board.lost.wrappingAdd(reader.gaps, ordering: .relaxed)
+  }
+
+  private func stress(_ modes: [ReadMode], messages: UInt64, sharedMapping: Bool) throws -> Board {
+    let board = Board()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let threads = Threads()
+    for (index, mode) in modes.enumerated() {
+      let (start, slot) = try stage.join(UInt64(index + 1), lossless: mode == .lossless)
+      let peer = sharedMapping ? stage.logs[0] : try stage.mapping(0)
+      threads.start {
+        Self.follow(try LogReader(peer, mode: mode, start: start, slot: slot), board)
+      }
+    }
+    let isWaiting = modes.contains(.lossless)
+    Watchdog.bounding("threads on one log: \(modes)", seconds: 240) {
+      var number: UInt64 = 0
+      while number < messages {
+        if pen.send(number, count: size(number)) {
+          number += 1
+          // Without a window, room for the others on few processors.
+          if !isWaiting, number % 512 == 0 { sched_yield() }
+        } else {
+          pen.writer.waitForRoom(recordBytes: 768, timeoutNs: 20_000_000)
+        }
+      }
+      while !pen.writer.close() {
+        pen.writer.waitForRoom(recordBytes: 64, timeoutNs: 20_000_000)
+      }
+      board.isOver.store(true, ordering: .releasing)
+      threads.wait()
+    }
+    #expect(board.faults.withLock { $0 } == [])
+    return board
+  }
+
+  @Test(
+    "lossless readers with a tiny window get every message, whole and in order",
+    arguments: [true, false])
+  func lossless(sharedMapping: Bool) throws {
+    let messages = UInt64(200_000 / Self.share)
+    let board = try stress(
+      [.lossless, .lossless], messages: messages, sharedMapping: sharedMapping)
+    #expect(board.taken.load(ordering: .relaxed) == 2 * messages)
+  }
+
+  @Test("lossy readers that are overrun get whole messages and exact gaps")
+  func lossy() throws {
+    let messages = UInt64(400_000 / Self.share)
+    let board = try stress([.lossy, .lossy], messages: messages, sharedMapping: false)
+    let (taken, lost) = (
+      board.taken.load(ordering: .relaxed), board.lost.load(ordering: .relaxed)
+    )
+    print("lossy threads: \(taken) taken, \(lost) lost of 2 × \(messages)")
+    #expect(taken + lost == 2 * messages)
+    #expect(taken > 0 && lost > 0)
+  }
+
+  @Test("a reader that sleeps after each message never misses a wake", arguments: [false, true])
+  func sleeping(ownWord: Bool) throws {
+    _ = plat_barrier_register()
+    let board = Board()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let epoch = try #require(stage.segment.takeEpoch())
+    let (start, slot) = try stage.join(1, lossless: true, epoch: epoch.index)
+    let threads = Threads()
+    let peer = stage.logs[0]
+    // On its own word a reader may miss one wake, which bounded sleeps are for; on the commit word
+    // it may not, so there the sleep is longer than the watchdog.
+    let timeoutNs: UInt64 = ownWord ? 20_000_000 : 3_600_000_000_000
+    threads.start {
+      let reader = Subject(
+        try LogReader(peer, mode: .lossless, start: start, slot: slot))
+      var watches = WatchList()
+      while reader.state == .open {
+        let taken = reader.poll(limit: 8) { record in
+          if record.header.word2 != record.sequence { board.report("mixed up") }
+        }
+        board.taken.wrappingAdd(UInt64(taken), ordering: .releasing)
+        if taken > 0 { continue }
+        let marked = epoch.announce(ownWord: ownWord)
+        ReaderEpoch.barrier()
+        if !reader.reader.hasNews {
+          watches.removeAll()
+          watches.add(reader.reader)
+          epoch.sleep(marked: marked, watches: watches, timeoutNs: timeoutNs)
+          board.sleeps.wrappingAdd(1, ordering: .relaxed)
+        }
+        epoch.awake()
+      }
+    }
+    let messages = UInt64(20_000 / Self.share)
+    Watchdog.bounding("a sleeping reader, own word \(ownWord)", seconds: 120) {
+      for number in 0..<messages {
+        while !pen.send(number, count: 8) {
+          pen.writer.waitForRoom(recordBytes: 128, timeoutNs: 1_000_000)
+        }
+        // Now and then two in a row, else the reader has time to fall asleep.
+        if number % 7 == 0 { continue }
+        while board.taken.load(ordering: .acquiring) <= number { sched_yield() }
+      }
+      while !pen.writer.close() { pen.writer.waitForRoom(recordBytes: 64, timeoutNs: 1_000_000) }
+      threads.wait()
+    }
+    print("sleeping reader: \(board.sleeps.load(ordering: .relaxed)) sleeps, \(messages) messages")
+    #expect(board.taken.load(ordering: .relaxed) == messages)
+    #expect(board.sleeps.load(ordering: .relaxed) > messages / 10)
+    #expect(board.faults.withLock { $0 } == [])
+  }
+
+  @Test("a wake for a message that was taken before the mark does not use up the next one")
+  func earlyWake() throws {
+    _ = plat_barrier_register()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let epoch = try #require(stage.segment.takeEpoch())
+    let (start, slot) = try stage.join(1, lossless: true, epoch: epoch.index)
+    let reader = Subject(try LogReader(stage.logs[0], mode: .lossless, start: start, slot: slot))
+    Watchdog.bounding("a second wake in one epoch", seconds: 60) {
+      for number in 0..<UInt64(20) {
+        #expect(pen.send(number, count: 8))
+        #expect(reader.drain() == [number])
+        let marked = epoch.announce(ownWord: false)
+        // The publisher was between its commit and its look at the epochs all the time.
+        pen.writer.publish()
+        var watches = WatchList()
+        watches.add(reader.reader)
+        nonisolated(unsafe) let list = watches
+        let threads = Threads()
+        threads.start {
+          unsafe epoch.sleep(marked: marked, watches: list, timeoutNs: 3_600_000_000_000)
+        }
+        usleep(20_000)
+        #expect(pen.send(100 + number, count: 8))
+        threads.wait()
+        epoch.awake()
+        #expect(reader.drain() == [100 + number])
+      }
+    }
+  }
+
+  @Test("the checks find a writer that shows a message before it is whole")
+  func control() throws {
+    let identity = try Stage.identity(capacity: 16384)
+    let log = try ForgedLog(identity: identity)
+    let board = Board()
+    let threads = Threads()
+    let peer = try log.peer()
+    let start = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    threads.start {
+      Self.follow(try LogReader(peer, mode: .lossless, start: start, slot: nil), board)
+    }
+    Watchdog.bounding("a writer that commits first", seconds: 60) {
+      var number: UInt64 = 0
+      let ring = Int(identity.shape.ringOffset)
+      let count = 64
+      while number < 200_000, board.faults.withLock({ $0.isEmpty }) {
+        let at = ring + Int(number * 128 % 16384)
+        log.store((number + 1) * 128, at: log.hot + ForgedLog.commit)
+        sched_yield()
+        let head = MessageHeader(
+          type: .event, length: UInt32(count), timestamp: number, source: Stage.agent,
+          destination: .zero)
+        for word in 0..<8 { log.store(head.words.word(word), at: at + word * 8) }
+        number += 1
+      }
+      board.isOver.store(true, ordering: .releasing)
+      threads.wait()
+    }
+    #expect(!board.faults.withLock { $0.isEmpty })
+  }
+}
