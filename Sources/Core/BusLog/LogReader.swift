@@ -98,10 +98,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard start.position >= basePosition, start.position % 64 == 0, basePosition % 64 == 0 else {
       throw .layout(field: "base position", value: basePosition)
     }
-    unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     guard UInt64(segment.bytes) == identity.shape.segmentBytes else {
       throw .layout(field: "mapping", value: UInt64(segment.bytes))
     }
+    unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     self.segment = segment
     self.identity = identity
     self.mode = mode
