@@ -198,7 +198,7 @@ struct StressTests {
         pen.writer.publish()
         var watches = WatchList()
         watches.add(reader.reader)
-        nonisolated(unsafe) let list = watches
+        let list = watches
         let threads = Threads()
         threads.start {
           unsafe epoch.sleep(marked: marked, watches: list, timeoutNs: 3_600_000_000_000)
