@@ -201,7 +201,7 @@ struct StressTests {
         let list = watches
         let threads = Threads()
         threads.start {
-          unsafe epoch.sleep(marked: marked, watches: list, timeoutNs: 3_600_000_000_000)
+          epoch.sleep(marked: marked, watches: list, timeoutNs: 3_600_000_000_000)
         }
         usleep(20_000)
         #expect(pen.send(100 + number, count: 8))
