@@ -132,16 +132,19 @@ extension LogReader {
   mutating func checkWindow(from first: UInt64) {
     let most = UInt64(BUS_HOT_DEPARTED_ENTRIES)
     let now = departedWord.loadAcquire()  // SYNC: log.departed
-    var mine = false
-    for number in max(departed, now > most ? now - most : 0)..<max(now, departed) {
-      let at = unsafe departedList + Int(number % most) * 8
-      let name = unsafe WatchedWord64(at: at).loadRelaxed()
-      mine = mine || name == attachment
+    var mine = reserveWord.loadAcquire() > first &+ capacity
+    // Below what the join said, the publisher has not yet noted departures older than this reader.
+    if now > departed {
+      for number in max(departed, now > most ? now - most : 0)..<now {
+        let at = unsafe departedList + Int(number % most) * 8
+        let name = unsafe WatchedWord64(at: at).loadRelaxed()
+        mine = mine || name == attachment
+      }
+      // Too many at once to have all their names: from now on every batch looks at `reserve`.
+      if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
+      departed = now
     }
-    // Too many at once to have all their names: from now on every batch looks at `reserve`.
-    if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
-    departed = now
-    if mine || reserveWord.loadAcquire() > first &+ capacity { stop(.evicted) }
+    if mine { stop(.evicted) }
   }
 
   @inlinable @inline(__always)

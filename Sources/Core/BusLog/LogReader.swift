@@ -141,7 +141,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   public var hasNews: Bool {
     if !newest.isEmpty { return true }
     guard state == .open else { return state == .rotated }
-    if commitWord.loadAcquire() != position || position >= final { return true }
+    if position >= final { return true }
+    if commitWord.loadAcquire() != position { return true }
     fetchNext()
     return false
   }

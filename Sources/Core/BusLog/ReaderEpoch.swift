@@ -73,8 +73,7 @@ public struct ReaderEpoch: Sendable {
 
   /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
   ///
-  /// Call ``awake()`` after each return that was no timeout: a publisher wakes one epoch twice at
-  /// most, and the first time may be for a message that was taken before the mark.
+  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most.
   public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
     if marked & EpochBits.onOwnWord == 0 {
       let mine = unsafe plat_watch_t(word: word.address, expected: marked)
