@@ -46,8 +46,9 @@ extension Publisher {
     writer.publish()
   }
 
-  /// Appends a message of a batch: readers see it at the next ``flush()``, and batches carry one
-  /// timestamp. Waits for readers up to `timeout`.
+  /// Appends a message of a batch, which readers see at the next ``flush()``.
+  ///
+  /// A batch carries one timestamp. Waits for readers up to `timeout`.
   @inlinable
   public mutating func append(
     _ topic: TopicHandle, _ payload: RawSpan, timeout: Duration = .seconds(5)

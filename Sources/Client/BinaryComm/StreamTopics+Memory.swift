@@ -27,7 +27,8 @@ final class StreamTopics: @unchecked Sendable {
     channel = try? Topic(source.channel)
     let whole = try? TopicPattern("\(source.channel).>")
     let alone = try? TopicPattern(source.channel)
-    wantsAll = (whole.map { pattern.covers($0) } ?? false)
+    wantsAll =
+      (whole.map { pattern.covers($0) } ?? false)
       && (alone.map { pattern.covers($0) } ?? false)
   }
 

@@ -124,7 +124,7 @@ extension LogReader {
   @inlinable @inline(__always)
   mutating func count(_ taken: Int) { receivedCount &+= UInt64(truncatingIfNeeded: taken) }
 
-  /// Someone left the publisher's window; was it this reader?
+  /// Finds out whether it was this reader who left the publisher's window.
   ///
   /// Once it is out it is evicted, whether or not the publisher has written into its window yet:
   /// later no sign would come.
