@@ -26,6 +26,7 @@ extension Publisher {
   public mutating func publish(
     _ topic: TopicHandle, _ payload: RawSpan, timeout: Duration = .seconds(5)
   ) throws(BusError) {
+    writer.prepare()
     if _slowPath(!append(topic, payload, stamp: clock.unixNs())) {
       try appendWaiting(topic, payload, timeout)
     }
@@ -40,6 +41,7 @@ extension Publisher {
     _ topic: TopicHandle, count: Int, timeout: Duration = .seconds(5),
     _ body: (inout OutputRawSpan) -> Void
   ) throws(BusError) {
+    writer.prepare()
     if _slowPath(!append(topic, count: count, stamp: clock.unixNs(), body)) {
       try appendWaiting(topic, count: count, timeout, body)
     }
