@@ -105,10 +105,9 @@ extension LogReader {
       sequence &+= 1
       guard isOwners(words) else { continue }
       taken &+= 1
-      try unsafe withUnsafePointer(to: words) { header throws(Failure) in
-        try body(
-          unsafe Record(header: header, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
-      }
+      unsafe lent.initialize(to: words)
+      try body(
+        unsafe Record(header: lent, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
     }
   }
 
