@@ -52,7 +52,9 @@ test: setup lint ## check the format, build all, run every test
 prove: ## exhaust the Spin models of the log's protocols, and find each of their defects
 	@Tests/Model/run.sh
 
-tsan: ## run the threads of the log's tests under ThreadSanitizer
+# Readers map a log at addresses of their own, so ThreadSanitizer cannot relate their loads to the
+# publisher's stores, and it does not know stand-alone fences: those are for the models.
+tsan: ## look for races in what the log's threads share outside the mappings
 	BCS_STRESS_SHARE=20 swift test -c release --sanitize=thread --scratch-path .build-tsan \
 	  --disable-xctest --filter 'StressTests'
 

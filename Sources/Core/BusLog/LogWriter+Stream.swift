@@ -102,6 +102,8 @@ extension LogWriter {
     // Readers may enter the new log from here on.
     publish()
     wakeSleepers()
+    // Once more: the looks at the gate above noted departures in the old log.
+    fresh.continueDepartures(of: view)
     log = next
     view = fresh
     commitWord = fresh.commit
