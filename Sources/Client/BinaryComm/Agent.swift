@@ -173,7 +173,9 @@ public final class Agent: Sendable {
     return rows
   }
 
-  /// Leaves the bus. What was published is in registered logs, so readers still get all of it.
+  /// Leaves the bus.
+  ///
+  /// What was published is in registered logs, so readers still get all of it.
   public func close() {
     pool.withLock { $0.closeAll() }
     core.state.withLock { $0.isLeaving = true }

@@ -1,4 +1,50 @@
+public import BusLog
 public import BusWire
+
+/// A message lent to a closure: it cannot be kept, copy what you need.
+///
+/// In a lossless reader ``payload`` is the publisher's own memory, read in place. Its bytes were
+/// whole when they were lent; a hostile publisher may change them later, so take each decision on
+/// a copy, and never read the same byte twice for one.
+@frozen @safe
+public struct Message: ~Escapable, BitwiseCopyable {
+  @usableFromInline let record: Record
+  @usableFromInline let topics: Unmanaged<StreamTopics>
+
+  @inlinable @inline(__always)
+  @_lifetime(copy record)
+  init(_ record: borrowing Record, _ topics: Unmanaged<StreamTopics>) {
+    self.record = copy record
+    unsafe self.topics = topics
+  }
+
+  /// The header's eight words; validated, a private copy.
+  @inlinable public var words: HeaderWords { record.header }
+  /// When it was published, nanoseconds since the Unix epoch.
+  @inlinable public var timestampNs: UInt64 { record.header.word2 }
+  /// The publisher's UUID; checked against the log it came from.
+  @inlinable public var source: BusUUID {
+    BusUUID(word0: record.header.word3, word1: record.header.word4)
+  }
+  /// Messages of the publisher's stream before this one.
+  @inlinable public var sequence: UInt64 { record.sequence }
+  /// Messages of that stream that were lost directly before this one; always 0 when lossless.
+  @inlinable public var gapBefore: UInt64 { record.gapBefore }
+
+  /// Payload bytes.
+  @inlinable
+  public var payload: RawSpan {
+    @_lifetime(copy self)
+    get { record.payload }
+  }
+
+  /// Header extension: items, see `ExtensionReader`.
+  @inlinable
+  public var items: RawSpan {
+    @_lifetime(copy self)
+    get { record.items }
+  }
+}
 
 extension Message {
   /// The topic; empty when the publisher gave none that can be read.
@@ -24,20 +70,4 @@ extension Message {
       topic: topic, payload: bytes, header: header, publisher: publisher, sequence: sequence,
       gapBefore: gapBefore)
   }
-}
-
-/// A message of one's own, copied out of the log.
-public struct ReceivedMessage: Sendable, Equatable {
-  /// The topic.
-  public var topic: String
-  /// Payload bytes.
-  public var payload: [UInt8]
-  /// The header.
-  public var header: MessageHeader
-  /// The publisher's name, from the router.
-  public var publisher: String
-  /// Messages of the publisher's stream before this one.
-  public var sequence: UInt64
-  /// Messages of that stream that were lost directly before this one.
-  public var gapBefore: UInt64
 }

@@ -142,13 +142,15 @@ func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool
   unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
   defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
   var thread = pthread_t()
-  let started = unsafe pthread_create(&thread, &attributes, { raw in
-    guard let raw = unsafe raw else { return nil }
-    let box = unsafe Unmanaged<Box>.fromOpaque(raw).takeRetainedValue()
-    unsafe plat_name_thread(String(box.name.prefix(15)))
-    box.body()
-    return nil
-  }, box.toOpaque())
+  let started = unsafe pthread_create(
+    &thread, &attributes,
+    { raw in
+      guard let raw = unsafe raw else { return nil }
+      let box = unsafe Unmanaged<Box>.fromOpaque(raw).takeRetainedValue()
+      unsafe plat_name_thread(String(box.name.prefix(15)))
+      box.body()
+      return nil
+    }, box.toOpaque())
   if started != 0 { unsafe box.release() }
   return started == 0
 }

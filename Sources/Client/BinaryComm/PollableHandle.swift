@@ -37,7 +37,9 @@ public final class PollableHandle: Sendable {
     }
   }
 
-  /// The descriptor to add to `poll`, `epoll` or an event loop's readers. Owned by this handle.
+  /// The descriptor for an event loop's readers.
+  ///
+  /// Owned by this handle.
   public var descriptor: Int32 { bell.descriptor.number }
 
   /// Makes the descriptor unreadable until the next event.
@@ -77,7 +79,9 @@ public final class PollableHandle: Sendable {
 }
 
 extension Reader {
-  /// A descriptor for event loops. The reader must not be of the strategy `spin`.
+  /// A descriptor for event loops.
+  ///
+  /// The reader must not be of the strategy `spin`.
   public func pollable() throws(BusError) -> PollableHandle {
     guard let epoch = core.epoch else {
       throw .invalid("a spinning reader has no pollable handle; take adaptive or sleep")

@@ -26,6 +26,7 @@ extension Publisher {
   public mutating func publish(
     _ topic: TopicHandle, _ payload: RawSpan, timeout: Duration = .seconds(5)
   ) throws(BusError) {
+    writer.prepare()
     if _slowPath(!append(topic, payload, stamp: clock.unixNs())) {
       try appendWaiting(topic, payload, timeout)
     }
@@ -40,14 +41,16 @@ extension Publisher {
     _ topic: TopicHandle, count: Int, timeout: Duration = .seconds(5),
     _ body: (inout OutputRawSpan) -> Void
   ) throws(BusError) {
+    writer.prepare()
     if _slowPath(!append(topic, count: count, stamp: clock.unixNs(), body)) {
       try appendWaiting(topic, count: count, timeout, body)
     }
     writer.publish()
   }
 
-  /// Appends a message of a batch: readers see it at the next ``flush()``, and batches carry one
-  /// timestamp. Waits for readers up to `timeout`.
+  /// Appends a message of a batch, which readers see at the next ``flush()``.
+  ///
+  /// A batch carries one timestamp. Waits for readers up to `timeout`.
   @inlinable
   public mutating func append(
     _ topic: TopicHandle, _ payload: RawSpan, timeout: Duration = .seconds(5)

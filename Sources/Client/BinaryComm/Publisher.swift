@@ -80,7 +80,9 @@ public struct Publisher: ~Copyable, Sendable {
     if !isClosed { core.close() }
   }
 
-  /// Resolves a topic of this channel. Throws `invalid` for a malformed or foreign topic.
+  /// Resolves a topic of this channel.
+  ///
+  /// Throws `invalid` for a malformed or foreign topic.
   public mutating func topic(_ name: String) throws(BusError) -> TopicHandle {
     if let known = handles[name] { return known }
     let topic: Topic
@@ -122,7 +124,9 @@ public struct Publisher: ~Copyable, Sendable {
     return TopicHandle(head: head, items: topic.items, stream: topic.stream)
   }
 
-  /// Ends the stream in order: readers drain it and leave. Nothing published is lost.
+  /// Ends the stream in order: readers drain it and leave.
+  ///
+  /// Nothing published is lost.
   public mutating func close() {
     guard !isClosed else { return }
     isClosed = true

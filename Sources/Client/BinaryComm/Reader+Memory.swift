@@ -1,6 +1,6 @@
 public import BusLog
 public import BusMemory
-import BusWire
+public import BusWire
 import CBusPlatform
 
 /// How a reader waits when there is nothing to read.
@@ -94,9 +94,12 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       if next >= streamCount { next = 0 }
       let stream = unsafe streams + next
       let topics = unsafe stream.pointee.topics
-      let wantsAll = unsafe stream.pointee.wantsAll
+      let verdicts = unsafe stream.pointee.verdicts
       taken &+= unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
-        if unsafe wantsAll || topics.wants(record) {
+        let id = record.header.word6
+        let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
+        let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
+        if _fastPath(verdict == 1) || (unsafe verdict == 0 && topics.wants(record)) {
           delivered &+= 1
           unsafe body(Message(record, topics))
         }
@@ -116,7 +119,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
 struct ReadStream: ~Copyable {
   @usableFromInline var log: LogReader
   @usableFromInline let topics: Unmanaged<StreamTopics>
-  @usableFromInline let wantsAll: Bool
+  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
   let source: StreamSource
   var segments: [UInt32: PeerSegment]
 
@@ -128,7 +131,7 @@ struct ReadStream: ~Copyable {
       segment, mode: mode, start: opened.start, slot: opened.slot, relay: opened.source.relay)
     let table = LogTopicTable(of: log)
     let topics = StreamTopics(opened.source, pattern: pattern, table: table)
-    wantsAll = topics.wantsAll
+    unsafe verdicts = topics.verdicts
     unsafe self.topics = Unmanaged.passRetained(topics)
     source = opened.source
     segments = opened.segments

@@ -57,8 +57,9 @@ extension Reader {
     }
   }
 
-  /// No sleep is endless: a hostile reader of the same log can requeue our wait away. Idle readers
-  /// look less and less often, so that a hundred of them cost nothing.
+  /// How long to sleep at most: a hostile reader of the same log can requeue our wait away.
+  ///
+  /// Idle readers look less and less often, so that a hundred of them cost nothing.
   private func bound(_ now: UInt64) -> UInt64 {
     let idle = now > lastNewsNs ? now - lastNewsNs : 0
     if idle < 1_000_000_000 { return 50_000_000 }

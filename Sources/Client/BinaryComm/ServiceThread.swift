@@ -95,7 +95,9 @@ extension AgentCore {
     handler(present)
   }
 
-  /// Acts on one frame of the router. A frame that is not understood ends the connection.
+  /// Acts on one frame of the router.
+  ///
+  /// A frame that is not understood ends the connection.
   func receive(_ bytes: [UInt8], _ descriptors: [Descriptor]) {
     guard let (request, frame) = try? RouterFrame.decode(bytes) else {
       lose()

@@ -13,10 +13,12 @@ final class StreamTopics: @unchecked Sendable {
   let publisherName: String
   private let pattern: TopicPattern
   private let channel: Topic?
-  /// True when every topic of the channel matches.
-  @usableFromInline let wantsAll: Bool
   private var names: [String] = []
-  private var wanted: [Bool] = []
+  /// What is known of the first topics, one byte each, for the polling loop to look at without a
+  /// call: 0 = ask ``wants(_:)``, 1 = wanted, 2 = not.
+  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
+  /// How many topics have a verdict; ids beyond are asked for each time.
+  @usableFromInline static let verdictsMax: UInt64 = 1024
   private var offset = 0
   private var table: LogTopicTable
 
@@ -25,11 +27,11 @@ final class StreamTopics: @unchecked Sendable {
     self.pattern = pattern
     self.table = table
     channel = try? Topic(source.channel)
-    let whole = try? TopicPattern("\(source.channel).>")
-    let alone = try? TopicPattern(source.channel)
-    wantsAll = (whole.map { pattern.covers($0) } ?? false)
-      && (alone.map { pattern.covers($0) } ?? false)
+    unsafe verdicts = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(Self.verdictsMax))
+    unsafe verdicts.initialize(repeating: 0, count: Int(Self.verdictsMax))
   }
+
+  deinit { unsafe verdicts.deallocate() }
 
   /// The stream goes on in another log, whose table begins with the same topics.
   func move(to table: LogTopicTable) { self.table = table }
@@ -40,7 +42,8 @@ final class StreamTopics: @unchecked Sendable {
     let id = record.header.word6
     if record.header.word5 == 0, id != LogTopicTable.inExtension {
       guard know(id) else { return false }
-      return wanted[Int(id)]
+      if id < Self.verdictsMax { return unsafe verdicts[Int(id)] == 1 }
+      return isWanted(names[Int(id)])
     }
     guard let text = extensionTopic(record.items), let topic = try? Topic(text) else {
       // Addressed to an agent, not to a topic: the channel itself decides.
@@ -69,12 +72,18 @@ final class StreamTopics: @unchecked Sendable {
     while id >= UInt64(names.count) {
       guard let (text, next) = table.entry(at: offset) else { return false }
       offset = next
-      let topic = try? Topic(text)
+      if names.count < Self.verdictsMax {
+        unsafe verdicts[names.count] = isWanted(text) ? 1 : 2
+      }
       names.append(text)
-      // A topic outside the log's channel would be a permission the reader was never given.
-      let inside = topic.flatMap { topic in channel.map { topic.isWithin($0) } } ?? false
-      wanted.append(inside && (topic.map { pattern.matches($0) } ?? false))
     }
     return true
+  }
+
+  /// Whether a topic matches and lies in the log's channel: a foreign one would be a permission
+  /// that the reader was never given.
+  private func isWanted(_ text: String) -> Bool {
+    guard let topic = try? Topic(text), let channel else { return false }
+    return topic.isWithin(channel) && pattern.matches(topic)
   }
 }

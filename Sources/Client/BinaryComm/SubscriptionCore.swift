@@ -43,7 +43,8 @@ final class SubscriptionCore: Sendable {
   /// How the router is told of this subscription, the first time and after its restart.
   var frame: SubscribeFrame {
     SubscribeFrame(
-      subscription: id, pattern: pattern.text, mode: SubscribeMode(rawValue: mode.rawValue) ?? .lossy,
+      subscription: id, pattern: pattern.text,
+      mode: SubscribeMode(rawValue: mode.rawValue) ?? .lossy,
       sleeps: epoch != nil, epoch: UInt16(epoch?.index ?? 0))
   }
 

@@ -60,11 +60,10 @@ extension LogReader {
     _ words: HeaderWords, sequence: UInt64, gap: UInt64,
     _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
-    try unsafe withUnsafePointer(to: words) { header throws(Failure) in
-      try body(
-        unsafe Record(
-          header: header, body: UnsafeRawPointer(scratch), sequence: sequence, gapBefore: gap))
-    }
+    unsafe lent.initialize(to: words)
+    try body(
+      unsafe Record(
+        header: lent, body: UnsafeRawPointer(scratch), sequence: sequence, gapBefore: gap))
   }
 
   /// The window passed over this reader, or the publisher's words make no sense.

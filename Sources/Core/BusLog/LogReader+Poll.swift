@@ -105,10 +105,9 @@ extension LogReader {
       sequence &+= 1
       guard isOwners(words) else { continue }
       taken &+= 1
-      try unsafe withUnsafePointer(to: words) { header throws(Failure) in
-        try body(
-          unsafe Record(header: header, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
-      }
+      unsafe lent.initialize(to: words)
+      try body(
+        unsafe Record(header: lent, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
     }
   }
 
@@ -124,7 +123,7 @@ extension LogReader {
   @inlinable @inline(__always)
   mutating func count(_ taken: Int) { receivedCount &+= UInt64(truncatingIfNeeded: taken) }
 
-  /// Someone left the publisher's window: finds out whether it was this reader.
+  /// Finds out whether it was this reader who left the publisher's window.
   ///
   /// Once it is out it is evicted, whether or not the publisher has written into its window yet:
   /// later no sign would come.

@@ -1,5 +1,5 @@
 public import BusMemory
-import BusWire
+public import BusWire
 import CBusABI
 import CBusPlatform
 import Synchronization
@@ -75,6 +75,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   private var announcedFinal: UInt64?
   @usableFromInline var newest = NewestRecords()
   let slot: CursorSlot?
+  /// The header of the record that is lent: memory of its own, stored word by word. A copy on the
+  /// stack would be moved by wider loads than the stores that made it, and wait for them.
+  @usableFromInline let lent: UnsafeMutablePointer<HeaderWords>
   @usableFromInline var scratch: UnsafeMutableRawPointer
   var scratchBytes = 4096
 
@@ -101,6 +104,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard UInt64(segment.bytes) == identity.shape.segmentBytes else {
       throw .layout(field: "mapping", value: UInt64(segment.bytes))
     }
+    unsafe lent = .allocate(capacity: 1)
     unsafe scratch = .allocate(byteCount: scratchBytes, alignment: 64)
     self.segment = segment
     self.identity = identity
@@ -126,7 +130,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     cursorStep = identity.shape.eighth
   }
 
-  deinit { unsafe scratch.deallocate() }
+  deinit {
+    unsafe scratch.deallocate()
+    unsafe lent.deallocate()
+  }
 
   /// Bytes of the ring.
   @inlinable var capacity: UInt64 { mask &+ 1 }

@@ -96,16 +96,22 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// window or the record limit does not allow it now.
   @inlinable @inline(__always)
   mutating func claim(_ bytes: Int, payload: Int = 0) -> UnsafeMutableRawPointer? {
-    // The three lines that a short message dirties are asked for at once; the stores alone would
-    // fetch them one after the other.
-    unsafe plat_own(UnsafeMutableRawPointer(mutating: commitWord.address))
-    unsafe plat_own(pen)
-    unsafe plat_own(pen + 64)
     let end = position &+ UInt64(bytes)
     if _fastPath(end <= clearEnd && end <= limit.loadRelaxed()) {  // SYNC: gate.limit
       return unsafe pen
     }
     return unsafe claimSlowly(UInt64(bytes), payload: payload)
+  }
+
+  /// Asks for the three lines that a short message dirties at once.
+  ///
+  /// The stores alone would fetch them one after the other. For single messages: in a batch the
+  /// line of the commit is left alone until the end.
+  @inlinable @inline(__always)
+  public func prepare() {
+    unsafe plat_own(UnsafeMutableRawPointer(mutating: commitWord.address))
+    unsafe plat_own(pen)
+    unsafe plat_own(pen + 64)
   }
 
   /// Moves past a record that was written.

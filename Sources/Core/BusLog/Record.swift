@@ -19,10 +19,10 @@ public struct Record: ~Escapable, BitwiseCopyable {
   @inlinable @inline(__always)
   @_lifetime(immortal)  // what bounds it is the closure it is lent to
   init(
-    header words: UnsafePointer<HeaderWords>, body: UnsafeRawPointer, sequence: UInt64,
+    header words: UnsafeMutablePointer<HeaderWords>, body: UnsafeRawPointer, sequence: UInt64,
     gapBefore: UInt64
   ) {
-    unsafe self.words = words
+    unsafe self.words = UnsafePointer(words)
     unsafe self.body = body
     self.sequence = sequence
     self.gapBefore = gapBefore

@@ -19,7 +19,8 @@ extension RouterState {
       return
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
-    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value), agents[frame.incarnation] == nil,
+    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value),
+      agents[frame.incarnation] == nil,
       // A router that was stopped in order took its key along. What is left to go by is what a new
       // registration goes by too: the kernel's word on the user, and the policy on the name.
       sealer.verifies(frame.ticket.bytes, for: claimed) || !identity.tookOver
