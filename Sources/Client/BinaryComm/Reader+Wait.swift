@@ -6,6 +6,7 @@ import Glibc
 extension Reader {
   /// Waits by the reader's strategy until there may be something to poll; false at the timeout.
   ///
+  /// Also false when a signal ended the sleep, so that a program can look at what its handler noted.
   /// Throws `closed` when the agent was closed.
   public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
     guard !isClosed else { throw .closed("this reader was closed") }
@@ -46,14 +47,16 @@ extension Reader {
       fillWatches()
       let marked = epoch.announce(ownWord: watches.count > ReaderEpoch.watchesMax)
       ReaderEpoch.barrier()
+      var interrupted = false
       if !hasNews() {
-        epoch.sleep(marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
+        interrupted = epoch.sleep(marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
       }
       epoch.awake()
       if hasNews() {
         lastNewsNs = HostClock.monotonicNs()
         return true
       }
+      if interrupted { return false }
     }
   }
 

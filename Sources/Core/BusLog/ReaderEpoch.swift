@@ -1,6 +1,7 @@
 import BusMemory
 import CBusABI
 import CBusPlatform
+import Glibc
 import Synchronization
 
 /// The commit words that a sleeping reader watches, each with the value that means "nothing new".
@@ -73,15 +74,17 @@ public struct ReaderEpoch: Sendable {
 
   /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
   ///
-  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most.
-  public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) {
+  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most. True when a
+  /// signal of this process ended the sleep.
+  @discardableResult
+  public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) -> Bool {
     if marked & EpochBits.onOwnWord == 0 {
       let mine = unsafe plat_watch_t(word: word.address, expected: marked)
       let all = unsafe [mine] + watches.entries
       let slept = unsafe plat_futex_wait_any(all, Int32(all.count), timeoutNs)
-      if slept != -ENOSYS && slept != -EPERM { return }
+      if slept != -ENOSYS && slept != -EPERM { return slept == -EINTR }
     }
-    _ = unsafe plat_futex_wait(word.address, marked, timeoutNs)
+    return unsafe plat_futex_wait(word.address, marked, timeoutNs) == -EINTR
   }
 
   /// True while nobody kicked this epoch since it was announced with this mark.
@@ -98,7 +101,4 @@ public struct ReaderEpoch: Sendable {
     word.add(EpochBits.step)
     _ = unsafe plat_futex_wake(word.address, .max)
   }
-
-  private var ENOSYS: Int32 { 38 }
-  private var EPERM: Int32 { 1 }
 }

@@ -34,13 +34,20 @@ extension RouterState {
     act(.log(.debug, "agent \(agent.name) has ended"))
   }
 
-  /// Ends a stream at the commit of its newest log and tells its readers.
+  /// Ends a stream at its furthest commit and tells its readers.
+  ///
+  /// Not simply the newest log's: one that was registered and not yet used has committed nothing,
+  /// and its readers would end before what lies in the log before it.
   mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
-    guard let stream = streams[id], stream.end == nil, let last = stream.logs.last else { return }
-    let progress = probe.progress(of: last.token, hotOffset: last.shape.hotOffset)
-    let end = BusStream.End(
-      finalPosition: Self.clamp(progress?.commit ?? 0, to: last.shape),
-      sequence: max(progress?.sequence ?? 0, last.shape.baseSequence), reason: reason)
+    guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
+    var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)
+    for log in stream.logs {
+      let progress = probe.progress(of: log.token, hotOffset: log.shape.hotOffset)
+      let position = Self.clamp(progress?.commit ?? 0, to: log.shape)
+      guard position >= end.finalPosition else { continue }
+      let sequence = max(progress?.sequence ?? 0, log.shape.baseSequence)
+      end = BusStream.End(finalPosition: position, sequence: sequence, reason: reason)
+    }
     finish(id, end)
   }
 

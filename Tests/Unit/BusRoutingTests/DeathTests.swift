@@ -62,6 +62,20 @@ struct DeathTests {
     #expect(pair.world.frames(to: pair.reader).last == .streamEnded(ended))
   }
 
+  @Test("a larger log that was registered and not yet used does not end the stream early")
+  func diesBeforeItsNextLogIsUsed() throws {
+    var pair = try Pair()
+    pair.attach()
+    pair.join()
+    let added = pair.world.addLog(
+      pair.publisher, "feed", "a", stream: pair.stream, generation: 1, base: 0, capacity: 262144)
+    pair.world.logs.progress[pair.log] = LogProgress(commit: 6400, sequence: 100)
+    pair.world.logs.progress[added.token] = LogProgress(commit: 0, sequence: 0)
+    pair.world.happen(.disconnected(pair.publisher))
+    let ended = StreamEndedFrame(stream: pair.stream, finalPosition: 6400, reason: .died)
+    #expect(pair.world.frames(to: pair.reader).last == .streamEnded(ended))
+  }
+
   @Test("a publisher may publish and die at once: its readers are let in before they hear of it")
   func deadBeforeJoin() throws {
     var pair = try Pair()

@@ -37,8 +37,8 @@ struct Receiving: ~Copyable {
     }
     if !bytes.isEmpty { try Output.write(bytes) }
     guard count == 0 else { return }
-    // Short steps, so that an interruption is seen soon.
-    _ = try reader.wait(timeout: min(wait, .milliseconds(200)))
+    // A signal ends the sleep; the bound is for one that came just before it.
+    _ = try reader.wait(timeout: min(wait, .seconds(1)))
   }
 
   mutating func close() { reader.close() }
