@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 public import Synchronization
 
 // The mode in which only the newest message of each destination counts.
@@ -19,9 +19,9 @@ extension LogReader {
       newest.remove(place)
       let offset = (place.position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      let words = unsafe HeaderWords(racing: at)
-      let isWhole = words.isValid && size(of: words) <= capacity &- offset
-      if isWhole { unsafe copyRecord(at, words) }
+      unsafe plat_copy_racing(lent, at, 8)
+      let isWhole = unsafe lent.pointee.isValid && sizeOfLent <= capacity &- offset
+      if isWhole { unsafe copyBody(at) }
       atomicMemoryFence(ordering: .acquiring)
       // Overwritten since the scan, and whether the topic has a newer message is not known.
       guard isWhole, reserveWord.loadRelaxed() <= place.position &+ capacity else {
@@ -31,7 +31,7 @@ extension LogReader {
       taken &+= 1
       let gap = gapPending
       gapPending = 0
-      try lend(words, sequence: place.sequence, gap: gap, body)
+      try lend(sequence: place.sequence, gap: gap, body)
     }
     return taken
   }

@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 public import Synchronization
 
 // Readers that no publisher waits for: they copy, then look at `reserve`, and only then believe.
@@ -19,13 +19,14 @@ extension LogReader {
     while position != knownCommit, taken < limit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      let words = unsafe HeaderWords(racing: at)
-      let size = size(of: words)
-      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
-        if skipControl(words, offset) { continue }
+      unsafe plat_copy_racing(lent, at, 8)
+      let size = sizeOfLent
+      guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
+      else {
+        if skipControl(unsafe lent.pointee, offset) { continue }
         break
       }
-      unsafe copyRecord(at, words)
+      unsafe copyBody(at)
       atomicMemoryFence(ordering: .acquiring)
       if reserveWord.loadRelaxed() > position &+ capacity {  // SYNC: log.reserve
         guard resync() else { break }
@@ -33,19 +34,20 @@ extension LogReader {
       }
       position &+= size
       sequence &+= 1
-      guard isOwners(words) else { continue }
+      guard isLentByOwner() else { continue }
       taken &+= 1
       let gap = gapPending
       gapPending = 0
-      try lend(words, sequence: sequence &- 1, gap: gap, body)
+      try lend(sequence: sequence &- 1, gap: gap, body)
     }
     return taken
   }
 
-  /// Copies extension and payload into the scratch buffer, racing with the writer.
+  /// Copies extension and payload of the record whose header lies in `lent` into the scratch
+  /// buffer, racing with the writer.
   @usableFromInline
-  mutating func copyRecord(_ at: UnsafeRawPointer, _ words: HeaderWords) {
-    let bytes = Int(words.extensionLength) &+ Int(words.length)
+  mutating func copyBody(_ at: UnsafeRawPointer) {
+    let bytes = unsafe Int(lent.pointee.extensionLength) &+ Int(lent.pointee.length)
     let count = (bytes &+ 7) / 8
     if scratchBytes < count * 8 {
       unsafe scratch.deallocate()
@@ -57,10 +59,9 @@ extension LogReader {
 
   @inlinable
   func lend<Failure: Error>(
-    _ words: HeaderWords, sequence: UInt64, gap: UInt64,
+    sequence: UInt64, gap: UInt64,
     _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
-    unsafe lent.initialize(to: words)
     try body(
       unsafe Record(
         header: lent, body: UnsafeRawPointer(scratch), sequence: sequence, gapBefore: gap))
