@@ -105,7 +105,8 @@ public final class Agent: Sendable {
     } catch {
       throw .resourceExhausted("no memory for a log: \(error.message)")
     }
-    return try Publisher(shared, log, clock: core.clock.clock(), largest)
+    let duplicate = try Descriptor(checking: log.duplicateDescriptor())
+    return try Publisher(shared, log, duplicate, clock: core.clock.clock(), largest)
   }
 
   /// A polling reader for the thread that calls this.
@@ -139,7 +140,7 @@ public final class Agent: Sendable {
     guard let segment = core.state.withLock({ $0.identity?.segment }) else {
       throw .closed("the agent was closed")
     }
-    let epoch = wait == .spin ? nil : segment.takeEpoch()
+    let epoch = wait == .spin ? nil : segment.leaseEpoch()
     guard wait == .spin || epoch != nil else {
       throw .resourceExhausted("this agent has as many sleeping readers as it has epochs (60)")
     }
@@ -147,13 +148,15 @@ public final class Agent: Sendable {
       let id = state.nextSubscription
       state.nextSubscription += 1
       let shared = SubscriptionCore(
-        agent: core, id: id, pattern: pattern, mode: mode, epoch: epoch, segment: segment)
+        agent: core, id: id, pattern: pattern, mode: mode, lease: epoch, segment: segment)
       state.subscriptions[id] = shared
       return shared
     }
     // From here on the reader owns the subscription: when the request fails it takes it back.
     let reader = Reader(shared, wait)
-    _ = try core.request(.subscribe(shared.frame), deadlineNs: end)
+    _ = try core.request(.subscribe(shared.frame), deadlineNs: end) { answer in
+      if case .subscribed = answer { shared.confirm() }
+    }
     shared.waitForPublishers(deadlineNs: min(end, deadline(after: .milliseconds(100))))
     return reader
   }
@@ -178,7 +181,12 @@ public final class Agent: Sendable {
   /// What was published is in registered logs, so readers still get all of it.
   public func close() {
     pool.withLock { $0.closeAll() }
-    core.state.withLock { $0.isLeaving = true }
+    let publishers = core.state.withLock { state in
+      state.isLeaving = true
+      return Array(state.publishers.values)
+    }
+    // Before goodbye: what was published after it would lie behind the end that readers are told.
+    for publisher in publishers { publisher.shut(.closed("the agent was closed")) }
     core.post(.goodbye)
     for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
       core.bell.ring()

@@ -19,7 +19,7 @@ extension AgentCore {
     } catch {
       throw .resourceExhausted("no reader segment: \(error.message)")
     }
-    let descriptor = Descriptor(segment.duplicateDescriptor())
+    let descriptor = try Descriptor(checking: segment.duplicateDescriptor())
     let answer = try talk.ask(
       .register(RegisterFrame(name: name, category: category, agent: id)), descriptor)
     guard case .registered(let registered) = answer else {
@@ -58,16 +58,33 @@ extension AgentCore {
     let (publishers, subscriptions) = state.withLock { state in
       state.identity?.ticket = registered.ticket
       Self.adopt(registered.channels, &state.limits)
+      // What is closed or left from here on was handed in: its frames wait for the end of this.
+      state.outbox.removeAll()
+      state.keepsFrames = true
       return (Array(state.publishers.values), Array(state.subscriptions.values))
     }
-    for publisher in publishers { try handIn(publisher, talk) }
-    for subscription in subscriptions { try handIn(subscription, talk) }
-    _ = try talk.ask(.handInDone, nil)
-    state.withLock { state in
-      state.outbox.removeAll()
+    do throws(BusError) {
+      for publisher in publishers { try handIn(publisher, talk) }
+      for subscription in subscriptions where subscription.isConfirmed {
+        try handIn(subscription, talk)
+      }
+      _ = try talk.ask(.handInDone, nil)
+    } catch {
+      state.withLock { state in
+        state.keepsFrames = false
+        state.outbox.removeAll()
+      }
+      throw error
+    }
+    let resumed = state.withLock { state in
+      state.keepsFrames = false
+      guard case .down = state.link else { return false }
       state.socket = talk.socket
       state.link = .up
+      return true
     }
+    guard resumed else { return false }
+    flushOutbox()
     for (bytes, descriptors) in talk.early { receive(bytes, descriptors) }
     return true
   }

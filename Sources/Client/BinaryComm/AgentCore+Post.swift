@@ -19,7 +19,7 @@ extension AgentCore {
       let number = state.nextRequest
       state.nextRequest = number == .max ? 1 : number + 1
       state.pending[number] = reply
-      Self.enqueue(frame.encode(request: number), descriptor, &state)
+      enqueue(frame.encode(request: number), descriptor, &state)
       return true
     }
   }

@@ -30,6 +30,8 @@ final class AgentCore: Sendable {
     var subscriptions: [UInt32: SubscriptionCore] = [:]
     var identity: Identity?
     var limits = Limits()
+    /// While everything is handed in to a new router: frames wait in the outbox.
+    var keepsFrames = false
     /// Said goodbye: the end of the connection is wanted.
     var isLeaving = false
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
@@ -98,7 +100,8 @@ final class AgentCore: Sendable {
     while true {
       try waitForLink(deadlineNs: deadlineNs)
       let reply = PendingReply(onReply: onReply)
-      let number = try post(frame, descriptor: descriptor, reply: reply)
+      // The router went since we looked: wait for the next one.
+      guard let number = try post(frame, descriptor: descriptor, reply: reply) else { continue }
       let outcome = reply.wait(deadlineNs: deadlineNs)
       state.withLock { _ = $0.pending.removeValue(forKey: number) }
       switch outcome {
@@ -113,32 +116,38 @@ final class AgentCore: Sendable {
   /// Sends a frame that has no answer; it waits in the outbox while there is no router.
   func post(_ frame: AgentFrame) {
     state.withLock { state in
-      guard state.link == .up else { return }
-      Self.enqueue(frame.encode(), nil, &state)
+      guard state.link == .up || state.keepsFrames else { return }
+      enqueue(frame.encode(), nil, &state)
     }
   }
 
   private func post(
     _ frame: AgentFrame, descriptor: Descriptor?, reply: PendingReply
-  ) throws(BusError) -> UInt32 {
+  ) throws(BusError) -> UInt32? {
     try state.withLock { state throws(BusError) in
       if case .closed(let why) = state.link { throw why }
       let number = state.nextRequest
       state.nextRequest = number == .max ? 1 : number + 1
       state.pending[number] = reply
-      Self.enqueue(frame.encode(request: number), descriptor, &state)
+      guard state.link == .up else {
+        state.pending[number] = nil
+        return nil
+      }
+      enqueue(frame.encode(request: number), descriptor, &state)
       return number
     }
   }
 
   /// Sends now, or behind what already waits for the socket.
-  static func enqueue(_ bytes: [UInt8], _ descriptor: Descriptor?, _ state: inout State) {
+  func enqueue(_ bytes: [UInt8], _ descriptor: Descriptor?, _ state: inout State) {
     if state.outbox.isEmpty, let socket = state.socket,
       (try? ControlSocket.send(socket, bytes, descriptor)) == true
     {
       return
     }
     state.outbox.append((bytes, descriptor))
+    // The service thread must ask for room in the socket.
+    bell.ring()
   }
 
   /// Sends what waits; called by the service thread when the socket takes more.
@@ -146,8 +155,10 @@ final class AgentCore: Sendable {
     state.withLock { state in
       guard let socket = state.socket else { return }
       while let first = state.outbox.first {
-        guard (try? ControlSocket.send(socket, first.bytes, first.descriptor)) == true else {
-          return
+        do throws(BusError) {
+          guard try ControlSocket.send(socket, first.bytes, first.descriptor) else { return }
+        } catch {
+          // This frame cannot be sent at all; that the socket is dead shows when receiving.
         }
         state.outbox.removeFirst()
       }

@@ -18,6 +18,15 @@ func reason(_ number: Int32) -> String { unsafe String(cString: strerror(number)
 final class Descriptor: Sendable {
   let number: Int32
   init(_ number: Int32) { self.number = number }
+
+  /// Takes a descriptor that was just made; throws when there was none left.
+  convenience init(checking number: Int32) throws(BusError) {
+    guard number >= 0 else {
+      throw .resourceExhausted("no descriptor is left for this process: \(reason(errno))")
+    }
+    self.init(number)
+  }
+
   deinit { close(number) }
 
   /// A second descriptor of the same file, which the caller owns.

@@ -24,13 +24,14 @@ public final class PollableHandle: Sendable {
     var isClosed = false
   }
   private let bell: Bell
-  private let epoch: ReaderEpoch
+  private let lease: EpochLease
+  private var epoch: ReaderEpoch { lease.epoch }
   private let state = Mutex(State())
   private let commands = HeapWord()
 
-  init(_ epoch: ReaderEpoch) throws(BusError) {
+  init(_ lease: EpochLease) throws(BusError) {
     bell = try Bell()
-    self.epoch = epoch
+    self.lease = lease
     let handle = self
     guard startThread("bcs-sentry", { handle.keepWatch() }) else {
       throw .system("no thread for a pollable handle")
@@ -83,10 +84,10 @@ extension Reader {
   ///
   /// The reader must not be of the strategy `spin`.
   public func pollable() throws(BusError) -> PollableHandle {
-    guard let epoch = core.epoch else {
+    guard let lease = core.lease else {
       throw .invalid("a spinning reader has no pollable handle; take adaptive or sleep")
     }
-    return try PollableHandle(epoch)
+    return try PollableHandle(lease)
   }
 
   /// Arms the handle after a poll that found nothing; true when there is something after all, so

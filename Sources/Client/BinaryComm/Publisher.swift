@@ -52,11 +52,11 @@ public struct Publisher: ~Copyable, Sendable {
   var isClosed = false
 
   init(
-    _ core: PublisherCore, _ log: consuming PreparedLog, clock: HostClock, _ mostBytes: UInt64
+    _ core: PublisherCore, _ log: consuming PreparedLog, _ duplicate: Descriptor, clock: HostClock,
+    _ mostBytes: UInt64
   ) throws(BusError) {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
-    let duplicate = Descriptor(log.duplicateDescriptor())
     let shape = log.identity.shape
     writer = LogWriter(first: log, gate: core.gate, fences: fences)
     self.core = core

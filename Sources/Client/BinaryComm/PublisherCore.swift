@@ -36,6 +36,16 @@ final class PublisherCore: Sendable {
     }
   }
 
+  /// A log as the next router is told of it.
+  struct HandedInLog: Sendable {
+    let stream: StreamID
+    let generation: UInt32
+    let capacity: UInt64
+    let segmentBytes: UInt64
+    let current: Bool
+    let descriptor: Descriptor
+  }
+
   /// A log the router may have to be told of again.
   struct Log: Sendable {
     var generation: UInt32
@@ -160,7 +170,7 @@ final class PublisherCore: Sendable {
   func shut(_ why: BusError) {
     state.withLock { $0.ended = why }
     news.word.add(1)
-    gate.close()
+    gate.shut()
   }
 
   // MARK: Growth
@@ -197,7 +207,12 @@ final class PublisherCore: Sendable {
   private func offer(_ log: consuming PreparedLog, _ stream: StreamID) {
     let shape = log.identity.shape
     let generation = log.identity.generation
-    let descriptor = Descriptor(log.duplicateDescriptor())
+    let number = log.duplicateDescriptor()
+    guard number >= 0 else {
+      refuse(.resourceExhausted("no descriptor is left for a larger log"))
+      return
+    }
+    let descriptor = Descriptor(number)
     let frame = AddLogFrame(
       stream: stream, channel: channel, generation: generation, capacity: shape.capacity,
       segmentBytes: shape.segmentBytes)
@@ -223,7 +238,12 @@ final class PublisherCore: Sendable {
         }
       }
     }
-    if !sent { state.withLock { $0.inFlight = false } }
+    if !sent {
+      state.withLock { state in
+        state.ready = nil
+        state.inFlight = false
+      }
+    }
   }
 
   /// No larger log is to be had; the publisher goes on with the one it has.
@@ -289,12 +309,18 @@ final class PublisherCore: Sendable {
   ///
   /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
   /// publisher asks for another. One that the publisher is going over to is waited for.
-  func handIn() -> [(
-    stream: StreamID, generation: UInt32, capacity: UInt64, segmentBytes: UInt64, current: Bool,
-    descriptor: Descriptor
-  )] {
-    for _ in 0..<500 where state.withLock({ $0.moving }) { pauseMs(1) }
-    return state.withLock { state in
+  func handIn() -> [HandedInLog] {
+    // In one look: a publisher that takes the log between two would move where no router knows.
+    for _ in 0..<500 {
+      if let logs = handInUnlessMoving() { return logs }
+      pauseMs(1)
+    }
+    return []
+  }
+
+  private func handInUnlessMoving() -> [HandedInLog]? {
+    state.withLock { state in
+      if state.moving { return nil }
       guard let stream = state.stream else { return [] }
       if state.hasReady {
         state.ready = nil
@@ -302,10 +328,10 @@ final class PublisherCore: Sendable {
       }
       let newest = state.logs.last { $0.basePosition != .max }?.generation
       return state.logs.map { log in
-        (
-          stream, log.generation, log.capacity, log.segmentBytes, log.generation == newest,
-          log.descriptor
-        )
+        HandedInLog(
+          stream: stream, generation: log.generation, capacity: log.capacity,
+          segmentBytes: log.segmentBytes, current: log.generation == newest,
+          descriptor: log.descriptor)
       }
     }
   }

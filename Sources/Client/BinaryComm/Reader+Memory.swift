@@ -142,7 +142,7 @@ struct ReadStream: ~Copyable {
   /// Goes on in the log of the next generation when it is mapped; false when it is still to come.
   mutating func moveOn() throws(MemoryError) -> Bool {
     let old = log.identity.generation
-    guard let following = segments[old + 1] else { return false }
+    guard canMoveOn, let following = segments[old &+ 1] else { return false }
     try log.move(to: following)
     segments[old] = nil
     let table = LogTopicTable(of: log)

@@ -46,10 +46,17 @@ extension Reader {
     switch state(at) {
     case .open: return
     case .rotated:
+      guard !hasLeftovers(at) else { return }
       let generation = self.generation(at)
-      guard try moveOn(at) else { return }
+      do throws(BusError) {
+        guard try moveOn(at) else { return }
+      } catch {
+        remove(at)
+        throw error
+      }
       core.released(key(at), generation)
     case .ended:
+      guard !hasLeftovers(at) else { return }
       past.ended += 1
       remove(at)
     case .evicted:

@@ -49,7 +49,8 @@ extension Reader {
       ReaderEpoch.barrier()
       var interrupted = false
       if !hasNews() {
-        interrupted = epoch.sleep(marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
+        interrupted = epoch.sleep(
+          marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
       }
       epoch.awake()
       if hasNews() {

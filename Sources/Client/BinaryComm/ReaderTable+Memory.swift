@@ -42,6 +42,8 @@ extension Reader {
     unsafe streams[at].segments[generation] = segment
   }
 
+  func hasLeftovers(_ at: Int) -> Bool { unsafe streams[at].log.hasLeftovers }
+
   func end(_ at: Int, _ final: UInt64) { unsafe streams[at].log.end(at: final) }
 
   func moveOn(_ at: Int) throws(BusError) -> Bool {
@@ -54,10 +56,10 @@ extension Reader {
 
   func adding(_ at: Int, to sum: ReaderStatistics) -> ReaderStatistics {
     var sum = sum
-    unsafe sum.received += streams[at].log.received
-    unsafe sum.gaps += streams[at].log.gaps
-    unsafe sum.superseded += streams[at].log.superseded
-    unsafe sum.forged += streams[at].log.forged
+    unsafe sum.received &+= streams[at].log.received
+    unsafe sum.gaps &+= streams[at].log.gaps
+    unsafe sum.superseded &+= streams[at].log.superseded
+    unsafe sum.forged &+= streams[at].log.forged
     return sum
   }
 
@@ -67,7 +69,8 @@ extension Reader {
     for at in 0..<streamCount {
       switch unsafe streams[at].log.state {
       case .open: if unsafe streams[at].log.hasNews { return true }
-      case .rotated: if unsafe streams[at].canMoveOn { return true }
+      case .rotated:
+        if unsafe streams[at].log.hasLeftovers || streams[at].canMoveOn { return true }
       default: return true
       }
     }
@@ -81,7 +84,12 @@ extension Reader {
 }
 
 extension ReadStream {
-  var canMoveOn: Bool { segments[log.identity.generation + 1] != nil }
+  /// True when the log that continues this one is mapped; one that was announced by a former router
+  /// and never used begins elsewhere.
+  var canMoveOn: Bool {
+    guard let following = segments[log.identity.generation &+ 1] else { return false }
+    return log.isContinued(by: following)
+  }
 }
 
 /// One polite step of a spinning loop.

@@ -61,9 +61,9 @@ final class StreamTopics: @unchecked Sendable {
   }
 
   private func extensionTopic(_ items: RawSpan) -> String? {
-    guard items.byteCount > 0, let parsed = try? MessageExtension(decoding: items) else {
-      return nil
-    }
+    // A copy: the publisher could change the bytes between the check of the text and its use.
+    let copy = unsafe items.withUnsafeBytes { unsafe Array($0) }
+    guard !copy.isEmpty, let parsed = try? MessageExtension(decoding: copy) else { return nil }
     return parsed.topic
   }
 

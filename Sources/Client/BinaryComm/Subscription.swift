@@ -1,5 +1,6 @@
 import BusLog
 import BusMemory
+import BusWire
 import Synchronization
 
 /// Messages of a subscription as an asynchronous sequence of copies.
@@ -86,13 +87,13 @@ final class Intake: Sendable {
   private let room: Int
   private let state = Mutex(State())
   private let spaceFreed = HeapWord()
-  private let epoch = Mutex<ReaderEpoch?>(nil)
+  private let lease = Mutex<EpochLease?>(nil)
 
   init(room: Int) { self.room = room }
 
   func start(_ reader: consuming Reader) -> Bool {
-    let sleeper = reader.core.epoch
-    epoch.withLock { $0 = sleeper }
+    let sleeper = reader.core.lease
+    lease.withLock { $0 = sleeper }
     let box = Mutex<Reader?>(consume reader)
     let handover = Handover(box)
     return startThread("bcs-intake") { [self] in
@@ -117,12 +118,15 @@ final class Intake: Sendable {
         sleep(on: spaceFreed, seen: seen)
         continue
       }
+      var fresh: [ReceivedMessage] = []
       do throws(BusError) {
-        var fresh: [ReceivedMessage] = []
         let taken = try reader.poll(limit: free) { message in fresh.append(message.copy()) }
         put(fresh, reader.statistics)
         if taken == 0 { _ = try reader.wait(timeout: .milliseconds(500)) }
       } catch {
+        // What other streams gave in this round stands; an eviction makes the whole round void,
+        // because which messages were the evicted publisher's is not told apart here.
+        if error.code != .evicted { put(fresh, reader.statistics) }
         finish(error)
         break
       }
@@ -161,7 +165,7 @@ final class Intake: Sendable {
     wake(spaceFreed)
   }
 
-  private func kick() { epoch.withLock { $0 }?.kick() }
+  private func kick() { lease.withLock { $0 }?.epoch.kick() }
 
   var statistics: ReaderStatistics { state.withLock { $0.statistics } }
 

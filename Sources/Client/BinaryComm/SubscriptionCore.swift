@@ -9,7 +9,7 @@ final class SubscriptionCore: Sendable {
   let id: UInt32
   let pattern: TopicPattern
   let mode: ReadMode
-  let epoch: ReaderEpoch?
+  let lease: EpochLease?
   let segment: ReaderSegment
   /// Changes whenever the inbox does; the reading thread compares it once per poll.
   let changes = HeapWord()
@@ -19,6 +19,8 @@ final class SubscriptionCore: Sendable {
     var attachments: [AttachmentID: Attachment] = [:]
     var inbox: [ReaderEvent] = []
     var named: Set<AttachmentID>?
+    var isConfirmed = false
+    var isClosed = false
   }
 
   private struct Attachment: Sendable {
@@ -29,16 +31,18 @@ final class SubscriptionCore: Sendable {
   }
 
   init(
-    agent: AgentCore, id: UInt32, pattern: TopicPattern, mode: ReadMode, epoch: ReaderEpoch?,
+    agent: AgentCore, id: UInt32, pattern: TopicPattern, mode: ReadMode, lease: EpochLease?,
     segment: ReaderSegment
   ) {
     self.agent = agent
     self.id = id
     self.pattern = pattern
     self.mode = mode
-    self.epoch = epoch
+    self.lease = lease
     self.segment = segment
   }
+
+  var epoch: ReaderEpoch? { lease?.epoch }
 
   /// How the router is told of this subscription, the first time and after its restart.
   var frame: SubscribeFrame {
@@ -63,6 +67,11 @@ final class SubscriptionCore: Sendable {
     }
   }
 
+  /// The router knows of this subscription: the next one must be told of it, too.
+  var isConfirmed: Bool { state.withLock { $0.isConfirmed } }
+
+  func confirm() { state.withLock { $0.isConfirmed = true } }
+
   // MARK: Frames of the router (service thread)
 
   func take(_ announce: AnnounceFrame, _ descriptor: Descriptor?) {
@@ -71,7 +80,13 @@ final class SubscriptionCore: Sendable {
       state.named?.insert(key)
       return state.attachments[key]
     }
-    if known?.segments[announce.generation] != nil { return }
+    // Only the log being read is kept as it is: one that was to follow may have been dropped with
+    // its router, and its number used again.
+    if let known, known.segments[announce.generation] != nil,
+      announce.generation == known.segments.keys.min()
+    {
+      return
+    }
     let mapped = descriptor.flatMap { file in
       try? PeerSegment(consuming: file.duplicate(), announced: announce.segmentBytes)
     }
@@ -103,9 +118,15 @@ final class SubscriptionCore: Sendable {
       attachment: key, stream: announce.stream, publisher: announce.publisher,
       publisherIncarnation: announce.publisherIncarnation, publisherName: announce.publisherName,
       channel: announce.channel, relay: announce.flags.contains(.relay))
-    state.withLock { state in
+    let isOpen = state.withLock { state in
+      guard !state.isClosed else { return false }
       state.attachments[key] = Attachment(
         source: source, slot: slot, segments: [announce.generation: mapped])
+      return true
+    }
+    guard isOpen else {
+      segment.give(back: slot)
+      return
     }
     agent.post(.attach(AttachFrame(attachment: key, slot: UInt16(slot.index))))
   }
@@ -151,7 +172,12 @@ final class SubscriptionCore: Sendable {
       guard let named = state.named else { return [AttachmentID]() }
       return state.attachments.keys.filter { !named.contains($0) }
     }
-    for key in gone { post(.ended(key, .max)) }
+    let started = state.withLock { state in
+      gone.filter { state.attachments[$0]?.start != nil }
+    }
+    for key in gone {
+      if started.contains(key) { post(.ended(key, .max)) } else { finish(key) }
+    }
   }
 
   func post(_ event: ReaderEvent) {
@@ -185,11 +211,13 @@ final class SubscriptionCore: Sendable {
   }
 
   func close() {
-    let all = state.withLock { Array($0.attachments.keys) }
+    let all = state.withLock { state in
+      state.isClosed = true
+      return Array(state.attachments.keys)
+    }
     agent.post(.unsubscribe(UnsubscribeFrame(subscription: id)))
     for attachment in all { finish(attachment) }
     agent.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) }
-    if let epoch { segment.give(back: epoch) }
   }
 
   // MARK: Restart of the router

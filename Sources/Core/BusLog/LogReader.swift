@@ -175,6 +175,14 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     final = announced >= position && announced < commit ? announced : commit
   }
 
+  /// In the mode ``ReadMode/latest``: messages of this log that no poll has handed over yet.
+  public var hasLeftovers: Bool { !newest.isEmpty }
+
+  /// Whether a segment begins where this log ended.
+  public func isContinued(by next: PeerSegment) -> Bool {
+    unsafe WatchedWord64(at: next.base + LogBase.positionOffset).loadAcquire() == position
+  }
+
   /// Goes on in the log of the next generation.
   ///
   /// Throws when it is not the continuation.

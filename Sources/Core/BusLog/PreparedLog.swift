@@ -122,7 +122,7 @@ struct OwnLogView: @unchecked Sendable {
     var found = false
     for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {
       let at = unsafe base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
-      let entry = unsafe (OwnedWord64(at: at).loadRelaxed(), OwnedWord64(at: at + 8).loadRelaxed())
+      let entry = unsafe (OwnedWord64(at: at).loadAcquire(), OwnedWord64(at: at + 8).loadRelaxed())
       guard entry.0 >= basePosition, entry.0 <= position, !found || entry.0 > best.position else {
         continue
       }

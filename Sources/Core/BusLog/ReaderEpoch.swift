@@ -52,7 +52,10 @@ public struct ReaderEpoch: Sendable {
   let word: OwnedWord32
 
   /// Most logs whose commit words one sleep can watch; beyond it the publishers wake our own word.
-  public static let watchesMax = Int(PLAT_MOST_WATCHES) - 1
+  /// Without `futex_waitv` (before kernel 5.16, or forbidden) always that way.
+  public static let watchesMax =
+    plat_forbidden() & PLAT_NO_FUTEX_WAITV == 0 && plat_probe_futex_waitv() >= 0
+    ? Int(PLAT_MOST_WATCHES) - 1 : -1
 
   /// Announces sleep; after this and ``barrier()`` the caller looks at its logs once more.
   ///
@@ -101,4 +104,18 @@ public struct ReaderEpoch: Sendable {
     word.add(EpochBits.step)
     _ = unsafe plat_futex_wake(word.address, .max)
   }
+}
+
+/// An epoch in use: keeps its memory mapped, and gives it back when the last holder lets go.
+public final class EpochLease: Sendable {
+  /// The epoch, valid for as long as this object.
+  public let epoch: ReaderEpoch
+  private let segment: ReaderSegment
+
+  init(_ epoch: ReaderEpoch, _ segment: ReaderSegment) {
+    self.epoch = epoch
+    self.segment = segment
+  }
+
+  deinit { segment.give(back: epoch) }
 }

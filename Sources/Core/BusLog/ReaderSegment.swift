@@ -107,6 +107,9 @@ public final class ReaderSegment: @unchecked Sendable {
     return unsafe ReaderEpoch(index: index, word: OwnedWord32(at: segment.base + at))
   }
 
+  /// A free epoch that is given back when the last holder lets go, nil when all are in use.
+  public func leaseEpoch() -> EpochLease? { takeEpoch().map { EpochLease($0, self) } }
+
   /// Gives an epoch back.
   public func give(back epoch: ReaderEpoch) {
     free.withLock { $0.epochs.append(epoch.index) }

@@ -45,7 +45,10 @@ extension WindowGate {
   /// go on, even if it looks many times before it waits.
   func look(from version: UInt64, for end: UInt64) -> GateView {
     state.withLock { state in
-      guard let log = state.log else { return GateView(limit: 0, version: version) }
+      guard let log = state.log, !state.isShut else {
+        limit.storeRelaxed(0)
+        return GateView(limit: 0, version: version)
+      }
       let commit = log.commit.loadRelaxed()
       let (capacity, base) = (log.shape.capacity, log.basePosition)
       var lowest = UInt64.max

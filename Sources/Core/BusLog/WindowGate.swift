@@ -78,6 +78,7 @@ public final class WindowGate: @unchecked Sendable {
     var generation: UInt32 = 0
     var readers: [Reader] = []
     var version: UInt64 = 1
+    var isShut = false
     var departed: UInt64 = 0
     var departures: [UInt64] = []
     /// Readers that may not come back under the same attachment: their start is gone.
@@ -166,8 +167,13 @@ public final class WindowGate: @unchecked Sendable {
     }
   }
 
-  /// Makes the publishing thread come here before its next message.
-  public func close() { state.withLock { _ in limit.storeRelaxed(0) } }
+  /// Lets nothing more be published: the agent was closed or fenced.
+  public func shut() {
+    state.withLock { state in
+      state.isShut = true
+      limit.storeRelaxed(0)
+    }
+  }
 }
 
 extension WindowGate.State {

@@ -122,4 +122,7 @@ struct Attachment {
   let expected: Bool
   var slot: UInt16 = 0
   var phase = Phase.announced
+
+  /// The publisher waits for it and was never told whose it is.
+  var isExpectedOnly: Bool { expected && !phase.isWithPublisher }
 }

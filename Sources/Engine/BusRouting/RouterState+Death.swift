@@ -20,7 +20,10 @@ extension RouterState {
       if let stream = attachments[id].flatMap({ streams[$0.stream] }), stream.end == nil {
         publishers.insert(stream.publisher)
       }
-      removeAttachment(id, tellPublisher: false)
+      // A publisher that was told to expect this reader and never of its name cannot tell from the
+      // incarnation whom to let go.
+      let isExpected = attachments[id]?.isExpectedOnly ?? false
+      removeAttachment(id, tellPublisher: isExpected)
     }
     agents[incarnation] = nil
     agentsByName[agent.caller.name] = nil

@@ -62,6 +62,15 @@ struct DeathTests {
     #expect(pair.world.frames(to: pair.reader).last == .streamEnded(ended))
   }
 
+  @Test("an expected reader that dies before it took a slot leaves the window by its own name")
+  func expectedDies() throws {
+    var pair = try Pair()
+    pair.world.forgetSent()
+    pair.world.happen(.disconnected(pair.reader))
+    let leave = LeaveFrame(attachment: pair.attachment)
+    #expect(pair.world.frames(to: pair.publisher).contains(.leave(leave)))
+  }
+
   @Test("a larger log that was registered and not yet used does not end the stream early")
   func diesBeforeItsNextLogIsUsed() throws {
     var pair = try Pair()
