@@ -6,7 +6,7 @@ import Glibc
 extension Reader {
   /// Waits by the reader's strategy until there may be something to poll; false at the timeout.
   ///
-  /// Also false when a signal ended the sleep, so that a program can look at what its handler noted.
+  /// Also false when a signal ended the sleep: a program can look at what its handler noted.
   /// Throws `closed` when the agent was closed.
   public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
     guard !isClosed else { throw .closed("this reader was closed") }

@@ -27,7 +27,7 @@ struct ServiceThread {
       return true
     case .up:
       guard let socket else { return false }
-      // The clock is checked for publishers; an agent without one sleeps until it is told something.
+      // The clock is checked for publishers; an agent without one sleeps until it is told.
       let milliseconds: Int32 = core.state.withLock { $0.publishers.isEmpty } ? -1 : 1000
       let ready = core.bell.wait(orSocket: socket, writable: writes, milliseconds: milliseconds)
       if ready {

@@ -128,6 +128,7 @@ struct DeathTests {
   @Test("a dead reader leaves every publisher's window with one frame each")
   func readerDies() throws {
     var pair = try Pair()
+    pair.attach()
     _ = pair.world.publish(pair.publisher, "feed", "c")
     pair.world.subscribe(pair.reader, ">", number: 2, mode: .lossy)
     let gone = try #require(pair.world.incarnations[pair.reader])
