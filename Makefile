@@ -32,7 +32,7 @@ build: setup ## build the programs into bin/ (the default)
 	swift build -c release
 	$(call link,$(BUILT))
 
-run: build ## build and show the bus at work: router, agents, live view
+run: build ## build and show the bus at work: router, commands, who reads what
 	bin/bcs up --demo
 
 lint: setup ## check the format of all Swift files

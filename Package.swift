@@ -82,9 +82,10 @@ let package = Package(
     module(
       "Programs", "BusRouter",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
+    module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusBench", uses: ["BinaryComm", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
-    program("msg_router", uses: ["BusRouter", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusBench", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
+    program("msg_router", uses: ["BusRouter", "BusOptions", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
+    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
 
@@ -103,7 +104,7 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
+        "BinaryComm", "BusBench", "BusOptions", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]

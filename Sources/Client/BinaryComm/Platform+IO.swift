@@ -58,10 +58,24 @@ enum ControlSocket {
     }
     guard connected == 0 else {
       let why = reason(errno)
-      guard errno != EACCES else { throw .denied("the router's socket \(path) is not yours") }
+      guard errno != EACCES else { throw .denied(refusal(by: directory)) }
       throw .noRouter("no router at \(path) (\(why))")
     }
     return descriptor
+  }
+
+  /// Why the kernel keeps this user from a run directory's socket, and what to do.
+  private static func refusal(by directory: String) -> String {
+    var facts = stat()
+    guard unsafe lstat(directory, &facts) == 0 else {
+      return "user \(geteuid()) cannot look at \(directory) (\(reason(errno))): open its parents "
+        + "to this user, or name a directory of your own with --dir or BCS_DIR"
+    }
+    let mode = String(facts.st_mode & 0o777, radix: 8)
+    return "user \(geteuid()) may not connect in \(directory), which belongs to user "
+      + "\(facts.st_uid) (mode \(mode)): its router lets other users in only with a policy that "
+      + "names them, so have it name user \(geteuid()), or run a router of your own and name its "
+      + "directory with --dir or BCS_DIR"
   }
 
   /// Sends one frame; false when the socket's buffer is full.

@@ -1,3 +1,4 @@
+import BusWire
 import Glibc
 
 /// Where a router is met: the directory that holds `router.sock` and `router.lock`.
@@ -5,15 +6,13 @@ public enum RunDirectory {
   /// The directory by the rules that all programs share.
   ///
   /// An explicit path (or `shm://PATH`), else `$BCS_DIR`, else `$XDG_RUNTIME_DIR/bcs`, else
-  /// `/tmp/bcs-UID`.
+  /// `/tmp/bcs-UID`; what is empty counts as absent.
   public static func resolve(_ address: String?) -> String {
-    if let address {
-      let scheme = "shm://"
-      return address.hasPrefix(scheme) ? String(address.dropFirst(scheme.count)) : address
-    }
-    if let named = environment("BCS_DIR") { return named }
-    if let runtime = environment("XDG_RUNTIME_DIR") { return "\(runtime)/bcs" }
-    return "/tmp/bcs-\(getuid())"
+    let scheme = "shm://"
+    let option = address.map { $0.hasPrefix(scheme) ? String($0.dropFirst(scheme.count)) : $0 }
+    var variables: [String: String] = [:]
+    for name in RunDirectoryRule.variables { variables[name] = environment(name) }
+    return RunDirectoryRule.path(option: option, environment: variables, uid: geteuid())
   }
 
   /// The router's socket in a run directory.

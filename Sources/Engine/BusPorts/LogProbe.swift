@@ -19,7 +19,26 @@ public struct LogProgress: Hashable, Sendable {
   }
 }
 
-/// Looks into a log that somebody else writes.
+/// What a line of a reader segment says; every word is the reader's and may be any value.
+public struct SlotProgress: Hashable, Sendable {
+  /// The attachment that the line serves, as it says.
+  public let attachment: UInt64
+  /// The stream position below which the reader needs no byte.
+  public let cursor: UInt64
+  /// Messages taken.
+  public let received: UInt64
+  /// Messages lost to overwriting.
+  public let gaps: UInt64
+  /// Takes the words as they are.
+  public init(attachment: UInt64, cursor: UInt64, received: UInt64, gaps: UInt64) {
+    self.attachment = attachment
+    self.cursor = cursor
+    self.received = received
+    self.gaps = gaps
+  }
+}
+
+/// Looks into segments that somebody else writes.
 public protocol LogProbe {
   /// What the log says now; the words are the publisher's and may be any value.
   ///
@@ -28,4 +47,12 @@ public protocol LogProbe {
   ///   - hotOffset: where the log's hot block lies, from its checked identity.
   /// - Returns: nil when the log cannot be read.
   func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress?
+
+  /// What a cursor slot says now; the words are the reader's and may be any value.
+  ///
+  /// - Parameters:
+  ///   - slot: which line.
+  ///   - segment: the descriptor of the reader segment.
+  /// - Returns: nil when the segment cannot be read or has no such line.
+  func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress?
 }

@@ -80,7 +80,7 @@ extension RouterState {
   private func attachmentRows(_ viewer: Incarnation?) -> [[RowField]] {
     attachments.keys.sorted().compactMap { key in
       guard let attachment = attachments[key], let stream = streams[attachment.stream],
-        viewer == nil || viewer == attachment.reader,
+        viewer == nil || viewer == attachment.reader || viewer == stream.publisher,
         let reader = agents[attachment.reader],
         let subscription = reader.subscriptions[attachment.subscription]
       else { return nil }
@@ -90,8 +90,39 @@ extension RouterState {
         ("reader", reader.name), ("reader_incarnation", "\(attachment.reader.value)"),
         ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
         ("slot", "\(attachment.slot)"), ("state", attachment.phase.name),
-      ])
+      ]) + headway(of: attachment, reader, in: stream)
     }
+  }
+
+  /// How far a reader is: nothing for one that has no place in the stream.
+  ///
+  /// The words are the reader's and the publisher's own, so none may be larger than possible: a
+  /// record takes 64 bytes at least.
+  private func headway(
+    of attachment: Attachment, _ reader: Agent, in stream: BusStream
+  ) -> [RowField] {
+    let start: UInt64
+    switch attachment.phase {
+    case .joined(let joined): start = joined.startPosition
+    case .resumed: start = 0
+    case .announced, .attached, .evicted: return []
+    }
+    guard let slot = probe.slot(attachment.slot, of: reader.reader),
+      slot.attachment == attachment.id.value, let end = position(of: stream)
+    else { return [] }
+    let at = max(slot.cursor, start)
+    return fields([
+      ("behind_bytes", "\(end > at ? end - at : 0)"),
+      ("received", "\(min(slot.received, end / 64))"), ("gaps", "\(min(slot.gaps, end / 64))"),
+    ])
+  }
+
+  /// The position up to which a stream is whole; nil when no log of it can be read.
+  private func position(of stream: BusStream) -> UInt64? {
+    // The largest position stands for one that is not known here.
+    if let end = stream.end, end.finalPosition != .max { return end.finalPosition }
+    guard let last = stream.logs.last else { return nil }
+    return probe.progress(of: last.token, hotOffset: last.shape.hotOffset)?.commit
   }
 
   private func fields(_ pairs: [(String, String)]) -> [RowField] {

@@ -61,4 +61,19 @@ final class DescriptorTable: LogProbe {
     return LogProgress(
       commit: UInt64(littleEndian: words.commit), sequence: UInt64(littleEndian: words.sequence))
   }
+
+  func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? {
+    guard let entry = entries[segment], Int(slot) < Int(BUS_READER_SLOTS) else { return nil }
+    var bytes = [UInt8](repeating: 0, count: Int(BUS_READER_LINE))
+    let place = off_t(Int(BUS_READER_SLOTS_OFFSET) + Int(slot) * Int(BUS_READER_LINE))
+    guard unsafe pread(entry.descriptor, &bytes, bytes.count, place) == bytes.count else {
+      return nil
+    }
+    func word(_ offset: Int32) -> UInt64 {
+      (0..<8).reduce(0) { $0 | UInt64(bytes[Int(offset) + $1]) << UInt64(8 * $1) }
+    }
+    return SlotProgress(
+      attachment: word(BUS_SLOT_TICKET), cursor: word(BUS_SLOT_CURSOR),
+      received: word(BUS_SLOT_RECEIVED), gaps: word(BUS_SLOT_GAPS))
+  }
 }

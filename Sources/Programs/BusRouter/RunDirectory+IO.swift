@@ -1,3 +1,4 @@
+import BusWire
 import Glibc
 
 /// The directory where agents find the router: `router.sock` and `router.lock`, nothing else.
@@ -51,10 +52,7 @@ struct RunDirectory {
         "The run directory \(path) belongs to user \(status.st_uid), not to \(geteuid()): "
           + "name a directory of your own with --dir or BCS_DIR.")
     }
-    // Passing through without reading or writing is what an open router sets itself.
-    guard status.st_mode & 0o066 == 0,
-      status.st_mode & 0o011 == 0 || status.st_mode & 0o077 == 0o011
-    else {
+    guard RunDirectoryRule.isClosed(mode: status.st_mode) else {
       let mode = String(status.st_mode & 0o777, radix: 8)
       throw RouterFailure(
         "The run directory \(path) is open to other users (mode \(mode)): "

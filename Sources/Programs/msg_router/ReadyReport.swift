@@ -1,4 +1,5 @@
 import BusHardware
+import BusOptions
 import BusRouter
 import BusRouting
 

@@ -115,13 +115,15 @@ struct CLIPlainTests {
     #expect(items.allSatisfy { ($0["meaning"] as? String)?.isEmpty == false })
   }
 
-  @Test("a run directory that others may write to is refused, with the remedy")
-  func openDirectory() throws {
+  @Test(
+    "router and doctor refuse a run directory that is open to others, with the remedy",
+    arguments: [0o777, 0o755, 0o750, 0o701])
+  func openDirectory(mode: Int) throws {
     let dir = try TemporaryDirectory("open")
     let path = dir.file("run")
     try FileManager.default.createDirectory(
       atPath: path, withIntermediateDirectories: false)
-    try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: path)
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
     let up = try runCLI("up", "--dir", path)
     #expect(up.exit == .code(1))
     #expect(up.stderr.contains("chmod 700"))

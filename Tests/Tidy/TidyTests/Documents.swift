@@ -67,7 +67,7 @@ private func version(_ head: String) -> [Int]? {
 }
 
 /// Each `// SYNC: name` has two ends in the sources, and the table of the document (rows that begin
-/// with the name in backquotes) lists exactly the names of the code.
+/// with the name in backquotes) lists exactly the names of the code, each once.
 func syncFindings(_ sources: [SourceFile], document: SourceFile?) -> [Finding] {
   var ends: [String: [Finding]] = [:]
   for file in sources where file.language == .swift || file.language == .c {
@@ -81,7 +81,12 @@ func syncFindings(_ sources: [SourceFile], document: SourceFile?) -> [Finding] {
   var found = ends.values.filter { $0.count < 2 }.flatMap { $0 }.map { end in
     Finding(end.path, end.line, "SYNC \(end.what) has one end: name its other end so, too")
   }
-  let listed = document.map(syncNames) ?? []
+  let rows = document.map(syncNames) ?? []
+  let listed = Set(rows)
+  for name in listed where rows.count(where: { $0 == name }) > 1 {
+    let what = "SYNC \(name) has more than one row: keep the true one"
+    found.append(Finding(Law.syncPoints, 0, what))
+  }
   for (name, places) in ends where !listed.contains(name) {
     let what = "SYNC \(name) is not listed in \(Law.syncPoints)"
     found.append(Finding(places[0].path, places[0].line, what))
@@ -92,8 +97,6 @@ func syncFindings(_ sources: [SourceFile], document: SourceFile?) -> [Finding] {
   return found.sorted { $0.description < $1.description }
 }
 
-private func syncNames(_ document: SourceFile) -> Set<String> {
-  Set(
-    document.lines.compactMap { $0.prefixMatch(of: #/\|\s*`([\w.-]+)`\s*\|/#).map { String($0.1) } }
-  )
+private func syncNames(_ document: SourceFile) -> [String] {
+  document.lines.compactMap { $0.prefixMatch(of: #/\|\s*`([\w.-]+)`\s*\|/#).map { String($0.1) } }
 }

@@ -53,14 +53,19 @@ enum Law {
       uses: ["Contract", "Core", "Engine", "Router"],
       outside: ["Glibc", "Synchronization", "Logging"]),
     Room(
+      "Options", "Sources/Programs/BusOptions/", uses: ["Engine", "Options"],
+      outside: ["ArgumentParser"]),
+    Room(
       "Bench", "Sources/Programs/BusBench/",
       uses: ["Contract", "Core", "Client", "Adapters", "Bench"]),
     Room(
       "msg_router", "Sources/Programs/msg_router/",
-      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "msg_router"]),
+      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "Options", "msg_router"]),
     Room(
       "bcs", "Sources/Programs/bcs/",
-      uses: ["Contract", "Core", "Engine", "Adapters", "Client", "Router", "Bench", "bcs"]),
+      uses: [
+        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "Bench", "bcs",
+      ]),
     Room("Tools", "Sources/Programs/", uses: ["Contract", "Client", "Bench"]),
   ]
 

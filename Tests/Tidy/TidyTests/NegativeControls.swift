@@ -117,6 +117,10 @@ struct NegativeControls {
     #expect(found.contains { $0.contains("no code has SYNC gone") })
     #expect(syncFindings([publish, read], document: nil).count == 3)
     #expect(syncFindings([], document: nil) == [])
+    let pair = SourceFile("Sources/C.swift", "a() // SYNC: x.y\nb() // SYNC: x.y\n")
+    let twice = SourceFile(Law.syncPoints, "| `x.y` | one |\n| `x.y` | other |\n")
+    let doubled = syncFindings([pair], document: twice).map(\.what)
+    #expect(doubled == ["SYNC x.y has more than one row: keep the true one"])
   }
 
   @Test("A word that says later and a machine's path are reported", arguments: 0..<3)

@@ -82,6 +82,26 @@ struct RoutingAccessTests {
     #expect(errorCode(world.ask(stranger, .query(QueryFrame(subject: .agents)))) == .denied)
   }
 
+  @Test("a publisher of another user sees who reads it, and nobody else's readers")
+  func publisherSeesItsReaders() throws {
+    var policy = Policy()
+    var writer = AgentRule(name: try TopicPattern("writer.*"), users: [2000])
+    writer.write = [try Grant("open")]
+    try policy.add(writer)
+    var rule = AgentRule(name: try TopicPattern("reader"), users: [1000])
+    rule.read = [try Grant("open")]
+    try policy.add(rule)
+    var world = World(policy: policy)
+    let reader = world.agent("reader")
+    world.subscribe(reader, "open", mode: .lossy)
+    let mine = world.agent("writer.a", uid: 2000)
+    let other = world.agent("writer.b", uid: 2000)
+    #expect(world.rows(mine, .attachments).isEmpty)
+    _ = world.publish(mine, "writer.a", "open")
+    #expect(world.rows(mine, .attachments).map { $0["reader"] } == ["reader"])
+    #expect(world.rows(other, .attachments).isEmpty)
+  }
+
   @Test("subscriptions and what an agent reads are bounded")
   func bounds() {
     var limits = RouterLimits()

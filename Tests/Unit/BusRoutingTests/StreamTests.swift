@@ -126,6 +126,40 @@ struct StreamTests {
     #expect(world.router.attachmentCount == 1)
   }
 
+  @Test("a query says how far each reader is, whatever the words of its segment claim")
+  func headway() throws {
+    var world = World()
+    let publisher = world.agent("feed")
+    let reader = world.agent("reader")
+    let log = world.addLog(publisher, "feed", "a").token
+    world.subscribe(reader, "a")
+    let attachment = try #require(world.announces(to: reader).first?.attachment)
+    world.logs.progress[log] = LogProgress(commit: 6400, sequence: 100)
+    func say(_ attachment: UInt64, _ cursor: UInt64, _ received: UInt64, _ gaps: UInt64) {
+      world.logs.slots[17] = SlotProgress(
+        attachment: attachment, cursor: cursor, received: received, gaps: gaps)
+    }
+    func shown() -> [String?] {
+      let row = world.rows(reader, .attachments).first ?? [:]
+      return [row["behind_bytes"], row["received"], row["gaps"]]
+    }
+    say(attachment.value, 0, 0, 0)
+    #expect(shown() == [nil, nil, nil], "it has not joined")
+    world.say(reader, .attach(AttachFrame(attachment: attachment, slot: 17)))
+    let joined = JoinedFrame(
+      attachment: attachment, generation: 0, startPosition: 640, startSequence: 10, departed: 0)
+    world.say(publisher, .joined(joined))
+    #expect(shown() == ["5760", "0", "0"], "it has read nothing since it joined")
+    say(attachment.value, 4800, 60, 5)
+    #expect(shown() == ["1600", "60", "5"])
+    say(attachment.value, .max, .max, .max)
+    #expect(shown() == ["0", "100", "100"], "more than was ever sent")
+    say(attachment.value + 1, 4800, 60, 5)
+    #expect(shown() == [nil, nil, nil], "the line serves somebody else")
+    world.logs.slots[17] = nil
+    #expect(shown() == [nil, nil, nil], "the segment cannot be read")
+  }
+
   @Test("an evicted reader is told once, and no longer of new logs")
   func eviction() throws {
     var world = World()

@@ -10,6 +10,11 @@ final class LogBook: LogProbe {
   var progress: [DescriptorToken: LogProgress] = [:]
 
   func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress? { progress[log] }
+
+  /// What the line with this number says, in any reader segment.
+  var slots: [UInt16: SlotProgress] = [:]
+
+  func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? { slots[slot] }
 }
 
 /// A router with the agents of a test, and an account of every descriptor it was given.
@@ -162,6 +167,14 @@ struct World {
     let frame = SubscribeFrame(
       subscription: number, pattern: pattern, mode: mode, sleeps: true, epoch: 3)
     return ask(connection, .subscribe(frame))
+  }
+
+  /// The rows that answer a query, by field.
+  mutating func rows(_ connection: ConnectionID, _ subject: QuerySubject) -> [[String: String]] {
+    ask(connection, .query(QueryFrame(subject: subject))).compactMap { frame in
+      guard case .row(let row) = frame else { return nil }
+      return Dictionary(row.fields.map { ($0.key, $0.value) }) { first, _ in first }
+    }
   }
 
   /// Every announce that a connection got, oldest first.

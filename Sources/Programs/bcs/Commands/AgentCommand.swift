@@ -56,13 +56,14 @@ struct AgentCommand: ParsableCommand {
       let streams = try session.agent.query(.streams).filter {
         $0["publisher"] == agent && $0["incarnation"] == row["incarnation"]
       }
-      let readings = try session.agent.query(.attachments).filter {
+      let attachments = try session.agent.query(.attachments)
+      let readings = attachments.filter {
         $0["reader"] == agent && $0["reader_incarnation"] == row["incarnation"]
       }
       try common.show(listing)
       if !common.json { try Output.write("\n") }
       var channels = ChannelRows.streams
-      channels.rows = streams.map { ChannelRows.stream($0, readers: readings) }
+      channels.rows = streams.map { ChannelRows.stream($0, readers: attachments) }
       try common.show(channels)
       if !common.json { try Output.write("\n") }
       var readers = ChannelRows.readers

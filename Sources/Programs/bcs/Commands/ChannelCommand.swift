@@ -64,6 +64,8 @@ struct ChannelCommand: ParsableCommand {
 }
 
 /// How a router's rows about streams and their readers are shown.
+///
+/// A stream is as far behind as the reader of it that is furthest behind.
 enum ChannelRows {
   static var streams: Listing {
     Listing(
@@ -72,17 +74,23 @@ enum ChannelRows {
         Column("generation", "GENERATION", isNumber: true),
         Column("memory", "CAPACITY", isNumber: true), Column("capacity"), Column("bytes"),
         Column("messages", "MESSAGES", isNumber: true), Column("commit"),
-        Column("readers", "READERS", isNumber: true), Column("state", "STATE"),
+        Column("readers", "READERS", isNumber: true),
+        Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
+        Column("lost", "LOST", isNumber: true), Column("state", "STATE"),
         Column("stream"), Column("incarnation"),
       ], empty: "No channels.")
   }
 
   static func stream(_ row: [String: String], readers: [[String: String]]) -> [JSON] {
-    let count = readers.count { $0["stream"] == row["stream"] }
+    let mine = readers.filter { $0["stream"] == row["stream"] }
+    let behind = mine.compactMap { $0["behind_bytes"].flatMap(UInt64.init) }.max()
+    let lost = mine.compactMap { $0["gaps"].flatMap(UInt64.init) }
     return [
       .text("stream"), row.text("channel"), row.text("publisher"), row.number("generation"),
       row.bytes("capacity"), row.number("capacity"), row.number("bytes"),
-      row.number("messages"), row.number("commit"), .integer(count), row.text("state"),
+      row.number("messages"), row.number("commit"), .integer(mine.count),
+      behind.map { .text(Prose.bytes($0)) } ?? .null, behind.map { .unsigned($0) } ?? .null,
+      lost.isEmpty ? .null : .unsigned(lost.reduce(0, &+)), row.text("state"),
       row.number("stream"), row.number("incarnation"),
     ]
   }
@@ -91,16 +99,20 @@ enum ChannelRows {
     Listing(
       [
         Column("kind"), Column("reader", "READER"), Column("pattern", "PATTERN"),
-        Column("mode", "MODE"), Column("state", "STATE"), Column("channel", "CHANNEL"),
-        Column("publisher", "PUBLISHER"), Column("stream"), Column("attachment"), Column("slot"),
+        Column("mode", "MODE"), Column("state", "STATE"),
+        Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
+        Column("received", "RECEIVED", isNumber: true), Column("gaps", "LOST", isNumber: true),
+        Column("channel", "CHANNEL"), Column("publisher", "PUBLISHER"), Column("stream"),
+        Column("attachment"), Column("slot"),
       ], empty: "No readers.")
   }
 
   static func reader(_ row: [String: String]) -> [JSON] {
     [
       .text("reader"), row.text("reader"), row.text("pattern"), row.text("mode"),
-      row.text("state"), row.text("channel"), row.text("publisher"), row.number("stream"),
-      row.number("attachment"), row.number("slot"),
+      row.text("state"), row.bytes("behind_bytes"), row.number("behind_bytes"),
+      row.number("received"), row.number("gaps"), row.text("channel"), row.text("publisher"),
+      row.number("stream"), row.number("attachment"), row.number("slot"),
     ]
   }
 }

@@ -11,23 +11,6 @@ struct Rate: ExpressibleByArgument {
   }
 }
 
-/// A number of bytes, as in `4096`, `64K` or `1MiB`.
-struct ByteSize: ExpressibleByArgument {
-  let bytes: Int
-
-  init?(argument: String) {
-    let digits = argument.prefix { $0.isASCII && $0.isNumber }
-    let unit = argument[digits.endIndex...].filter { $0 != " " }
-    let shifts = [
-      "": 0, "B": 0, "K": 10, "KiB": 10, "M": 20, "MiB": 20, "G": 30, "GiB": 30,
-    ]
-    guard let count = Int(digits), count > 0, let shift = shifts[unit],
-      count <= Int.max >> 40
-    else { return nil }
-    bytes = count << shift
-  }
-}
-
 /// Spaces messages in time.
 struct Pace {
   private let gapNs: UInt64

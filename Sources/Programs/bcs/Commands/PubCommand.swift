@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusOptions
 import BusWire
 
 /// Publishes messages.
@@ -62,7 +63,8 @@ struct PubCommand: ParsableCommand {
     let name = try naming.resolved("pub")
     let template = try stdinLines ? nil : bodyTemplate()
     let session = try Session.open(common, name: name)
-    var work = try Publishing(session.agent, topic: topic, chunk: chunk?.bytes, timeout: timeout)
+    var work = try Publishing(
+      session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout)
     Interrupt.beGraceful()
     if waitForReader { try work.awaitReader(session.agent) }
     do {

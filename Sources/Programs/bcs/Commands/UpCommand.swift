@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusOptions
 
 /// Starts the router.
 struct UpCommand: ParsableCommand {
@@ -33,42 +34,10 @@ struct UpCommand: ParsableCommand {
   }
 }
 
-/// The options that are handed to the router as they are; it checks their values.
-struct RouterOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Shared memory for all agents (default 1GiB).", valueName: "size"))
-  var arena: String?
-  @Option(help: ArgumentHelp("Shared memory for one agent.", valueName: "size"))
-  var agentQuota: String?
-  @Option(help: ArgumentHelp("Size of a publisher's first log.", valueName: "size"))
-  var logFirst: String?
-  @Option(help: ArgumentHelp("Size up to which a publisher's log grows.", valueName: "size"))
-  var logMost: String?
-  @Option(
-    help: ArgumentHelp(
-      "How long a lossless reader may hold its publishers back (default 5).",
-      valueName: "seconds"))
-  var stall: String?
-  @Option(
-    help: ArgumentHelp("Who may take which name and do what.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var policy: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "In which agents come back after a router was killed (default 2).", valueName: "seconds"))
-  var grace: String?
-  @Flag(help: "Take logs in huge pages.")
-  var hugePages = false
-
+extension RouterOptions {
   /// The command line of the router.
-  func arguments(_ common: CommonOptions) -> [String] {
-    let pairs: [(String, String?)] = [
-      ("--dir", common.dir), ("--arena", arena), ("--agent-quota", agentQuota),
-      ("--log-first", logFirst), ("--log-most", logMost), ("--stall", stall),
-      ("--policy", policy), ("--grace", grace),
-    ]
-    var words = pairs.flatMap { name, value in value.map { [name, $0] } ?? [] }
-    if hugePages { words.append("--huge-pages") }
+  fileprivate func arguments(_ common: CommonOptions) -> [String] {
+    var words = (common.dir.map { ["--dir", $0] } ?? []) + words
     if common.json { words.append("--json") }
     if common.logLevel != .notice { words += ["--log-level", common.logLevel.rawValue] }
     return words

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusWire
 import Glibc
 
 /// What lies where a router is met.
@@ -41,9 +42,9 @@ struct RunDirectoryState {
         "it belongs to user \(facts.st_uid)",
         remedy: "Connect only if you trust that user, or name another with --dir.")
     }
-    guard facts.st_mode & 0o022 == 0 else {
+    guard RunDirectoryRule.isClosed(mode: facts.st_mode) else {
       return .wrong(
-        "other users may write to it (mode \(String(facts.st_mode & 0o7777, radix: 8)))",
+        "it is open to other users (mode \(String(facts.st_mode & 0o777, radix: 8)))",
         remedy: "Run `chmod 700 \(path)`.")
     }
     return .ours

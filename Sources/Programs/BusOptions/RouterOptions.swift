@@ -1,0 +1,80 @@
+public import ArgumentParser
+import BusRouting
+
+/// The options of a router, as `msg_router` takes them and `bcs up` hands them on.
+public struct RouterOptions: ParsableArguments, Sendable {
+  /// The policy file.
+  @Option(
+    help: ArgumentHelp(
+      "The policy file; default: $XDG_CONFIG_HOME/bcs/policy.yaml if it is there.",
+      valueName: "file"),
+    completion: .file(extensions: ["yaml", "yml"]))
+  public var policy: String?
+
+  /// Bytes of all agents together.
+  @Option(
+    help: ArgumentHelp(
+      "Shared memory of all agents together, such as 512M or 4GiB.", valueName: "size"))
+  public var arena = ByteSize(bytes: RouterLimits().arenaBytes)
+
+  /// Bytes of one agent.
+  @Option(
+    help: ArgumentHelp(
+      "Shared memory of one agent, where the policy states no quota.", valueName: "size"))
+  public var agentQuota = ByteSize(bytes: RouterLimits().agentBytes)
+
+  /// Ring bytes of a first log.
+  @Option(
+    help: ArgumentHelp("Ring of the first log of a stream, a power of two.", valueName: "size"))
+  public var logFirst = ByteSize(bytes: RouterLimits().logBytesFirst)
+
+  /// Ring bytes of the largest log.
+  @Option(help: ArgumentHelp("Ring a log may grow to, a power of two.", valueName: "size"))
+  public var logMost = ByteSize(bytes: RouterLimits().logBytesMost)
+
+  /// Seconds of the stall budget.
+  @Option(
+    help: ArgumentHelp(
+      "How long a lossless reader may hold its publisher back.", valueName: "seconds"))
+  public var stall = 5.0
+
+  /// Seconds of grace after a router was killed.
+  @Option(
+    help: ArgumentHelp(
+      "In which agents come back after a router was killed.", valueName: "seconds"))
+  public var grace = 2.0
+
+  /// Whether logs in huge pages are taken.
+  @Flag(help: "Take logs in huge pages.")
+  public var hugePages = false
+
+  /// The defaults.
+  public init() {}
+
+  /// Checks the ranges; throws `ValidationError` with what is allowed.
+  public func validate() throws {
+    guard arena.bytes >= 1 << 20 else {
+      throw ValidationError("--arena must be at least 1M, it is \(arena).")
+    }
+    for (name, size) in [("--log-first", logFirst), ("--log-most", logMost)] {
+      guard size.bytes >= 4096, size.bytes.nonzeroBitCount == 1, size.bytes <= 1 << 32 else {
+        throw ValidationError("\(name) must be a power of two from 4K to 4G, it is \(size).")
+      }
+    }
+    guard logFirst.bytes <= logMost.bytes else {
+      throw ValidationError("--log-first is larger than --log-most: exchange them.")
+    }
+    guard (0.001...3600).contains(stall), (0...60).contains(grace) else {
+      throw ValidationError("--stall is 0.001 to 3600 seconds and --grace 0 to 60.")
+    }
+  }
+
+  /// The words that give a router these options.
+  public var words: [String] {
+    var words = policy.map { ["--policy", $0] } ?? []
+    words += ["--arena", "\(arena)", "--agent-quota", "\(agentQuota)"]
+    words += ["--log-first", "\(logFirst)", "--log-most", "\(logMost)"]
+    words += ["--stall", "\(stall)", "--grace", "\(grace)"]
+    return hugePages ? words + ["--huge-pages"] : words
+  }
+}

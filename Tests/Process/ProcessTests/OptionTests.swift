@@ -1,0 +1,63 @@
+import ArgumentParser
+import BusOptions
+import BusTestSupport
+import Testing
+
+@Suite("The options of a router")
+struct OptionTests {
+  @Test(
+    "sizes are powers of 1024 in either case",
+    arguments: [
+      ("1", 1), ("65536", 65536), ("8b", 8), ("64K", 65536), ("64k", 65536), ("64KiB", 65536),
+      ("64kib", 65536), ("3M", 3_145_728), ("3MiB", 3_145_728), ("1G", 1 << 30),
+      ("1GiB", 1 << 30), ("1gib", 1 << 30), ("2T", 2 << 40),
+    ] as [(String, UInt64)])
+  func sizes(text: String, bytes: UInt64) {
+    #expect(ByteSize(argument: text)?.bytes == bytes)
+  }
+
+  @Test(
+    "what is no size is refused",
+    arguments: [
+      "", "0", "K", "-1", "+1", "1.5G", "1 K", "1KK", "1X", "1Ki", "0x10", "\u{0661}",
+      "8388608T", "99999999999999999999",
+    ])
+  func noSizes(text: String) {
+    #expect(ByteSize(argument: text) == nil)
+  }
+
+  @Test("the words of the options give the same options")
+  func words() throws {
+    let given = ["--arena", "512MiB", "--log-first", "64k", "--stall", "0.5", "--huge-pages"]
+    let options = try RouterOptions.parse(given)
+    let again = try RouterOptions.parse(options.words)
+    #expect(again.words == options.words)
+    #expect(options.words.contains("512M") && options.words.contains("64K"))
+    #expect(options.words.contains("0.5") && options.words.contains("--huge-pages"))
+  }
+
+  @Test(
+    "a wrong call of bcs up names bcs, not the router it would have become",
+    arguments: [
+      ["--arena", "1X"], ["--arena", "4K"], ["--log-first", "5000"], ["--stall", "never"],
+      ["--grace", "61"], ["--log-first", "8M", "--log-most", "4M"],
+    ])
+  func usage(words: [String]) throws {
+    let dir = try TemporaryDirectory("options")
+    let result = try Child.run(
+      try Programs.path("bcs"), ["up", "--dir", dir.file("run")] + words, timeout: .seconds(20))
+    #expect(result.exit == .code(64))
+    #expect(result.stderr.contains("bcs up"))
+    #expect(result.stderr.contains(words[0]))
+    #expect(!result.stderr.contains("msg_router"))
+  }
+
+  @Test("the help of bcs up shows defaults that it takes")
+  func defaults() throws {
+    let help = try Child.run(try Programs.path("bcs"), ["up", "--help"], timeout: .seconds(20))
+    #expect(help.stdout.contains("(default: 1G)"))
+    let dir = try TemporaryDirectory("options")
+    let bus = try CLIBus(dir.path, ["--arena", "1GiB"])
+    #expect(try bus.end() == .code(0))
+  }
+}
