@@ -13,7 +13,7 @@ public struct BenchCommand: ParsableCommand {
       """,
     subcommands: [
       All.self, FloorCommand.self, Throughput.self, Latency.self, Fanout.self, Fanin.self,
-      WorkerCommand.self,
+      Start.self, Idle.self, WorkerCommand.self,
     ],
     defaultSubcommand: All.self)
 
@@ -67,7 +67,7 @@ public struct BenchCommand: ParsableCommand {
 
   struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "All of the others, with their own lengths.")
+      abstract: "floor, throughput, latency, fanout and fanin, with their own lengths.")
     @Flag(help: "Print one JSON object instead of tables.") var json = false
     @Option(help: "Runs of each that must count.") var runs = 5
     @Option(help: "The run directory of a running router. (default: a router of its own)")
@@ -90,4 +90,4 @@ public struct BenchCommand: ParsableCommand {
 }
 
 /// What comes before a worker's plan in the arguments of `bcs`.
-private let benchWorker = ["bench", "worker"]
+let benchWorker = ["bench", "worker"]

@@ -93,7 +93,7 @@ extension BenchReport {
 }
 
 /// Columns of equal width, the first to the left, the others to the right.
-private func aligned(_ rows: [[String]]) -> [String] {
+func aligned(_ rows: [[String]]) -> [String] {
   let columns = rows.first?.count ?? 0
   let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
   return rows.map { row in
@@ -112,7 +112,7 @@ private func trimmedEnd(_ text: String) -> String {
 }
 
 /// Nanoseconds in the unit that reads best.
-private func nanoseconds(_ value: Double) -> String {
+func nanoseconds(_ value: Double) -> String {
   switch value {
   case ..<1000: "\(oneDigit(value)) ns"
   case ..<1e6: "\(twoDigits(value / 1e3)) µs"
@@ -122,7 +122,7 @@ private func nanoseconds(_ value: Double) -> String {
 }
 
 /// A count with k, M or G.
-private func short(_ value: Double) -> String {
+func short(_ value: Double) -> String {
   switch value {
   case ..<1e4: "\(Int(value)) "
   case ..<1e6: "\(oneDigit(value / 1e3)) k"
@@ -135,7 +135,7 @@ private func oneDigit(_ value: Double) -> String { fixed(value, 1) }
 
 private func twoDigits(_ value: Double) -> String { fixed(value, 2) }
 
-private func fixed(_ value: Double, _ digits: Int) -> String {
+func fixed(_ value: Double, _ digits: Int) -> String {
   var scale = 1.0
   for _ in 0..<digits { scale *= 10 }
   guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }

@@ -1,0 +1,147 @@
+import BinaryComm
+import BusLog
+import Foundation
+
+/// What agents that wait for messages, and their router, cost while none come.
+struct IdleMeasure {
+  let runs: Int
+  let readers: Int
+  let seconds: Double
+  let worker: [String]
+
+  /// Starts the agents, gives each a message, and watches them do nothing.
+  func measure() throws(BenchError) -> CostReport {
+    let plan = BenchPlan(
+      mode: .fanout, messages: 1, payload: 64, publishers: 1, readers: readers, batch: 1,
+      wait: .sleep, isPinned: false, logBytes: 1 << 20, runs: runs)
+    let program = WorkerProgram(arguments: worker)
+    let router = try PrivateRouter(for: plan, program)
+    defer { router.stop() }
+    var agents: [ChildProcess] = []
+    defer {
+      for agent in agents { agent.closeInput() }
+      for agent in agents { agent.finish() }
+    }
+    let order = IdlePlan(idleIn: router.directory)
+    guard let text = try? JSONEncoder().encode(order) else {
+      throw .system("JSON of a plan", error: 22)
+    }
+    for _ in 0..<readers {
+      agents.append(
+        try Household.start(
+          program.path, program.arguments + [String(decoding: text, as: UTF8.self)],
+          environment: Machine.environment, endSignal: 9))
+    }
+    try expect(agents, .subscribed)
+    do {
+      let agent = try Bus.connect(to: router.directory).register("cli.bench.idle")
+      defer { agent.close() }
+      var publisher = try agent.publisher(on: IdlePlan.channel)
+      try publisher.publish(IdlePlan.channel, [1])
+      try expect(agents, .attached)
+      let row = try agent.query(.router).first ?? [:]
+      guard let pid = row["pid"].flatMap(Int32.init) else {
+        throw BenchError.router("does not tell its process")
+      }
+      return report(try watch(agents.map(\.pid), router: pid))
+    } catch let error as BenchError {
+      throw error
+    } catch {
+      throw .router("refused an agent: \(error)")
+    }
+  }
+
+  private struct Watched {
+    var agents: [Double] = []
+    var router: [Double] = []
+    var memory: [Double] = []
+  }
+
+  private func watch(_ agents: [Int32], router: Int32) throws(BenchError) -> Watched {
+    var watched = Watched()
+    for _ in 0..<runs {
+      // What they still do after the message does not count.
+      ProcessCost.sleep(seconds: 1)
+      let before = try (ProcessCost.cpuNs(agents), ProcessCost.cpuNs([router]))
+      ProcessCost.sleep(seconds: seconds)
+      let after = try (ProcessCost.cpuNs(agents), ProcessCost.cpuNs([router]))
+      watched.agents.append(Double(after.0 &- before.0))
+      watched.router.append(Double(after.1 &- before.1))
+      watched.memory.append(Double(try ProcessCost.residentBytes(router)))
+    }
+    return watched
+  }
+
+  private func report(_ watched: Watched) -> CostReport {
+    let both = zip(watched.agents, watched.router).map { ($0 + $1) / (seconds * 1e9) * 100 }
+    return CostReport(
+      mode: "idle",
+      title: "idle, \(readers) agents and their router, \(seconds) s, \(runs) "
+        + (runs == 1 ? "run" : "runs"),
+      counts: [
+        JSONField("readers", .integer(UInt64(readers))), JSONField("seconds", JSONValue(seconds)),
+      ],
+      rows: [
+        .init(
+          name: "CPU time of the agents", key: "agents_cpu_ns", values: watched.agents,
+          show: nanoseconds),
+        .init(
+          name: "CPU time of the router", key: "router_cpu_ns", values: watched.router,
+          show: nanoseconds),
+        .init(
+          name: "both, of one CPU", key: "cpu_percent", values: both,
+          show: { "\(fixed($0, 3)) %" }),
+        .init(
+          name: "router resident", key: "router_resident_bytes", values: watched.memory,
+          show: { "\(short($0))B" }),
+      ])
+  }
+
+  private func expect(
+    _ agents: [ChildProcess], _ event: WorkerLine.Event
+  ) throws(BenchError) {
+    let limit = ProcessCost.nowNs + 60_000_000_000
+    var waiting = agents
+    while !waiting.isEmpty {
+      guard ProcessCost.nowNs < limit else {
+        throw .stuck("agent", waitingFor: event.rawValue, seconds: 60)
+      }
+      _ = ChildProcess.wait(for: waiting, milliseconds: 100)
+      var left: [ChildProcess] = []
+      for agent in waiting {
+        let lines = agent.takeLines().compactMap {
+          try? JSONDecoder().decode(WorkerLine.self, from: Data($0.utf8))
+        }
+        if let failure = lines.compactMap(\.failure).first {
+          throw .worker("agent", text: failure.text, exitCode: failure.exitCode)
+        }
+        if lines.contains(where: { $0.event == event }) { continue }
+        if let end = agent.end { throw .vanished("agent", how: end.text) }
+        left.append(agent)
+      }
+      waiting = left
+    }
+  }
+}
+
+/// What an idle agent is told; it travels as JSON in its arguments.
+struct IdlePlan: Codable {
+  static let channel = "idle"
+  /// The run directory of the router.
+  var idleIn: String
+
+  /// Reads one message, then waits for one that never comes, until its input ends.
+  func run(_ link: WorkerLink) throws {
+    let agent = try Bus.connect(to: idleIn).register("cli.bench.\(Machine.pid)")
+    defer { agent.close() }
+    var reader = try agent.reader(Self.channel, mode: .lossless, wait: .sleep)
+    link.tell(.subscribed)
+    var taken = 0
+    while taken == 0 {
+      taken = try reader.poll { _ in }
+      if taken == 0 { _ = try reader.wait(timeout: .seconds(10)) }
+    }
+    link.tell(.attached)
+    while true { _ = try reader.wait(timeout: .seconds(3600)) }
+  }
+}
