@@ -103,7 +103,8 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
+        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport",
+        "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]
