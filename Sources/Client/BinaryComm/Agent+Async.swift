@@ -44,14 +44,22 @@ final class PublisherBox: Sendable {
     }
   }
 
-  /// True once the publisher was made.
-  var exists: Bool {
-    publisher.withLock { held in
-      switch held {
-      case .none: false
-      case .some: true
+  /// Publishes if that takes no waiting: false when the publisher is not made yet, another task
+  /// has it, or the window is full.
+  func tryPublish(_ topic: String, _ payload: [UInt8]) throws(BusError) -> Bool {
+    let outcome: Result<Bool, BusError>? = publisher.withLockIfAvailable { held in
+      guard var mine = held.take() else { return .success(false) }
+      let tried: Result<Bool, BusError>
+      do throws(BusError) {
+        try mine.tryPublish(topic, payload)
+        tried = .success(true)
+      } catch {
+        tried = error == .wouldBlock ? .success(false) : .failure(error)
       }
+      held = consume mine
+      return tried
     }
+    return try outcome?.get() ?? false
   }
 
   func close() {
@@ -68,17 +76,7 @@ extension Agent {
   /// stayed full.
   public func publish(_ topic: String, _ payload: [UInt8]) async throws(BusError) {
     let box = try box(for: topic)
-    if box.exists {
-      do throws(BusError) {
-        try box.with({ () throws(BusError) in try self.publisher(on: topic) }) {
-          publisher throws(BusError) in
-          try publisher.tryPublish(topic, payload)
-        }
-        return
-      } catch {
-        guard error == .wouldBlock else { throw error }
-      }
-    }
+    if try box.tryPublish(topic, payload) { return }
     let agent = self
     try await blocking { () throws(BusError) in
       try box.with({ () throws(BusError) in try agent.publisher(on: topic) }) {

@@ -1,6 +1,7 @@
 import BusLog
 import BusMemory
 import BusWire
+import Synchronization
 
 // What happens when a message does not fit at once: waiting, growing, refusing.
 
@@ -51,7 +52,12 @@ extension Publisher {
     if !writer.fits(recordBytes: bytes) {
       let larger = try shape(toHold: bytes)
       if let refused = core.growthRefused { throw refused }
-      guard now < deadlineNs else { throw .timeout("no larger log was registered in time") }
+      guard now < deadlineNs else {
+        guard core.agent.state.withLock({ $0.link == .up }) else {
+          throw .noRouter("a larger log is needed, and no router is in \(core.agent.directory)")
+        }
+        throw .timeout("no larger log was registered in time")
+      }
       core.ask(for: larger)
       pauseMs(1)
       return

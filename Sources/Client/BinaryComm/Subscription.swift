@@ -15,13 +15,17 @@ public struct Subscription: AsyncSequence, Sendable {
   public typealias Element = ReceivedMessage
   /// What may end it.
   public typealias Failure = BusError
-  private let intake: Intake
+  private let owner: IntakeOwner
+  private var intake: Intake { owner.intake }
 
-  init(_ intake: Intake) { self.intake = intake }
+  init(_ intake: Intake) { owner = IntakeOwner(intake) }
 
   /// Hands out messages one by one.
   public struct Iterator: AsyncIteratorProtocol {
-    let intake: Intake
+    fileprivate let owner: IntakeOwner
+    private var intake: Intake { owner.intake }
+
+    fileprivate init(_ owner: IntakeOwner) { self.owner = owner }
 
     /// The next message; nil after ``Subscription/cancel()`` or when the task is cancelled.
     public mutating func next() async throws(BusError) -> ReceivedMessage? {
@@ -37,13 +41,21 @@ public struct Subscription: AsyncSequence, Sendable {
   }
 
   /// Starts iterating; a subscription has one iterator.
-  public func makeAsyncIterator() -> Iterator { Iterator(intake: intake) }
+  public func makeAsyncIterator() -> Iterator { Iterator(owner) }
 
   /// Ends the subscription; the sequence ends after what is buffered.
   public func cancel() { intake.stop() }
 
   /// What was seen so far.
   public var statistics: ReaderStatistics { intake.statistics }
+}
+
+/// Ends the intake when neither the subscription nor its iterator is held any more: a sequence that
+/// was left must not go on holding publishers back.
+private final class IntakeOwner: Sendable {
+  let intake: Intake
+  init(_ intake: Intake) { self.intake = intake }
+  deinit { intake.stop() }
 }
 
 /// The thread that copies messages of one subscription into a bounded buffer, so that a consumer
@@ -74,10 +86,13 @@ final class Intake: Sendable {
   private let room: Int
   private let state = Mutex(State())
   private let spaceFreed = HeapWord()
+  private let epoch = Mutex<ReaderEpoch?>(nil)
 
   init(room: Int) { self.room = room }
 
   func start(_ reader: consuming Reader) -> Bool {
+    let sleeper = reader.core.epoch
+    epoch.withLock { $0 = sleeper }
     let box = Mutex<Reader?>(consume reader)
     let handover = Handover(box)
     return startThread("bcs-intake") { [self] in
@@ -96,9 +111,10 @@ final class Intake: Sendable {
   private func run(_ reader: consuming Reader) {
     var reader = reader
     while !state.withLock({ $0.stopping }) {
+      let seen = spaceFreed.word.loadAcquire()
       let free = state.withLock { room - $0.count }
       guard free > 0 else {
-        pauseUs(200)
+        sleep(on: spaceFreed, seen: seen)
         continue
       }
       do throws(BusError) {
@@ -133,15 +149,29 @@ final class Intake: Sendable {
     waiter?.resume()
   }
 
-  func stop() { state.withLock { $0.stopping = true } }
+  /// Ends the thread; the sequence ends after what is buffered.
+  func stop() {
+    state.withLock { $0.stopping = true }
+    tellOfSpace()
+    kick()
+  }
+
+  private func tellOfSpace() {
+    spaceFreed.word.add(1)
+    wake(spaceFreed)
+  }
+
+  private func kick() { epoch.withLock { $0 }?.kick() }
 
   var statistics: ReaderStatistics { state.withLock { $0.statistics } }
 
   func next() async throws(BusError) -> ReceivedMessage? {
     while true {
-      let (message, ended, failure) = state.withLock { state in
-        (state.pop(), state.ended, state.failure)
+      let (message, wasFull, ended, failure) = state.withLock { state in
+        let full = state.count >= room
+        return (state.pop(), full, state.ended, state.failure)
       }
+      if wasFull { tellOfSpace() }
       if let message { return message }
       if ended {
         if let failure { throw failure }
@@ -159,7 +189,7 @@ final class Intake: Sendable {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let now = state.withLock { state in
-          if state.count > 0 || state.ended || state.stopping { return true }
+          if state.count > 0 || state.ended { return true }
           state.waiter = continuation
           return false
         }
