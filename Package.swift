@@ -103,7 +103,7 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport",
+        "BinaryComm", "BusBench", "BusLog", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport",
         "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
