@@ -104,7 +104,8 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusOptions", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport", arguments,
+        "BinaryComm", "BusBench", "BusLog", "BusOptions", "BusWire", "CBusABI", "CBusPlatform",
+        "BusTestSupport", "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
   ]

@@ -75,8 +75,9 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   private var announcedFinal: UInt64?
   @usableFromInline var newest = NewestRecords()
   let slot: CursorSlot?
-  /// The header of the record that is lent: memory of its own, stored word by word. A copy on the
-  /// stack would be moved by wider loads than the stores that made it, and wait for them.
+  /// The header of the record that is lent: memory of its own, stored word by word.
+  ///
+  /// A copy on the stack would be moved by wider loads than the stores that made it, and wait.
   @usableFromInline let lent: UnsafeMutablePointer<HeaderWords>
   @usableFromInline var scratch: UnsafeMutableRawPointer
   var scratchBytes = 4096

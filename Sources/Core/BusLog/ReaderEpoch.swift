@@ -51,8 +51,10 @@ public struct ReaderEpoch: Sendable {
   public let index: Int
   let word: OwnedWord32
 
-  /// Most logs whose commit words one sleep can watch; beyond it the publishers wake our own word.
-  /// Without `futex_waitv` (before kernel 5.16, or forbidden) always that way.
+  /// Most logs whose commit words one sleep can watch.
+  ///
+  /// Beyond it the publishers wake our own word; without `futex_waitv` (before kernel 5.16, or
+  /// forbidden) always.
   public static let watchesMax =
     plat_forbidden() & PLAT_NO_FUTEX_WAITV == 0 && plat_probe_futex_waitv() >= 0
     ? Int(PLAT_MOST_WATCHES) - 1 : -1

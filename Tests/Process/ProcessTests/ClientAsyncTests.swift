@@ -1,0 +1,122 @@
+import BinaryComm
+import BusLog
+import BusTestSupport
+import BusWire
+import Glibc
+import Testing
+
+@Suite("Asynchronous calls")
+struct ClientAsyncTests {
+  @Test("a subscription yields what another agent publishes, in order")
+  func subscription() async throws {
+    try await Watchdog.bounding("async subscription", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let alerts = try await listener.subscribe("alerts.>", mode: .lossless, buffer: 16)
+      async let sent: Void = {
+        for value in 0..<2000 { try await writer.publish("alerts.cpu", numbered(value)) }
+      }()
+      var seen: [Int] = []
+      for try await message in alerts {
+        seen.append(number(message.payload))
+        if seen.count == 2000 { break }
+      }
+      try await sent
+      #expect(seen == Array(0..<2000))
+      #expect(alerts.statistics.gaps == 0)
+    }
+  }
+
+  @Test("a broadcast reaches every other agent that listens, both ways")
+  func broadcast() async throws {
+    try await Watchdog.bounding("broadcast", seconds: 60) {
+      let bus = try ClientBus()
+      let first = try bus.agent("first")
+      let second = try bus.agent("second")
+      let atFirst = try await first.subscribe("bcs.broadcast")
+      let atSecond = try await second.subscribe("bcs.broadcast")
+      try await first.broadcast(numbered(1))
+      var seconds = atSecond.makeAsyncIterator()
+      let heard = try #require(await seconds.next())
+      #expect(number(heard.payload) == 1 && heard.publisher == "first")
+      #expect(heard.topic == "bcs.broadcast" && heard.header.type == .broadcast)
+      try await second.broadcast(numbered(2))
+      for try await message in atFirst where message.publisher == "second" {
+        #expect(number(message.payload) == 2)
+        break
+      }
+    }
+  }
+
+  @Test("cancel ends the sequence of a consumer that waits")
+  func cancel() async throws {
+    try await Watchdog.bounding("cancel", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let alerts = try await listener.subscribe("alerts.>")
+      for value in 0..<3 { try await writer.publish("alerts.cpu", numbered(value)) }
+      let consumer = Task {
+        var seen: [Int] = []
+        for try await message in alerts {
+          seen.append(number(message.payload))
+          if seen.count == 3 { alerts.cancel() }
+        }
+        return seen
+      }
+      #expect(try await consumer.value == [0, 1, 2])
+      let idle = try await listener.subscribe("alerts.>")
+      let waiting = Task {
+        var count = 0
+        for try await _ in idle { count += 1 }
+        return count
+      }
+      try await Task.sleep(for: .milliseconds(20))
+      idle.cancel()
+      #expect(try await waiting.value == 0)
+    }
+  }
+
+  @Test("cancelling the task that iterates ends the sequence")
+  func cancelTask() async throws {
+    try await Watchdog.bounding("cancel task", seconds: 60) {
+      let bus = try ClientBus()
+      let listener = try bus.agent("listener")
+      let idle = try await listener.subscribe("alerts.>")
+      let waiting = Task {
+        var count = 0
+        for try await _ in idle { count += 1 }
+        return count
+      }
+      try await Task.sleep(for: .milliseconds(20))
+      waiting.cancel()
+      #expect(try await waiting.value == 0)
+    }
+  }
+
+  @Test("leaving for await holds no publisher back")
+  func leaveLoop() async throws {
+    try await Watchdog.bounding("leaving for await", seconds: 60) {
+      let bus = try ClientBus(["--stall", "600"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      var publisher = try writer.publisher(on: "alerts", options: smallLog)
+      let publish = { (publisher: inout Publisher, value: Int) throws(BusError) in
+        try publisher.publish("alerts.cpu", numbered(value), timeout: .seconds(600))
+      }
+      let first = Task {
+        for try await message in try await listener.subscribe(
+          "alerts.>", mode: .lossless, buffer: 4)
+        { return number(message.payload) }
+        return -1
+      }
+      while try writer.query(.attachments).isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+      try publish(&publisher, 0)
+      #expect(try await first.value == 0)
+      for value in 1...5000 { try publish(&publisher, value) }
+      let published = publisher.published
+      #expect(published == 5001)
+    }
+  }
+}
