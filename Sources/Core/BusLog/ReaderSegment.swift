@@ -104,7 +104,8 @@ public final class ReaderSegment: @unchecked Sendable {
   public func takeEpoch() -> ReaderEpoch? {
     guard let index = free.withLock({ $0.epochs.popLast() }) else { return nil }
     let at = Int(BUS_READER_EPOCHS_OFFSET) + index * Int(BUS_READER_LINE)
-    return unsafe ReaderEpoch(index: index, word: OwnedWord32(at: segment.base + at))
+    let word = unsafe OwnedWord32(at: segment.base + at)
+    return ReaderEpoch(index: index, word: word, owner: self)
   }
 
   /// Gives an epoch back.
