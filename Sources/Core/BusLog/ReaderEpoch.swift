@@ -50,6 +50,8 @@ public struct ReaderEpoch: Sendable {
   /// Which line of the reader segment.
   public let index: Int
   let word: OwnedWord32
+  /// Keeps the word mapped for whoever still sleeps or kicks after the agent is gone.
+  let owner: ReaderSegment
 
   /// Most logs whose commit words one sleep can watch.
   ///

@@ -104,7 +104,8 @@ public final class ReaderSegment: @unchecked Sendable {
   public func takeEpoch() -> ReaderEpoch? {
     guard let index = free.withLock({ $0.epochs.popLast() }) else { return nil }
     let at = Int(BUS_READER_EPOCHS_OFFSET) + index * Int(BUS_READER_LINE)
-    return unsafe ReaderEpoch(index: index, word: OwnedWord32(at: segment.base + at))
+    let word = unsafe OwnedWord32(at: segment.base + at)
+    return ReaderEpoch(index: index, word: word, owner: self)
   }
 
   /// A free epoch that is given back when the last holder lets go, nil when all are in use.

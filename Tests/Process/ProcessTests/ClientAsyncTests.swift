@@ -119,4 +119,34 @@ struct ClientAsyncTests {
       #expect(published == 5001)
     }
   }
+
+  @Test("a subscription and a pollable handle may outlive their agent")
+  func outliveAgent() async throws {
+    try await Watchdog.bounding("outliving the agent", seconds: 60) {
+      let bus = try ClientBus()
+      for number in 0..<20 {
+        let (alerts, handle) = try await leave(bus.agent("listener\(number)"))
+        var count = 0
+        do {
+          for try await _ in alerts { count += 1 }
+        } catch {
+          #expect((error as? BusError)?.code == .closed)
+        }
+        #expect(count == 0)
+        try await Task.sleep(for: .milliseconds(2))
+        alerts.cancel()
+        handle.close()
+      }
+    }
+  }
+
+  private func leave(_ agent: Agent) async throws -> (Subscription, PollableHandle) {
+    var reader = try agent.reader("ticks", wait: .sleep)
+    let handle = try reader.pollable()
+    _ = try reader.arm(handle)
+    let alerts = try await agent.subscribe("alerts.>")
+    reader.close()
+    agent.close()
+    return (alerts, handle)
+  }
 }

@@ -49,6 +49,7 @@ struct ClientLosslessTests {
       let listener = try bus.agent("listener")
       var reader = try listener.reader("alerts.>", mode: .lossless)
       var publisher = try writer.publisher(on: "alerts")
+      try reader.meet()
       try publisher.publish("alerts.disk", Array("full".utf8))
       try publisher.publish("alerts.cpu", [])
       publisher.close()
