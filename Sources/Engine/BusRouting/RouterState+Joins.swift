@@ -81,6 +81,9 @@ extension RouterState {
     guard let attachment = attachments[id], let stream = streams[attachment.stream],
       stream.publisher == agent
     else { return }
+    // A publisher that has closed lets nobody in any more; its readers were given their start and
+    // end when it closed.
+    guard stream.end == nil else { return }
     if case .evicted = attachment.phase { return }
     let text = String(reason.prefix(200))
     attachments[id]?.phase = .evicted(text)
