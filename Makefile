@@ -40,6 +40,8 @@ lint: setup ## check the format of all Swift files
 
 test: setup lint ## check the format, build all, run every test
 	swift build -c release --build-tests
+	# Again: in a fresh checkout the first build was seen to make a runner without any test.
+	swift build -c release --build-tests
 	$(call link,$(BUILT))
 	@BCS_BIN="$(CURDIR)/bin" timeout --kill-after=10 $(TEST_SECONDS) \
 	  swift test -c release --skip-build --disable-xctest </dev/null; \
