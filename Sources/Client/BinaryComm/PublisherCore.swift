@@ -10,8 +10,6 @@ final class PublisherCore: Sendable {
   let agent: AgentCore
   let channel: String
   let gate: WindowGate
-  /// Counts what the publishing thread should look at: a log that is ready, the end of the agent.
-  let news = HeapWord()
   private let state = Mutex(State())
 
   private struct State: ~Copyable, Sendable {
@@ -169,7 +167,6 @@ final class PublisherCore: Sendable {
   /// The agent has ended: the publishing thread finds out at its next look.
   func shut(_ why: BusError) {
     state.withLock { $0.ended = why }
-    news.word.add(1)
     gate.shut()
   }
 
@@ -228,7 +225,6 @@ final class PublisherCore: Sendable {
           state.asked = nil
           state.inFlight = false
         }
-        news.word.add(1)
       case .frame(.error(let error), _): refuse(BusError(code: error.code, text: error.text))
       // The router went in between: ask the next one again.
       default:
@@ -254,7 +250,6 @@ final class PublisherCore: Sendable {
       state.inFlight = false
       state.ready = nil
     }
-    news.word.add(1)
   }
 
   // MARK: The publishing thread
