@@ -86,7 +86,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   ) throws(BusError) -> Int {
     if _slowPath(changes.loadRelaxed() != seenChanges) { try takeChanges() }
     pace.rest()
-    if lingers { unsafe streams.pointee.log.linger(looks: 256) }
+    if lingers, unsafe streams.pointee.log.linger(looks: 256) { pace.forget() }
     var delivered = 0
     var looked = 0
     var taken = 0
@@ -183,10 +183,14 @@ struct LookPace {
     }
   }
 
+  /// A look found nothing: the reader is the faster one.
+  @inlinable @inline(__always)
+  mutating func forget() { pauses = 0 }
+
   @inlinable @inline(__always)
   mutating func note(_ taken: Int) {
     if taken == 0 {
-      pauses = 0
+      forget()
     } else if taken < 16 {
       if pauses < 24 { pauses &+= 1 }
     } else if taken > 64, pauses > 0 {

@@ -27,7 +27,6 @@ extension LogReader {
     guard state == .open else { return false }
     let commit = min(commitWord.loadAcquire(), final)  // SYNC: log.commit
     if commit == position {
-      fetchNext()
       if storedCursor != position { storeCursor() }
       return lookAtEnd()
     }
@@ -37,26 +36,17 @@ extension LogReader {
     return true
   }
 
-  /// Looks again and again, without pausing, at most `looks` times, until there is something.
+  /// Looks again and again, without pausing, at most `looks` times, until there is something; true
+  /// when the first look found nothing, so that the reader is faster than the publisher.
   ///
   /// No pause instruction: it costs as much as a line takes to cross, and hypervisors take many of
-  /// them for a reason to give the core away.
+  /// them for a reason to give the core away. No prefetch of the record to come either: the line
+  /// would be taken from a publisher that has just asked for it, and cross once more.
   @inlinable @inline(__always)
-  public func linger(looks: Int) {
+  public func linger(looks: Int) -> Bool {
     var left = looks
-    while left > 0, commitWord.loadRelaxed() == position {
-      fetchNext()
-      left &-= 1
-    }
-  }
-
-  /// Asks for the lines of the record to come, so that they cross to this core together with the
-  /// commit and not after it: half of the way of a single message.
-  @inlinable @inline(__always)
-  func fetchNext() {
-    let next = unsafe ring + Int(truncatingIfNeeded: (position &- basePosition) & mask)
-    unsafe plat_fetch(next)
-    unsafe plat_fetch(next + 64)
+    while left > 0, commitWord.loadRelaxed() == position { left &-= 1 }
+    return left < looks
   }
 
   @usableFromInline

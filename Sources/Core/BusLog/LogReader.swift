@@ -150,9 +150,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     if !newest.isEmpty { return true }
     guard state == .open else { return state == .rotated }
     if position >= final { return true }
-    if commitWord.loadAcquire() != position { return true }
-    fetchNext()
-    return false
+    return commitWord.loadAcquire() != position
   }
 
   /// The futex word that changes with the next commit, and its value at the last look.
