@@ -99,14 +99,17 @@ public final class Agent: Sendable {
     }
     let shared = PublisherCore(
       agent: core, channel: channel, stall: StallPolicy(stallNs: stall))
-    let log: PreparedLog
+    var log: PreparedLog
     do throws(MemoryError) {
       log = try PreparedLog(identity)
     } catch {
       throw .resourceExhausted("no memory for a log: \(error.message)")
     }
-    let duplicate = try Descriptor(checking: log.duplicateDescriptor())
-    return try Publisher(shared, log, duplicate, clock: core.clock.clock(), largest)
+    let file = Descriptor(log.releaseDescriptor())
+    let capacity = log.identity.shape
+    let publisher = Publisher(shared, log, clock: core.clock.clock(), largest)
+    try shared.register(capacity, file, deadlineNs: deadline(after: .seconds(5)))
+    return publisher
   }
 
   /// A polling reader for the thread that calls this.
@@ -131,6 +134,15 @@ public final class Agent: Sendable {
       guard case .denied = error else { throw error }
       return try subscribe(parsed, .lossy, wait)
     }
+  }
+
+  /// A reader of what other agents write to this one.
+  func openInbox(_ wait: WaitStrategy) throws(BusError) -> Reader {
+    let text = InboxChannel.pattern(of: Incarnation(incarnation))
+    guard let pattern = try? TopicPattern(text) else {
+      throw .closed("the agent was closed")
+    }
+    return try subscribe(pattern, .lossless, wait)
   }
 
   private func subscribe(

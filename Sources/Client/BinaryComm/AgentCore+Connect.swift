@@ -68,6 +68,7 @@ extension AgentCore {
       for subscription in subscriptions where subscription.isConfirmed {
         try handIn(subscription, talk)
       }
+      if let messenger = state.withLock({ $0.messenger }) { try handIn(messenger, talk) }
       _ = try talk.ask(.handInDone, nil)
     } catch {
       state.withLock { state in
@@ -117,6 +118,17 @@ extension AgentCore {
     }
     for attachment in subscription.handIn() {
       try talk.tell(.handInAttachment(attachment))
+    }
+  }
+
+  private func handIn(_ messenger: MessengerCore, _ talk: Dialogue) throws(BusError) {
+    for frame in messenger.handIn() {
+      do throws(BusError) {
+        if case .responders(let answer) = try talk.ask(frame, nil) { messenger.take(answer) }
+      } catch {
+        messenger.refuse(frame, error)
+        guard [.denied, .nameInUse, .resourceExhausted].contains(error.code) else { throw error }
+      }
     }
   }
 

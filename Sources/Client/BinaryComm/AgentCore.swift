@@ -28,6 +28,7 @@ final class AgentCore: Sendable {
     var pending: [UInt32: PendingReply] = [:]
     var publishers: [StreamID: PublisherCore] = [:]
     var subscriptions: [UInt32: SubscriptionCore] = [:]
+    var messenger: MessengerCore?
     var identity: Identity?
     var limits = Limits()
     /// While everything is handed in to a new router: frames wait in the outbox.

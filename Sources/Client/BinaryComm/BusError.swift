@@ -34,6 +34,14 @@ public enum BusError: Error, Equatable, Sendable {
   case noResponders(String)
   /// The other agent ended before it answered.
   case peerDied(String)
+  /// The responder answered with an error: its code, of its own from 1000 on, and its text.
+  case failed(code: UInt32, String)
+  /// The request was stopped before it was answered.
+  case cancelled(String)
+  /// The conversation sent more than its limit allows.
+  case rateLimited(String)
+  /// The message was passed on too often.
+  case tooManyHops(String)
 
   /// The stable code, with exit code, meaning and remedy.
   public var code: BusErrorCode {
@@ -54,6 +62,10 @@ public enum BusError: Error, Equatable, Sendable {
     case .system: .system
     case .noResponders: .noResponders
     case .peerDied: .peerDied
+    case .failed: .failed
+    case .cancelled: .cancelled
+    case .rateLimited: .rateLimited
+    case .tooManyHops: .tooManyHops
     }
   }
 
@@ -63,8 +75,10 @@ public enum BusError: Error, Equatable, Sendable {
     case .invalid(let text), .denied(let text), .noRouter(let text), .timeout(let text),
       .resourceExhausted(let text), .incompatibleVersion(let text), .nameInUse(let text),
       .fenced(let text), .evicted(let text), .closed(let text), .corrupt(let text),
-      .system(let text), .noResponders(let text), .peerDied(let text):
+      .system(let text), .noResponders(let text), .peerDied(let text), .cancelled(let text),
+      .rateLimited(let text), .tooManyHops(let text):
       text
+    case .failed(let code, let text): text.isEmpty ? "code \(code)" : "\(text) (code \(code))"
     case .wouldBlock: "the window is full"
     case .payloadTooLarge(let bytes, let limit):
       "the payload has \(bytes) bytes; on this channel at most \(limit) are possible"
@@ -89,6 +103,10 @@ public enum BusError: Error, Equatable, Sendable {
     case .system: self = .system(text)
     case .noResponders: self = .noResponders(text)
     case .peerDied: self = .peerDied(text)
+    case .failed: self = .failed(code: UInt32(code), text)
+    case .cancelled: self = .cancelled(text)
+    case .rateLimited: self = .rateLimited(text)
+    case .tooManyHops: self = .tooManyHops(text)
     }
   }
 }

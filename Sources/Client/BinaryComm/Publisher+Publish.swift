@@ -11,7 +11,7 @@ extension Publisher {
     _ topic: TopicHandle, _ payload: RawSpan
   ) throws(BusError) {
     guard append(topic, payload, stamp: clock.unixNs()) else {
-      try roomOrThrow(topic, payload.byteCount)
+      try roomOrThrow(checked(topic, payload.byteCount))
       guard append(topic, payload, stamp: clock.unixNs()) else { throw .wouldBlock }
       writer.publish()
       return
@@ -93,6 +93,22 @@ extension Publisher {
   }
 
   // MARK: One attempt
+
+  /// Writes a message to an inbox log; false when there is no room now.
+  ///
+  /// A larger log is asked for where that helps. Not shown before ``flush()``.
+  mutating func offer(
+    _ head: LogWriter.Head, _ items: RawSpan, _ payload: RawSpan, stamp: UInt64
+  ) throws(BusError) -> Bool {
+    if writer.append(head, stamp: stamp, extension: items, payload: payload) { return true }
+    do throws(BusError) {
+      try roomOrThrow(recordBytes(extension: items.byteCount, payload: payload.byteCount))
+    } catch {
+      guard case .wouldBlock = error else { throw error }
+      return false
+    }
+    return writer.append(head, stamp: stamp, extension: items, payload: payload)
+  }
 
   @inlinable @inline(__always)
   mutating func append(_ topic: TopicHandle, _ payload: RawSpan, stamp: UInt64) -> Bool {

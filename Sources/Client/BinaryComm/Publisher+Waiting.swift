@@ -31,11 +31,14 @@ extension Publisher {
 
   /// One look at why a message did not fit, without waiting.
   @usableFromInline @inline(never)
-  mutating func roomOrThrow(_ topic: TopicHandle, _ count: Int) throws(BusError) {
-    let bytes = try checked(topic, count)
+  mutating func roomOrThrow(_ bytes: Int) throws(BusError) {
+    if isClosed { throw .closed("this publisher was closed") }
+    if let ended = core.ended { throw ended }
     takeReadyLog()
     if !writer.fits(recordBytes: bytes) {
-      core.ask(for: try shape(toHold: bytes))
+      let larger = try shape(toHold: bytes)
+      if let refused = core.growthRefused { throw refused }
+      core.ask(for: larger)
       throw .wouldBlock
     }
     writer.noteBlocked(recordBytes: bytes)
@@ -71,7 +74,8 @@ extension Publisher {
   }
 
   /// The bytes of the record; throws for what could never be published.
-  private func checked(_ topic: TopicHandle, _ count: Int) throws(BusError) -> Int {
+  @usableFromInline
+  func checked(_ topic: TopicHandle, _ count: Int) throws(BusError) -> Int {
     if isClosed { throw .closed("this publisher was closed") }
     if let ended = core.ended { throw ended }
     guard topic.stream == ObjectIdentifier(core) else {

@@ -52,17 +52,14 @@ public struct Publisher: ~Copyable, Sendable {
   var isClosed = false
 
   init(
-    _ core: PublisherCore, _ log: consuming PreparedLog, _ duplicate: Descriptor, clock: HostClock,
-    _ mostBytes: UInt64
-  ) throws(BusError) {
+    _ core: PublisherCore, _ log: consuming PreparedLog, clock: HostClock, _ mostBytes: UInt64
+  ) {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
-    let shape = log.identity.shape
     writer = LogWriter(first: log, gate: core.gate, fences: fences)
     self.core = core
     self.clock = clock
     self.mostBytes = mostBytes
-    try core.register(shape, duplicate, deadlineNs: deadline(after: .seconds(5)))
   }
 
   /// The channel that this publisher's topics belong to.

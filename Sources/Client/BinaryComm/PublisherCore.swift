@@ -10,6 +10,8 @@ final class PublisherCore: Sendable {
   let agent: AgentCore
   let channel: String
   let gate: WindowGate
+  /// Called with every reader that left, after it has left the window.
+  private let onLeave: @Sendable () -> Void
   private let state = Mutex(State())
 
   private struct State: ~Copyable, Sendable {
@@ -53,9 +55,13 @@ final class PublisherCore: Sendable {
     var descriptor: Descriptor
   }
 
-  init(agent: AgentCore, channel: String, stall: StallPolicy) {
+  init(
+    agent: AgentCore, channel: String, stall: StallPolicy,
+    onLeave: @escaping @Sendable () -> Void = {}
+  ) {
     self.agent = agent
     self.channel = channel
+    self.onLeave = onLeave
     let evictions = Evictions(agent)
     gate = WindowGate(stall: stall) { attachment, reason in
       evictions.report(AttachmentID(attachment), reason)
@@ -86,18 +92,41 @@ final class PublisherCore: Sendable {
       segmentBytes: shape.segmentBytes)
     _ = try agent.request(.addLog(frame), descriptor: descriptor, deadlineNs: deadlineNs) {
       [self] answer in
-      guard case .logAdded(let added) = answer else { return }
-      gate.expect(added.expected.map(\.value))
-      state.withLock { state in
-        state.stream = added.stream
-        state.logs = [
-          Log(
-            generation: 0, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
-            basePosition: 0, descriptor: descriptor)
-        ]
-      }
-      agent.state.withLock { $0.publishers[added.stream] = self }
+      if case .logAdded(let added) = answer { open(added, shape, descriptor) }
     }
+  }
+
+  /// The same without waiting: `then` runs on the service thread with what went wrong, nil when the
+  /// stream is registered; false when no router is there to ask.
+  func register(
+    _ shape: LogShape, _ descriptor: Descriptor,
+    then: @escaping @Sendable (BusError?) -> Void
+  ) -> Bool {
+    let frame = AddLogFrame(
+      stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
+      segmentBytes: shape.segmentBytes)
+    return agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
+      switch outcome {
+      case .frame(.logAdded(let added), _):
+        open(added, shape, descriptor)
+        then(nil)
+      case .frame(.error(let error), _): then(BusError(code: error.code, text: error.text))
+      default: then(.noRouter("the router went away"))
+      }
+    }
+  }
+
+  private func open(_ added: LogAddedFrame, _ shape: LogShape, _ descriptor: Descriptor) {
+    gate.expect(added.expected.map(\.value))
+    state.withLock { state in
+      state.stream = added.stream
+      state.logs = [
+        Log(
+          generation: 0, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
+          basePosition: 0, descriptor: descriptor)
+      ]
+    }
+    agent.state.withLock { $0.publishers[added.stream] = self }
   }
 
   // MARK: Frames of the router (service thread)
@@ -136,11 +165,9 @@ final class PublisherCore: Sendable {
   }
 
   func leave(_ attachment: AttachmentID) {
-    guard state.withLock({ $0.readers.removeValue(forKey: attachment) }) != nil else {
-      gate.leave(attachment.value)  // an expected reader that never named its slot
-      return
-    }
-    gate.leave(attachment.value)
+    // One that was expected and never named its slot is known to the gate alone.
+    _ = state.withLock { $0.readers.removeValue(forKey: attachment) }
+    if gate.leave(attachment.value) { onLeave() }
   }
 
   func beginSnapshot() { state.withLock { $0.named = [] } }
@@ -201,15 +228,11 @@ final class PublisherCore: Sendable {
     }
   }
 
-  private func offer(_ log: consuming PreparedLog, _ stream: StreamID) {
+  private func offer(_ prepared: consuming PreparedLog, _ stream: StreamID) {
+    var log = prepared
     let shape = log.identity.shape
     let generation = log.identity.generation
-    let number = log.duplicateDescriptor()
-    guard number >= 0 else {
-      refuse(.resourceExhausted("no descriptor is left for a larger log"))
-      return
-    }
-    let descriptor = Descriptor(number)
+    let descriptor = Descriptor(log.releaseDescriptor())
     let frame = AddLogFrame(
       stream: stream, channel: channel, generation: generation, capacity: shape.capacity,
       segmentBytes: shape.segmentBytes)

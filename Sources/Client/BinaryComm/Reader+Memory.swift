@@ -56,6 +56,10 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   var past = ReaderStatistics()
   /// True for a spinning reader of exactly one stream.
   @usableFromInline var lingers = false
+  /// An inbox: whatever is in its logs is for this agent.
+  @usableFromInline let takesAll: Bool
+  /// Streams at the front of the table that are looked at before all others, in each poll.
+  @usableFromInline var urgentCount = 0
   var watches = WatchList()
   var lastNewsNs: UInt64 = 0
   var isClosed = false
@@ -63,6 +67,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   init(_ core: SubscriptionCore, _ strategy: WaitStrategy) {
     self.core = core
     self.strategy = strategy
+    takesAll = InboxChannel.owner(ofPattern: core.pattern.text) != nil
     changes = core.changes.word
     unsafe streams = UnsafeMutablePointer<ReadStream>.allocate(capacity: streamRoom)
   }
@@ -91,22 +96,24 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     var looked = 0
     var taken = 0
     while looked < streamCount, taken < limit {
-      if next >= streamCount { next = 0 }
-      let stream = unsafe streams + next
+      if next >= streamCount { next = urgentCount }
+      // The urgent ones first; `next` goes round the others.
+      let at = looked < urgentCount ? looked : next
+      let stream = unsafe streams + at
       let topics = unsafe stream.pointee.topics
       let verdicts = unsafe stream.pointee.verdicts
       taken &+= unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
         let id = record.header.word6
         let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
         let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
-        if _fastPath(verdict == 1) || (unsafe verdict == 0 && topics.wants(record)) {
+        if _fastPath(verdict == 1) || takesAll || (unsafe verdict == 0 && topics.wants(record)) {
           delivered &+= 1
           unsafe body(Message(record, topics))
         }
       }
-      if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(next) }
-      next &+= 1
+      if at == next { next &+= 1 }
       looked &+= 1
+      if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(at) }
     }
     pace.note(taken)
     return delivered

@@ -15,9 +15,18 @@ extension Reader {
   func state(_ at: Int) -> ReaderState { unsafe streams[at].log.state }
   func generation(_ at: Int) -> UInt32 { unsafe streams[at].log.identity.generation }
 
+  /// Adds a stream at the end, or behind the last urgent one.
   mutating func append(_ stream: consuming ReadStream) {
-    unsafe (streams + streamCount).initialize(to: stream)
+    let isUrgent = takesAll && InboxChannel(stream.source.channel)?.lane == .urgent
+    let at = isUrgent ? urgentCount : streamCount
+    let behind = streamCount - at
+    if behind > 0 { unsafe (streams + at + 1).moveInitialize(from: streams + at, count: behind) }
+    unsafe (streams + at).initialize(to: stream)
     streamCount += 1
+    if isUrgent {
+      urgentCount += 1
+      next += 1
+    }
     lingers = strategy == .spin && streamCount == 1
   }
 
@@ -34,6 +43,7 @@ extension Reader {
     let behind = streamCount - at - 1
     if behind > 0 { unsafe (streams + at).moveInitialize(from: streams + at + 1, count: behind) }
     streamCount -= 1
+    if at < urgentCount { urgentCount -= 1 }
     lingers = strategy == .spin && streamCount == 1
     if next > at { next -= 1 }
   }

@@ -139,6 +139,7 @@ extension AgentCore {
     case .leave(let leave): publishers { $0.leave(leave.attachment) }
     case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
     case .logAdded(let added): publisher(added.stream)?.take(added)
+    case .responders(let frame): messenger?.take(frame)
     case .snapshotBegin:
       subscriptions { $0.beginSnapshot() }
       publishers { $0.beginSnapshot() }
@@ -152,6 +153,7 @@ extension AgentCore {
   private func subscription(_ id: UInt32) -> SubscriptionCore? {
     state.withLock { $0.subscriptions[id] }
   }
+  private var messenger: MessengerCore? { state.withLock { $0.messenger } }
   private func subscriptions(_ body: (SubscriptionCore) -> Void) {
     for subscription in state.withLock({ Array($0.subscriptions.values) }) { body(subscription) }
   }

@@ -10,7 +10,12 @@ import BusWire
 @usableFromInline
 final class StreamTopics: @unchecked Sendable {
   // @unchecked Sendable: belongs to the reading thread alone.
-  let publisherName: String
+  let source: StreamSource
+  var publisherName: String { source.publisherName }
+  /// What the reading thread calls the publisher of an inbox log; negative until it has a name.
+  var peer = -1
+  /// Of an inbox log.
+  let lane: Lane
   private let pattern: TopicPattern
   private let channel: Topic?
   private var names: [String] = []
@@ -23,7 +28,8 @@ final class StreamTopics: @unchecked Sendable {
   private var table: LogTopicTable
 
   init(_ source: StreamSource, pattern: TopicPattern, table: LogTopicTable) {
-    publisherName = source.publisherName
+    self.source = source
+    lane = InboxChannel(source.channel)?.lane ?? .normal
     self.pattern = pattern
     self.table = table
     channel = try? Topic(source.channel)

@@ -67,6 +67,13 @@ final class SubscriptionCore: Sendable {
     }
   }
 
+  /// Whether something of this publisher is still to be read.
+  func reads(from publisher: Incarnation) -> Bool {
+    state.withLock { state in
+      state.attachments.values.contains { $0.source.publisherIncarnation == publisher }
+    }
+  }
+
   /// The router knows of this subscription: the next one must be told of it, too.
   var isConfirmed: Bool { state.withLock { $0.isConfirmed } }
 
@@ -80,6 +87,8 @@ final class SubscriptionCore: Sendable {
       state.named?.insert(key)
       return state.attachments[key]
     }
+    // What the router has handed out and let go is here already.
+    if announce.flags.contains(.held) { return }
     // Only the log being read is kept as it is: one that was to follow may have been dropped with
     // its router, and its number used again.
     if let known, known.segments[announce.generation] != nil,
@@ -117,7 +126,8 @@ final class SubscriptionCore: Sendable {
     let source = StreamSource(
       attachment: key, stream: announce.stream, publisher: announce.publisher,
       publisherIncarnation: announce.publisherIncarnation, publisherName: announce.publisherName,
-      channel: announce.channel, relay: announce.flags.contains(.relay))
+      channel: announce.channel, relay: announce.flags.contains(.relay),
+      mayCall: announce.mayCall)
     let isOpen = state.withLock { state in
       guard !state.isClosed else { return false }
       state.attachments[key] = Attachment(
@@ -245,6 +255,8 @@ struct StreamSource: Sendable {
   let publisherName: String
   let channel: String
   let relay: Bool
+  /// In an inbox: the services to which the publisher may send requests.
+  let mayCall: [String]
 }
 
 /// A stream that its publisher has let us into.

@@ -8,7 +8,7 @@ import CBusABI
 public struct PreparedLog: ~Copyable, Sendable {
   /// Whose it is and how large.
   public let identity: LogIdentity
-  let segment: OwnedSegment
+  var segment: OwnedSegment
 
   /// Creates, fills and seals the memory.
   ///
@@ -27,10 +27,10 @@ public struct PreparedLog: ~Copyable, Sendable {
     self.segment = segment
   }
 
-  /// The memory file, for the router; owned by this value.
+  /// The memory file, for the router; owned by this value, -1 once it was released.
   public var descriptor: Int32 { segment.descriptor }
-  /// A second descriptor of the memory file, owned by the caller.
-  public func duplicateDescriptor() -> Int32 { segment.duplicateDescriptor() }
+  /// Hands the descriptor over to the caller, who closes it: the publisher needs only the memory.
+  public mutating func releaseDescriptor() -> Int32 { segment.releaseDescriptor() }
 }
 
 /// The words of a log that its publisher writes and readers watch, and where the records go.

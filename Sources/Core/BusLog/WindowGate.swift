@@ -143,18 +143,22 @@ public final class WindowGate: @unchecked Sendable {
   }
 
   /// Forgets a reader that left, died or was refused; a publisher that waits for it goes on.
-  public func leave(_ attachment: UInt64) {
-    let link: Link? = state.withLock { state in
+  ///
+  /// False when it was not known.
+  @discardableResult
+  public func leave(_ attachment: UInt64) -> Bool {
+    let (known, link): (Bool, Link?) = state.withLock { state in
       guard let at = state.readers.firstIndex(where: { $0.attachment == attachment }) else {
-        return nil
+        return (false, nil)
       }
       let link = state.readers[at].link
       state.removeReaders { $0.attachment == attachment }
       state.evicted.remove(attachment)
       limit.storeRelaxed(0)
-      return link
+      return (true, link)
     }
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
+    return known
   }
 
   /// Every reader in the window or expected in it.

@@ -14,8 +14,8 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
   public let base: UnsafeMutableRawPointer
   /// Size in bytes.
   public let bytes: Int
-  /// The memory file's descriptor, owned by this value.
-  public let descriptor: Int32
+  /// The memory file's descriptor, owned by this value; -1 once it was released.
+  public private(set) var descriptor: Int32
 
   /// Creates and maps a segment of `bytes`, a multiple of the page size, zero-filled, not sealed.
   ///
@@ -58,8 +58,14 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
   /// A second descriptor of the memory file, owned by the caller.
   public borrowing func duplicateDescriptor() -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
 
+  /// Hands the descriptor over to the caller, who closes it; the mapping stays.
+  public mutating func releaseDescriptor() -> Int32 {
+    defer { descriptor = -1 }
+    return descriptor
+  }
+
   deinit {
     unsafe munmap(base, bytes)
-    close(descriptor)
+    if descriptor >= 0 { close(descriptor) }
   }
 }

@@ -71,6 +71,12 @@ public struct MessageFlags: OptionSet, Sendable, Hashable {
   @inlinable public static var compressed: MessageFlags {
     MessageFlags(rawValue: BUS_FLAG_COMPRESSED)
   }
+  /// More responses to the same request follow.
+  @inlinable public static var streamed: MessageFlags {
+    MessageFlags(rawValue: BUS_FLAG_STREAMED)
+  }
+  /// A command that asks to stop the request of its correlation id.
+  @inlinable public static var cancel: MessageFlags { MessageFlags(rawValue: BUS_FLAG_CANCEL) }
   /// Every bit that has a meaning.
   @inlinable public static var known: MessageFlags { MessageFlags(rawValue: BUS_FLAGS_KNOWN) }
   /// What a reader masks out of a log that is not a relay.

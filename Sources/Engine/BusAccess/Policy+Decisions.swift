@@ -74,6 +74,13 @@ extension Policy {
     decide(caller, "call", service: service, \.call)
   }
 
+  /// The services the caller may send requests to; empty: none.
+  public func callPatterns(of caller: Caller) -> [TopicPattern] {
+    guard mayTakeName(caller).allowed else { return [] }
+    guard case .rules = basis else { return (try? TopicPattern(">")).map { [$0] } ?? [] }
+    return entries(for: caller).flatMap(\.call)
+  }
+
   /// Whether the caller may answer requests to a service; always so for its own name.
   public func mayAnswer(_ caller: Caller, service: Topic) -> Decision {
     let name = mayTakeName(caller)

@@ -28,10 +28,22 @@ struct Agent {
   var attachments: Set<AttachmentID> = []
   /// What it publishes and has not closed.
   var streams: Set<StreamID> = []
+  /// The names it answers.
+  var answers: Set<ServiceName> = []
+  /// The names whose responders it wants to know.
+  var interests: Set<ServiceName> = []
   /// Whether it may still hand in what it had under a former router.
   var handsIn = false
 
   var name: String { caller.name.text }
+  /// It takes messages of its own.
+  var hasInbox: Bool { subscriptions.values.contains { $0.isInbox } }
+}
+
+/// A name that agents answer to: a service or a team.
+struct ServiceName: Hashable {
+  let group: ServiceGroup
+  let topic: Topic
 }
 
 /// A wish to read a pattern.
@@ -41,6 +53,8 @@ struct Subscription {
   let mode: SubscribeMode
   let sleeps: Bool
   let epoch: UInt16
+  /// It reads the agent's own inbox, and nothing else.
+  var isInbox = false
   var attachments: Set<AttachmentID> = []
 
   var joinFlags: JoinFlags {
@@ -53,7 +67,8 @@ struct Subscription {
 
 /// One log of a stream.
 struct StreamLog {
-  let token: DescriptorToken
+  /// Nil once the log is with the one reader it is for.
+  var token: DescriptorToken?
   let shape: LogShape
   var retired = false
   /// Attachments that were told of it and have not released it.

@@ -31,6 +31,10 @@ public struct RouterLimits: Hashable, Sendable {
   public var expectedMost = 1900
   /// Readers that a returning publisher may name.
   public var handedInReadersPerAgent = 8192
+  /// Names that one agent may answer.
+  public var answersPerAgent = 256
+  /// Names whose responders one agent may want to know.
+  public var interestsPerAgent = 1024
   /// Bytes of a category.
   public var categoryBytes = 64
 

@@ -25,12 +25,14 @@ extension RouterState {
       let isExpected = attachments[id]?.isExpectedOnly ?? false
       removeAttachment(id, tellPublisher: isExpected)
     }
+    forgetNames(of: agent)
     agents[incarnation] = nil
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
     handedInReaders[incarnation] = nil
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
+    if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
     for publisher in publishers.sorted() {
       tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
     }
@@ -45,7 +47,12 @@ extension RouterState {
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
     var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)
     for log in stream.logs {
-      let progress = probe.progress(of: log.token, hotOffset: log.shape.hotOffset)
+      // A log that is with its reader alone: the reader's mapping knows.
+      guard let token = log.token else {
+        end = BusStream.End(finalPosition: .max, sequence: 0, reason: reason)
+        break
+      }
+      let progress = probe.progress(of: token, hotOffset: log.shape.hotOffset)
       let position = Self.clamp(progress?.commit ?? 0, to: log.shape)
       guard position >= end.finalPosition else { continue }
       let sequence = max(progress?.sequence ?? 0, log.shape.baseSequence)

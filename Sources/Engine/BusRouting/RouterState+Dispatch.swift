@@ -48,6 +48,8 @@ extension RouterState {
     case .joined(let frame): joined(frame, of: agent, asker)
     case .joinRefused(let frame): evict(frame.attachment, frame.reason, of: agent)
     case .evict(let frame): evict(frame.attachment, frame.reason, of: agent)
+    case .answer(let frame): answerName(frame, of: agent, asker)
+    case .resolve(let frame): resolve(frame, of: agent, asker)
     default: handleHandIn(frame, segment, of: agent, asker)
     }
   }

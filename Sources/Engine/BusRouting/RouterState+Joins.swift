@@ -74,6 +74,7 @@ extension RouterState {
       : frame
     attachments[frame.attachment]?.phase = .joined(start)
     tell(attachment.reader, .joined(start))
+    letGo(start.generation, of: stream.id)
   }
 
   /// The publisher does not, or does no longer, wait for this reader.
@@ -106,6 +107,8 @@ extension RouterState {
       let place = stream.logs.firstIndex(where: { $0.shape.generation == frame.generation })
     else { return }
     streams[stream.id]?.logs[place].holders.remove(frame.attachment)
+    // It has gone over to the next one, so that one is mapped.
+    letGo(frame.generation &+ 1, of: stream.id)
     freeLogs(of: stream.id)
   }
 

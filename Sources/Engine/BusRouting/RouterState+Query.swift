@@ -63,7 +63,7 @@ extension RouterState {
         return nil
       }
       let last = stream.logs.last
-      let now = last.flatMap { probe.progress(of: $0.token, hotOffset: $0.shape.hotOffset) }
+      let now = last.flatMap(progress)
       return fields([
         ("stream", "\(key.value)"), ("channel", stream.channel.text),
         ("publisher", stream.publisherName), ("incarnation", "\(stream.publisher.value)"),
@@ -122,7 +122,11 @@ extension RouterState {
     // The largest position stands for one that is not known here.
     if let end = stream.end, end.finalPosition != .max { return end.finalPosition }
     guard let last = stream.logs.last else { return nil }
-    return probe.progress(of: last.token, hotOffset: last.shape.hotOffset)?.commit
+    return progress(of: last)?.commit
+  }
+
+  private func progress(of log: StreamLog) -> LogProgress? {
+    log.token.flatMap { probe.progress(of: $0, hotOffset: log.shape.hotOffset) }
   }
 
   private func fields(_ pairs: [(String, String)]) -> [RowField] {

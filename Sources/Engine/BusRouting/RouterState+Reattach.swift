@@ -130,7 +130,7 @@ extension RouterState {
       refuse(asker, .invalid, "This is no attachment of a former router.")
       return
     }
-    guard mayAttach(reader.caller, subscription, to: channel) else {
+    guard mayAttach(reader, subscription, to: channel) else {
       let text = "The policy does not give the right to read this channel any more."
       tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
       return

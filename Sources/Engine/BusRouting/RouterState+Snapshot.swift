@@ -21,6 +21,9 @@ extension RouterState {
     act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
     for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
     for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
+    for name in agent.interests.sorted() {
+      act(.send(id, .snapshot, .responders(responders(of: name)), nil))
+    }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 

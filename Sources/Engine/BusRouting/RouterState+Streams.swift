@@ -42,11 +42,7 @@ extension RouterState {
       refuse(asker, .invalid, "The channel's name is not a topic.")
       return nil
     }
-    let decision = policy.mayWrite(owner.caller, channel: channel)
-    guard decision.allowed else {
-      deny(asker, because: decision.reason)
-      return nil
-    }
+    guard mayHaveLog(owner, on: channel, asker) else { return nil }
     guard shape.agent == owner.uuid, shape.incarnation == agent, shape.channel == offer.channel,
       shape.generation == offer.generation, shape.capacity == offer.capacity,
       shape.segmentBytes == offer.segmentBytes
@@ -162,7 +158,7 @@ extension RouterState {
     for log in stream.logs {
       if log.holders.isEmpty, log.retired || isOver {
         budget.credit(log.shape.segmentBytes, to: stream.publisher)
-        act(.close(log.token))
+        if let token = log.token { act(.close(token)) }
       } else {
         kept.append(log)
       }

@@ -6,9 +6,10 @@ extension RouterState {
   mutating func subscribe(_ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker) {
     guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
     guard let reader = agents[agent] else { return }
+    if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
     let found = streams.values.filter { stream in
       stream.end == nil && !stream.logs.isEmpty
-        && mayAttach(reader.caller, subscription, to: stream.channel)
+        && mayAttach(reader, subscription, to: stream.channel)
     }
     guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
       refuse(
@@ -51,6 +52,9 @@ extension RouterState {
         "An agent may have \(limits.subscriptionsPerAgent) subscriptions: use wider patterns.")
       return nil
     }
+    if let owner = InboxChannel.owner(ofPattern: frame.pattern) {
+      return checkInbox(frame, pattern, owner, of: reader, asker)
+    }
     let decision = policy.mayRead(reader.caller, pattern)
     guard decision.allowed else {
       deny(asker, because: decision.reason)
@@ -84,7 +88,11 @@ extension RouterState {
     return nil
   }
 
-  func mayAttach(_ caller: Caller, _ subscription: Subscription, to channel: Topic) -> Bool {
+  func mayAttach(_ reader: Agent, _ subscription: Subscription, to channel: Topic) -> Bool {
+    let caller = reader.caller
+    if subscription.isInbox {
+      return InboxChannel(channel.text)?.owner == reader.incarnation
+    }
     guard policy.mayRead(caller, subscription.pattern, channel: channel).allowed else {
       return false
     }
@@ -98,7 +106,7 @@ extension RouterState {
       guard let agent = agents[incarnation] else { continue }
       for number in agent.subscriptions.keys.sorted() {
         guard let subscription = agent.subscriptions[number],
-          mayAttach(agent.caller, subscription, to: channel)
+          mayAttach(agent, subscription, to: channel)
         else { continue }
         found.append((incarnation, number, subscription.mode))
       }
@@ -154,12 +162,14 @@ extension RouterState {
       var flags: AnnounceFlags = []
       if attachment.fromStart { flags.insert(.fromStart) }
       if isLast { flags.insert(.current) }
+      if log.token == nil { flags.insert(.held) }
       let frame = AnnounceFrame(
         subscription: attachment.subscription, attachment: id, stream: stream.id,
         publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
         publisherName: stream.publisherName, channel: stream.channel.text,
         generation: log.shape.generation, capacity: log.shape.capacity,
-        segmentBytes: log.shape.segmentBytes, flags: flags)
+        segmentBytes: log.shape.segmentBytes, flags: flags,
+        mayCall: callRights(of: stream))
       act(.send(connection, delivery, .announce(frame), log.token))
     }
   }
@@ -170,6 +180,7 @@ extension RouterState {
       removeAttachment(attachment, tellPublisher: true)
     }
     agents[agent]?.subscriptions[number] = nil
+    if subscription.isInbox { tellRespondersOfNames(of: agent) }
   }
 
   static var epochs: UInt16 { 60 }

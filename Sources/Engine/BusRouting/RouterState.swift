@@ -27,6 +27,8 @@ public struct RouterState {
   var agents: [Incarnation: Agent] = [:]
   var agentsByName: [Topic: Incarnation] = [:]
   var agentsByUUID: [BusUUID: Incarnation] = [:]
+  var answering: [ServiceName: Set<Incarnation>] = [:]
+  var interested: [ServiceName: Set<Incarnation>] = [:]
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
   var budget: Budget

@@ -11,7 +11,7 @@ enum ControlSamples {
     subscription: 0xDEAD_BEEF, pattern: "märkte.*.>", mode: .latest, sleeps: true, epoch: 59)
 
   static var fromAgents: [AgentFrame] {
-    registration + publishing + subscribing + handIns
+    registration + publishing + subscribing + handIns + services
   }
 
   private static var registration: [AgentFrame] {
@@ -54,6 +54,13 @@ enum ControlSamples {
       .attach(AttachFrame(attachment: attachment, slot: 0x0102)),
       .detach(DetachFrame(attachment: attachment)),
       .released(ReleasedFrame(attachment: attachment, generation: 9)),
+    ]
+  }
+
+  private static var services: [AgentFrame] {
+    [
+      .answer(AnswerFrame(name: "math.add", group: .service, answers: true)),
+      .resolve(ResolveFrame(name: "reviewers", group: .team)),
     ]
   }
 
@@ -112,7 +119,11 @@ enum ControlSamples {
           subscription: 1, attachment: attachment, stream: stream,
           publisherIncarnation: incarnation, publisher: agent, publisherName: "feed",
           channel: "ticks", generation: 3, capacity: 4096, segmentBytes: 12288,
-          flags: [.fromStart, .current])),
+          flags: [.fromStart, .current], mayCall: ["math.>", "größe"])),
+      .responders(
+        RespondersFrame(
+          name: "math.add", group: .service, isProvisional: true,
+          responders: [Responder(incarnation: incarnation, name: "adder")])),
       .join(
         JoinFrame(
           attachment: attachment, stream: stream, readerIncarnation: incarnation,

@@ -57,8 +57,13 @@ _Static_assert(offsetof(bus_header_t, correlation_id) == 60, "correlation_id");
 #define BUS_FLAG_REPLY_EXPECTED 0x00000008u
 // Reserved for the edge and the store, which compress what leaves memory. Never set in a log.
 #define BUS_FLAG_COMPRESSED 0x00000010u
+// More responses to the same request follow; a response without it, or an error, is the last.
+#define BUS_FLAG_STREAMED 0x00000020u
+// A command that asks to stop the request of its correlation id. Its payload is 8 bytes: the
+// position of that request in the sender's normal lane.
+#define BUS_FLAG_CANCEL 0x00000040u
 
-#define BUS_FLAGS_KNOWN 0x0000001Fu
+#define BUS_FLAGS_KNOWN 0x0000007Fu
 // What only the router may set. A reader masks these out of any log that is not a relay.
 #define BUS_FLAGS_ROUTER_ONLY BUS_FLAG_REDELIVERED
 // What changes on the way, besides hops: the checksum takes these bits as 0.
@@ -136,6 +141,13 @@ _Static_assert(BUS_ITEM_BYTES(BUS_TOPIC_BYTES_MAX) + BUS_ITEM_BYTES(BUS_DEADLINE
                "all items at their longest fit in one extension");
 _Static_assert((BUS_FLAGS_ROUTER_ONLY & ~BUS_FLAGS_KNOWN) == 0, "router flags are known");
 _Static_assert(BUS_FLAGS_IN_TRANSIT == (BUS_FLAG_REDELIVERED | BUS_FLAG_COMPRESSED), "transit");
+
+// --- Errors ----------------------------------------------------------------------------------
+// The payload of an error: u32 code, then text in UTF-8. Codes below BUS_ERROR_CODE_OWN are the
+// bus's own, the others belong to the application.
+#define BUS_ERROR_CODE_BYTES 4
+#define BUS_ERROR_CODE_OWN 1000u
+#define BUS_CANCEL_BYTES 8
 
 // --- Identity --------------------------------------------------------------------------------
 // An agent's UUID is, unless given, version 5 (RFC 9562) of its name in this namespace:

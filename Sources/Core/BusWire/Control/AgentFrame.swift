@@ -42,6 +42,10 @@ public enum AgentFrame: Hashable, Sendable {
   case handInAttachment(HandInAttachmentFrame)
   /// Everything that was held before the restart is handed in.
   case handInDone
+  /// See `AnswerFrame`.
+  case answer(AnswerFrame)
+  /// See `ResolveFrame`.
+  case resolve(ResolveFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -67,6 +71,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInSubscription: .handInSubscription
     case .handInAttachment: .handInAttachment
     case .handInDone: .handInDone
+    case .answer: .answer
+    case .resolve: .resolve
     }
   }
 
@@ -121,6 +127,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInReader(let body): body
     case .handInSubscription(let body): body
     case .handInAttachment(let body): body
+    case .answer(let body): body
+    case .resolve(let body): body
     case .goodbye, .handInDone: nil
     }
   }
@@ -148,6 +156,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInSubscription: self = try .handInSubscription(SubscribeFrame(from: &reader))
     case .handInAttachment: self = try .handInAttachment(HandInAttachmentFrame(from: &reader))
     case .handInDone: self = .handInDone
+    case .answer: self = try .answer(AnswerFrame(from: &reader))
+    case .resolve: self = try .resolve(ResolveFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -41,6 +41,12 @@ extension ControlReader {
     return mode
   }
 
+  mutating func serviceGroup() throws(ControlError) -> ServiceGroup {
+    let value = try u8()
+    guard let group = ServiceGroup(rawValue: value) else { throw .value(UInt64(value)) }
+    return group
+  }
+
   mutating func querySubject() throws(ControlError) -> QuerySubject {
     let value = try u8()
     guard let subject = QuerySubject(rawValue: value) else { throw .value(UInt64(value)) }

@@ -42,6 +42,10 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case handInAttachment = 20
   /// Agent to router: `AgentFrame.handInDone`.
   case handInDone = 21
+  /// Agent to router: `AgentFrame.answer`.
+  case answer = 22
+  /// Agent to router: `AgentFrame.resolve`.
+  case resolve = 23
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.
@@ -76,4 +80,6 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case error = 116
   /// Router to agent: `RouterFrame.done`.
   case done = 117
+  /// Router to agent: `RouterFrame.responders`.
+  case responders = 118
 }

@@ -55,6 +55,14 @@ public enum SubscribeMode: UInt8, Sendable, CaseIterable {
   case latest = 3
 }
 
+/// What a name that agents answer to stands for.
+public enum ServiceGroup: UInt8, Sendable, CaseIterable {
+  /// A request goes to one of them.
+  case service = 1
+  /// A message goes to all of them.
+  case team = 2
+}
+
 /// What a query asks for.
 public enum QuerySubject: UInt8, Sendable, CaseIterable {
   /// The router itself: one row.
@@ -89,6 +97,8 @@ public struct AnnounceFlags: OptionSet, Hashable, Sendable {
   public static let relay = AnnounceFlags(rawValue: 2)
   /// The log that the publisher writes now.
   public static let current = AnnounceFlags(rawValue: 4)
+  /// No descriptor comes with the frame: the reader was given it before.
+  public static let held = AnnounceFlags(rawValue: 8)
 }
 
 /// What a publisher must know of a reader that joins.

@@ -34,6 +34,8 @@ public enum RouterFrame: Hashable, Sendable {
   case error(ErrorFrame)
   /// Answers handInDone.
   case done
+  /// See `RespondersFrame`.
+  case responders(RespondersFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -55,6 +57,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .queryEnd: .queryEnd
     case .error: .error
     case .done: .done
+    case .responders: .responders
     }
   }
 
@@ -105,6 +108,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .snapshotEnd(let body): body
     case .row(let body): body
     case .error(let body): body
+    case .responders(let body): body
     case .queryEnd, .done: nil
     }
   }
@@ -128,6 +132,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .queryEnd: self = .queryEnd
     case .error: self = try .error(ErrorFrame(from: &reader))
     case .done: self = .done
+    case .responders: self = try .responders(RespondersFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -48,13 +48,15 @@ public struct AnnounceFrame: Hashable, Sendable {
   public var segmentBytes: UInt64
   /// What is special about it.
   public var flags: AnnounceFlags
+  /// Of a log in the agent's inbox: the services its publisher may send requests to, as patterns.
+  public var mayCall: [String]
 
   /// Takes the fields in the order of the wire.
   public init(
     subscription: UInt32, attachment: AttachmentID, stream: StreamID,
     publisherIncarnation: Incarnation, publisher: BusUUID, publisherName: String,
     channel: String, generation: UInt32, capacity: UInt64, segmentBytes: UInt64,
-    flags: AnnounceFlags
+    flags: AnnounceFlags, mayCall: [String] = []
   ) {
     self.subscription = subscription
     self.attachment = attachment
@@ -67,6 +69,7 @@ public struct AnnounceFrame: Hashable, Sendable {
     self.capacity = capacity
     self.segmentBytes = segmentBytes
     self.flags = flags
+    self.mayCall = mayCall
   }
 }
 
@@ -83,6 +86,7 @@ extension AnnounceFrame: ControlBody {
     capacity = try reader.u64()
     segmentBytes = try reader.u64()
     flags = AnnounceFlags(rawValue: try reader.u8())
+    mayCall = try reader.list { (reader) throws(ControlError) in try reader.text() }
   }
 
   func write(to writer: inout ControlWriter) {
@@ -97,6 +101,7 @@ extension AnnounceFrame: ControlBody {
     writer.u64(capacity)
     writer.u64(segmentBytes)
     writer.u8(flags.rawValue)
+    writer.list(mayCall) { $0.text($1) }
   }
 }
 

@@ -19,6 +19,10 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
   case system = 14
   case noResponders = 15
   case peerDied = 16
+  case failed = 17
+  case cancelled = 18
+  case rateLimited = 19
+  case tooManyHops = 20
 
   /// The name in messages and documents, such as `RESOURCE_EXHAUSTED`.
   public var name: String { entry.name }
@@ -129,6 +133,30 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
       Entry(
         name: "PEER_DIED", exit: 1, meaning: "The other agent ended before it answered.",
         remedy: "Try again; another responder or its next incarnation may answer.")
+    default: conversationEntry
+    }
+  }
+
+  private var conversationEntry: Entry {
+    switch self {
+    case .failed:
+      Entry(
+        name: "FAILED", exit: 8, meaning: "The responder answered with an error of its own.",
+        remedy: "Read its code and text in the message; the responder's log says more.")
+    case .cancelled:
+      Entry(
+        name: "CANCELLED", exit: 9, meaning: "The request was stopped before it was answered.",
+        remedy: "Nothing is left of it; ask again if it is still wanted.")
+    case .rateLimited:
+      Entry(
+        name: "RATE_LIMITED", exit: 10,
+        meaning: "The conversation sent more messages than its limit allows, as a loop would.",
+        remedy: "Find out who answers whom, then reset the conversation or raise its limit.")
+    case .tooManyHops:
+      Entry(
+        name: "TOO_MANY_HOPS", exit: 10,
+        meaning: "The message was passed on from agent to agent more often than is allowed.",
+        remedy: "Break the circle of agents that call each other.")
     default:
       Entry(
         name: "SYSTEM", exit: 1, meaning: "The operating system refused a call.",

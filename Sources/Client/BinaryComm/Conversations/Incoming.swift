@@ -1,0 +1,73 @@
+public import BusWire
+
+/// One agent at the other end of a conversation, for as long as it lives.
+public struct PeerID: Hashable, Sendable {
+  let line: Int
+  /// Its incarnation: a successor of the same name is another peer.
+  public let incarnation: UInt64
+}
+
+/// What the sender of a message passes on to messages that follow from it.
+public struct MessageContext: Sendable, Equatable {
+  /// When the work is of no use any more, by the bus's clock (ns since the Unix epoch, never steps
+  /// back); nil: no such time.
+  public var deadlineNs: UInt64?
+  /// How often the work was passed on so far.
+  public var hops: UInt8
+  /// What ties the messages of one conversation together.
+  public var conversation: BusUUID?
+  /// Where the work stands in a distributed trace.
+  public var trace: TraceContext?
+
+  /// The context of work that starts here.
+  public init(
+    deadlineNs: UInt64? = nil, hops: UInt8 = 0, conversation: BusUUID? = nil,
+    trace: TraceContext? = nil
+  ) {
+    self.deadlineNs = deadlineNs
+    self.hops = hops
+    self.conversation = conversation
+    self.trace = trace
+  }
+}
+
+/// A message that arrived in this agent's inbox, without its bytes.
+public struct Incoming: Sendable {
+  /// What it is.
+  public enum Kind: Sendable, Equatable {
+    /// Waits for a reply.
+    case request
+    /// Answers a request of this agent; more may follow when ``Incoming/isLast`` is false.
+    case response
+    /// A fact, for this agent or a team it is in.
+    case event
+    /// An order, for this agent or a team it is in.
+    case command
+    /// The sender of an earlier request wants it stopped.
+    case cancel
+  }
+
+  /// What it is.
+  public let kind: Kind
+  /// Who sent it.
+  public let peer: PeerID
+  /// What matches requests, responses and cancels.
+  public let correlationId: UInt32
+  /// Which of this agent's services it is for: an index in the order of ``Messenger/answer(_:)``,
+  /// 0 for the agent's own name; -1 for responses.
+  public let service: Int
+  /// The lane it came in, which is the lane of the reply.
+  public let lane: Lane
+  /// Of a response: nothing follows.
+  public let isLast: Bool
+  /// What messages that follow from it inherit.
+  public let context: MessageContext
+}
+
+/// What happened to a request that this agent sent and that no response ends.
+public struct RequestFailure: Error, Sendable, Equatable {
+  /// The request.
+  public let correlationId: UInt32
+  /// Why there is no response.
+  public let error: BusError
+}

@@ -1,0 +1,59 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// A log to one peer's inbox, registered, on its way from the service thread to the messenger's.
+final class LaneLog: Sendable {
+  let core: PublisherCore
+  private let log: Mutex<PreparedLog?>
+
+  init(_ core: PublisherCore, _ log: consuming PreparedLog) {
+    self.core = core
+    self.log = Mutex(log)
+  }
+
+  func take() -> PreparedLog? { log.withLock { $0.take() } }
+}
+
+extension MessengerCore {
+  /// Ring bytes of the first log of each lane: small, because there is one for every pair of agents.
+  static var firstLaneBytes: UInt64 { LogShape.capacityMin }
+
+  /// Makes a log to a peer and offers it to the router; the outcome comes as an event.
+  ///
+  /// False when no router is there to ask.
+  func makeLane(_ channel: InboxChannel) throws(BusError) -> Bool {
+    guard let shape = LogShape(capacity: Self.firstLaneBytes),
+      let identity = agent.logIdentity(channel.name, generation: 0, shape: shape)
+    else { throw .closed("the agent was closed") }
+    var log: PreparedLog
+    do throws(MemoryError) {
+      log = try PreparedLog(identity)
+    } catch {
+      throw .resourceExhausted("no memory for a log: \(error.message)")
+    }
+    let file = Descriptor(log.releaseDescriptor())
+    let owner = channel.owner
+    // One peer that stands still holds up nobody but whoever writes to it: no eviction.
+    let core = PublisherCore(
+      agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0)
+    ) { [weak self] in self?.post(.gone(owner)) }
+    let made = LaneLog(core, log)
+    return core.register(shape, file) { [weak self] failure in
+      guard let self else { return }
+      if let failure {
+        post(.lane(channel, .failure(failure)))
+      } else {
+        post(.lane(channel, .success(made)))
+      }
+    }
+  }
+
+  /// The publisher of a lane that was made.
+  func publisher(of made: LaneLog) -> Publisher? {
+    let most = agent.state.withLock { $0.limits.logBytesMost }
+    guard let log = made.take() else { return nil }
+    return Publisher(made.core, log, clock: agent.clock.clock(), most)
+  }
+}

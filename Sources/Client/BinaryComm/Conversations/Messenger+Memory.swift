@@ -1,0 +1,200 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// An agent's side of all its conversations: for the thread that owns it.
+///
+/// ```swift
+/// var desk = try agent.messenger()
+/// try desk.answer("math.add")
+/// while running {
+///   let taken = try desk.poll { message, incoming, out in
+///     if incoming.kind == .request { try? out.reply(to: incoming, message.payload) }
+///   }
+///   if taken == 0 { _ = try desk.wait(timeout: .seconds(1)) }
+/// }
+/// ```
+///
+/// No call but ``wait(timeout:)`` and ``answer(_:)`` waits for anything. An agent has one messenger.
+@safe
+public struct Messenger: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: one owner at a time; what it shares is in the core.
+  var inbox: Reader
+  let core: MessengerCore
+  var seenChanges: UInt64 = 0
+  var idlePolls = 0
+  var lastSweepNs: UInt64 = 0
+  // Behind an address: handlers are lent it while the inbox is being polled.
+  private let place: UnsafeMutablePointer<Outbox>
+
+  /// What is sent from here.
+  public var out: Outbox {
+    _read { yield unsafe place.pointee }
+    _modify { yield unsafe &place.pointee }
+  }
+
+  init(_ inbox: consuming Reader, _ core: MessengerCore, _ options: MessengerOptions) {
+    self.inbox = inbox
+    self.core = core
+    unsafe place = UnsafeMutablePointer<Outbox>.allocate(capacity: 1)
+    unsafe place.initialize(to: Outbox(core, options))
+  }
+
+  deinit {
+    core.agent.state.withLock { $0.messenger = nil }
+    unsafe place.deinitialize(count: 1)
+    unsafe place.deallocate()
+  }
+
+  // MARK: Names
+
+  /// Answers requests to a service from now on; returns the number by which ``Incoming/service``
+  /// names it.
+  ///
+  /// Throws `denied` without the right to answer it, `nameInUse` for another agent's own name.
+  @discardableResult
+  public mutating func answer(_ service: String) throws(BusError) -> Int {
+    try join(PeerName(group: .service, text: service))
+  }
+
+  /// Takes the messages to a team from now on; returns the number by which ``Incoming/service``
+  /// names it.
+  @discardableResult
+  public mutating func join(team: String) throws(BusError) -> Int {
+    try join(PeerName(group: .team, text: team))
+  }
+
+  private mutating func join(_ name: PeerName) throws(BusError) -> Int {
+    let end = deadline(after: .seconds(5))
+    // Known here before anybody can send to it.
+    let index = out.serve(name.text)
+    if name.text != core.agent.name || name.group == .team {
+      try core.answer(name, true, deadlineNs: end)
+    }
+    return index
+  }
+
+  /// Answers a service no more; requests that arrive for it are refused.
+  public mutating func stopAnswering(_ service: String) throws(BusError) {
+    try leave(PeerName(group: .service, text: service))
+  }
+
+  /// Leaves a team.
+  public mutating func leave(team: String) throws(BusError) {
+    try leave(PeerName(group: .team, text: team))
+  }
+
+  private mutating func leave(_ name: PeerName) throws(BusError) {
+    try core.answer(name, false, deadlineNs: deadline(after: .seconds(5)))
+  }
+
+  // MARK: The loop
+
+  /// Hands what arrived to `onMessage` and requests that failed to `onFailure`; returns how many
+  /// messages there were.
+  ///
+  /// Throws `closed` when the agent was closed.
+  public mutating func poll(
+    limit: Int = 64,
+    _ onMessage: (borrowing Message, Incoming, inout Outbox) -> Void,
+    onFailure: (RequestFailure, inout Outbox) -> Void = { _, _ in }
+  ) throws(BusError) -> Int {
+    if _slowPath(core.changes.word.loadRelaxed() != seenChanges) { takeNews() }
+    var taken = 0
+    do throws(BusError) {
+      taken = try receive(limit, onMessage)
+    } catch {
+      // One peer's broken log ends its stream, not this messenger.
+      guard error.code == .corrupt || error.code == .evicted else { throw error }
+      out.count(.malformed)
+    }
+    if !out.leaving.isEmpty { out.closeDrained() }
+    idlePolls = taken == 0 ? idlePolls &+ 1 : 0
+    if idlePolls & 31 == 1 || taken >= limit { tick() }
+    while !out.failures.isEmpty {
+      let failed = out.failures
+      out.failures.removeAll(keepingCapacity: true)
+      for failure in failed { onFailure(failure, &out) }
+    }
+    out.flush()
+    return taken
+  }
+
+  private mutating func receive(
+    _ limit: Int, _ onMessage: (borrowing Message, Incoming, inout Outbox) -> Void
+  ) throws(BusError) -> Int {
+    let place = unsafe place
+    return try inbox.poll(limit: limit) { message in
+      if let incoming = unsafe place.pointee.admit(message) {
+        unsafe onMessage(message, incoming, &place.pointee)
+      }
+    }
+  }
+
+  /// What is looked at now and then: deadlines, and what could not be asked without a router.
+  private mutating func tick() {
+    let nowNs = out.clock.unixNs()
+    out.expire(nowNs)
+    guard nowNs >= lastSweepNs + 500_000_000 || nowNs < lastSweepNs else { return }
+    lastSweepNs = nowNs
+    out.askAgain()
+    out.forgetStrangers()
+  }
+
+  /// Applies what the service thread left.
+  private mutating func takeNews() {
+    seenChanges = core.changes.word.loadRelaxed()
+    for event in core.takeEvents() {
+      switch event {
+      case .responders(let frame): out.take(frame)
+      case .refused(let name, let why): out.refused(name, why)
+      case .gone(let peer): out.leaving.append(peer)
+      case .lane(let channel, let outcome): take(channel, outcome)
+      }
+    }
+  }
+
+  private mutating func take(_ channel: InboxChannel, _ outcome: Result<LaneLog, BusError>) {
+    guard let line = out.lines.index(of: channel.owner.value) else { return }
+    switch outcome {
+    case .success(let made):
+      if let publisher = core.publisher(of: made) { out.opened(line, channel.lane, publisher) }
+    case .failure(let why):
+      if case .peerDied = why { out.leaving.append(channel.owner) }
+      out.notOpened(line, channel.lane, why)
+    }
+  }
+
+  /// Waits until there may be something to poll; false at the timeout.
+  ///
+  /// Also returns, false, when a request's time is over, so that a poll can tell.
+  public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
+    if core.changes.word.loadRelaxed() != seenChanges { return true }
+    out.flush()
+    var most = timeout
+    if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
+    if out.nextExpiryNs != .max {
+      let nowNs = out.clock.unixNs()
+      let left = out.nextExpiryNs > nowNs ? out.nextExpiryNs - nowNs : 0
+      most = min(most, .nanoseconds(Int64(clamping: left)))
+    }
+    idlePolls = 0
+    return try inbox.wait(timeout: most)
+  }
+
+  /// What was done so far.
+  public var statistics: ConversationStatistics { out.statistics }
+
+  /// What the inbox has seen so far.
+  public var inboxStatistics: ReaderStatistics { inbox.statistics }
+
+  /// The name of a peer, nil when it has ended and all about it is forgotten.
+  public func name(of peer: PeerID) -> String? { out.name(of: peer) }
+
+  /// Takes no more messages; who waits for an answer of this agent is told that it is gone.
+  public mutating func close() {
+    out.flush()
+    inbox.close()
+  }
+}

@@ -1,0 +1,120 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// A name as the router resolves it.
+struct PeerName: Hashable, Sendable {
+  let group: ServiceGroup
+  let text: String
+}
+
+/// What the service thread tells the thread that owns a messenger.
+enum MessengerEvent: Sendable {
+  /// A log to a peer is registered, or is not to be had.
+  case lane(InboxChannel, Result<LaneLog, BusError>)
+  /// A peer takes no messages any more: it ended, or closed its inbox.
+  case gone(Incarnation)
+  /// Who answers a name.
+  case responders(RespondersFrame)
+  /// A name that may not be resolved or answered.
+  case refused(PeerName, BusError)
+}
+
+/// What the service thread and the messenger's thread share.
+final class MessengerCore: Sendable {
+  let agent: AgentCore
+  let inbox: SubscriptionCore
+  /// Changes whenever there are events; the messenger compares it once per poll.
+  let changes = HeapWord()
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var events: [MessengerEvent] = []
+    var answers: Set<PeerName> = []
+    var interests: Set<PeerName> = []
+  }
+
+  init(agent: AgentCore, inbox: SubscriptionCore) {
+    self.agent = agent
+    self.inbox = inbox
+  }
+
+  func post(_ event: MessengerEvent) {
+    state.withLock { $0.events.append(event) }
+    changes.word.add(1)
+    // The thread may sleep on its inbox.
+    inbox.changes.word.add(1)
+    inbox.epoch?.kick()
+  }
+
+  func takeEvents() -> [MessengerEvent] {
+    state.withLock { state in
+      defer { state.events.removeAll() }
+      return state.events
+    }
+  }
+
+  /// The names it answers now.
+  var answers: Set<PeerName> { state.withLock { $0.answers } }
+
+  // MARK: Names
+
+  /// Tells the router that this agent answers a name; throws what it says against it.
+  func answer(_ name: PeerName, _ answers: Bool, deadlineNs: UInt64) throws(BusError) {
+    let frame = AnswerFrame(name: name.text, group: name.group, answers: answers)
+    _ = try agent.request(.answer(frame), deadlineNs: deadlineNs) { [self] reply in
+      guard case .done = reply else { return }
+      state.withLock { state in
+        if answers { state.answers.insert(name) } else { state.answers.remove(name) }
+      }
+    }
+  }
+
+  /// Asks who answers a name; the answer comes as an event. False without a router.
+  func resolve(_ name: PeerName) -> Bool {
+    state.withLock { _ = $0.interests.insert(name) }
+    let frame = ResolveFrame(name: name.text, group: name.group)
+    return agent.post(.resolve(frame)) { [self] outcome in
+      switch outcome {
+      case .frame(.responders(let answer), _): take(answer)
+      case .frame(.error(let error), _):
+        forget(name)
+        post(.refused(name, BusError(code: error.code, text: error.text)))
+      // The router went: the interest is handed in to the next one.
+      default: break
+      }
+    }
+  }
+
+  private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }
+
+  func take(_ answer: RespondersFrame) { post(.responders(answer)) }
+
+  // MARK: Restart of the router
+
+  /// What the next router is told.
+  func handIn() -> [AgentFrame] {
+    state.withLock { state in
+      state.answers.map { name in
+        .answer(AnswerFrame(name: name.text, group: name.group, answers: true))
+      }
+        + state.interests.map { .resolve(ResolveFrame(name: $0.text, group: $0.group)) }
+    }
+  }
+
+  /// The next router says no to something that the former one allowed.
+  func refuse(_ frame: AgentFrame, _ why: BusError) {
+    switch frame {
+    case .answer(let frame):
+      let name = PeerName(group: frame.group, text: frame.name)
+      state.withLock { _ = $0.answers.remove(name) }
+      post(.refused(name, why))
+    case .resolve(let frame):
+      let name = PeerName(group: frame.group, text: frame.name)
+      forget(name)
+      post(.refused(name, why))
+    default: break
+    }
+  }
+}

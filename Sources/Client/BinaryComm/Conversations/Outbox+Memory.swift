@@ -1,0 +1,323 @@
+import BusLog
+import BusMemory
+public import BusWire
+
+/// Whom a message is for: a service, an agent or a team, resolved by a messenger.
+public struct Recipient: Hashable, Sendable {
+  let index: Int
+}
+
+/// Everything an agent sends to other agents: requests, replies, direct messages, cancels.
+///
+/// Part of a ``Messenger``, and what its handlers are given to answer with. No call waits: what
+/// has no room yet is kept, in order, and goes out while the messenger is polled.
+@safe
+public struct Outbox: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: owned by one messenger.
+  let core: MessengerCore
+  let options: MessengerOptions
+  var clock: HostClock
+  var lines = LineTable()
+  var pending: PendingTable
+  var names: [NameEntry] = []
+  var nameIndex: [PeerName: Int] = [:]
+  var served: [String]
+  var servedIndex: [String: Int]
+  var guards: ConversationGuard
+  var failures: [RequestFailure] = []
+  /// Lanes with something written that is not shown yet: line * 2 + lane.
+  var dirty: [Int] = []
+  /// Lanes in which messages wait.
+  var waitingLanes: [Int] = []
+  var nextExpiryNs = UInt64.max
+  /// Peers that take no messages any more, of whose own messages some are still to be read.
+  var leaving: [Incarnation] = []
+  var statistics = ConversationStatistics()
+  /// The item of a deadline, in which only the time changes.
+  private let deadlineItem: UnsafeMutableRawPointer
+  private static let deadlineItemBytes = 16
+
+  init(_ core: MessengerCore, _ options: MessengerOptions) {
+    self.core = core
+    self.options = options
+    clock = core.agent.clock.clock()
+    let capacity = 1 << (Int.bitWidth - max(63, options.requestsMost - 1).leadingZeroBitCount)
+    // Ids that do not start anew with each life of an agent make logs easier to read.
+    pending = PendingTable(capacity: capacity, firstId: UInt32.random(in: 0..<1 << 30))
+    served = [core.agent.name]
+    servedIndex = [core.agent.name: 0]
+    guards = ConversationGuard(limit: options.conversationLimit)
+    unsafe deadlineItem = UnsafeMutableRawPointer.allocate(
+      byteCount: Self.deadlineItemBytes, alignment: 8)
+    let head = UInt64(ItemKind.deadline.rawValue) | 8 << 16
+    unsafe deadlineItem.storeBytes(of: head, as: UInt64.self)
+    unsafe deadlineItem.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+  }
+
+  deinit { unsafe deadlineItem.deallocate() }
+
+  /// Sends to a peer: at once where there is a log with room in it, else later, in order.
+  ///
+  /// Returns the message's number in its lane, `UInt64.max` for one that waits. Throws when too
+  /// much waits already, or the peer cannot be reached.
+  @discardableResult
+  mutating func post(
+    _ letter: Letter, _ payload: RawSpan, to line: Int, _ lane: Lane, nowNs: UInt64
+  ) throws(BusError) -> UInt64 {
+    guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    if case .ready = unsafe out.pointee.phase, unsafe !out.pointee.isWaiting {
+      let number = try unsafe write(letter, payload, peer, out, nowNs)
+      if number != .max {
+        unsafe markDirty(out, line * 2 + Int(lane.rawValue))
+        return number
+      }
+    }
+    try keep(letter, payload, line, lane)
+    return .max
+  }
+
+  private mutating func markDirty(_ out: UnsafeMutablePointer<LaneOut>, _ key: Int) {
+    guard unsafe !out.pointee.isDirty else { return }
+    unsafe out.pointee.isDirty = true
+    dirty.append(key)
+  }
+
+  /// Writes into the log and returns the message's number; `UInt64.max`: no room now.
+  private mutating func write(
+    _ letter: Letter, _ payload: RawSpan, _ peer: UnsafeMutablePointer<Line>,
+    _ out: UnsafeMutablePointer<LaneOut>, _ nowNs: UInt64
+  ) throws(BusError) -> UInt64 {
+    guard let pen = unsafe out.pointee.pen else { return .max }
+    var destination = unsafe peer.pointee.id
+    var isNamed = false
+    if letter.recipient >= 0 {
+      let id = unsafe topicId(of: letter.recipient, out)
+      isNamed = id == LogTopicTable.inExtension
+      destination = BusUUID(topicId: id)
+    }
+    var head = LogWriter.Head(
+      type: letter.type, destination: destination, priority: letter.priority,
+      flags: letter.flags, correlationId: letter.correlationId)
+    head.urgency |= UInt64(letter.context.hops) &<< 40
+    let number = unsafe pen.pointee.published
+    if isNamed || letter.context.conversation != nil || letter.context.trace != nil {
+      let items = try items(of: letter, isNamed: isNamed, nowNs: nowNs)
+      return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: nowNs)
+        ? number : .max
+    }
+    guard let deadline = letter.context.deadlineNs else {
+      let none = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: 0)
+      return try unsafe pen.pointee.offer(head, none, payload, stamp: nowNs) ? number : .max
+    }
+    let left = deadline > nowNs ? deadline &- nowNs : 0
+    unsafe deadlineItem.storeBytes(of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
+    unsafe deadlineItem.storeBytes(
+      of: UInt32(truncatingIfNeeded: left &>> 32), toByteOffset: 8, as: UInt32.self)
+    let item = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: Self.deadlineItemBytes)
+    return try unsafe pen.pointee.offer(head, item, payload, stamp: nowNs) ? number : .max
+  }
+
+  private func topicId(of recipient: Int, _ out: UnsafeMutablePointer<LaneOut>) -> UInt64 {
+    if unsafe recipient < out.pointee.topicIds.count {
+      let known = unsafe out.pointee.topicIds[recipient]
+      if known != .max { return known }
+    }
+    while unsafe out.pointee.topicIds.count <= recipient { unsafe out.pointee.topicIds.append(.max) }
+    let name = names[recipient].name.text
+    guard let pen = unsafe out.pointee.pen, let id = unsafe pen.pointee.writer.topic(name) else {
+      return LogTopicTable.inExtension
+    }
+    unsafe out.pointee.topicIds[recipient] = UInt64(id)
+    return UInt64(id)
+  }
+
+  private func items(
+    of letter: Letter, isNamed: Bool, nowNs: UInt64
+  ) throws(BusError) -> [UInt8] {
+    var items = MessageExtension()
+    if isNamed { items.topic = names[letter.recipient].name.text }
+    items.conversationId = letter.context.conversation
+    items.traceContext = letter.context.trace
+    items.deadlineNs = letter.context.deadlineNs.map { $0 > nowNs ? $0 - nowNs : 0 }
+    do throws(WireError) {
+      return try items.encoded()
+    } catch {
+      throw .invalid("\(error)")
+    }
+  }
+
+  // MARK: What waits
+
+  private mutating func keep(
+    _ letter: Letter, _ payload: RawSpan, _ line: Int, _ lane: Lane
+  ) throws(BusError) {
+    guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    switch unsafe out.pointee.phase {
+    case .refused(let why): throw why
+    case .none: try start(line, lane)
+    case .making, .ready: break
+    }
+    let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
+    let key = line * 2 + Int(lane.rawValue)
+    if unsafe !out.pointee.isWaiting, !waitingLanes.contains(key) { waitingLanes.append(key) }
+    guard unsafe out.pointee.keep(Outgoing(letter: letter, payload: bytes)) else {
+      throw .resourceExhausted(
+        "\(LaneOut.waitingMost) messages wait for \(unsafe peer.pointee.name) already: it "
+          + "does not read its inbox")
+    }
+  }
+
+  /// Has a log made for a lane; without a router it is tried again later.
+  private mutating func start(_ line: Int, _ lane: Lane) throws(BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    let owner = unsafe Incarnation(peer.pointee.incarnation)
+    if try core.makeLane(InboxChannel(owner: owner, lane: lane)) {
+      unsafe out.pointee.phase = .making
+    }
+  }
+
+  /// A log is there: what waited for it goes out with the next flush.
+  mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
+    guard let peer = unsafe lines.at(line) else { return }
+    unsafe (peer.pointee.lanes + Int(lane.rawValue)).pointee.open(publisher)
+  }
+
+  /// There is no log for a lane: for now, or for good.
+  mutating func notOpened(_ line: Int, _ lane: Lane, _ why: BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    // Without a router it is tried again, and memory may be there again next time.
+    unsafe out.pointee.phase = .none
+    if case .noRouter = why { return }
+    if case .denied = why { unsafe out.pointee.phase = .refused(why) }
+    let kept = unsafe out.pointee.waiting[unsafe out.pointee.head...]
+    for message in kept { drop(message.letter, why) }
+    unsafe out.pointee.forgetWaiting()
+  }
+
+  /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
+  mutating func close(_ line: Int, _ why: BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    for request in pending.all(where: { $0.line == line }) {
+      pending.remove(request.correlationId)
+      failures.append(RequestFailure(correlationId: request.correlationId, error: why))
+    }
+    for lane in 0..<Lane.allCases.count {
+      let out = unsafe peer.pointee.lanes + lane
+      for message in unsafe out.pointee.waiting[unsafe out.pointee.head...] {
+        drop(message.letter, why)
+      }
+      dirty.removeAll { $0 == line * 2 + lane }
+      waitingLanes.removeAll { $0 == line * 2 + lane }
+    }
+    for at in names.indices { names[at].peers.removeAll { $0 == line } }
+    lines.remove(line)
+  }
+
+  /// Sends what waited and has room now, and shows everything that was written.
+  mutating func flush() {
+    if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
+    guard !dirty.isEmpty else { return }
+    for key in dirty {
+      guard let peer = unsafe lines.at(key / 2) else { continue }
+      let out = unsafe peer.pointee.lanes + key % 2
+      unsafe out.pointee.isDirty = false
+      if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func sendWaiting() {
+    let nowNs = clock.unixNs()
+    waitingLanes = waitingLanes.filter { key in sendWaiting(key, nowNs) }
+  }
+
+  /// Sends what it can; true when something still waits.
+  private mutating func sendWaiting(_ key: Int, _ nowNs: UInt64) -> Bool {
+    guard let peer = unsafe lines.at(key / 2) else { return false }
+    let out = unsafe peer.pointee.lanes + key % 2
+    while unsafe out.pointee.isWaiting {
+      switch unsafe out.pointee.phase {
+      case .none:
+        do throws(BusError) {
+          try start(key / 2, key % 2 == 0 ? .normal : .urgent)
+        } catch {
+          notOpened(key / 2, key % 2 == 0 ? .normal : .urgent, error)
+          return false
+        }
+        return true
+      case .making: return true
+      case .refused: return false
+      case .ready: break
+      }
+      let message = unsafe out.pointee.waiting[unsafe out.pointee.head]
+      if isWanted(message.letter) {
+        do throws(BusError) {
+          let number = try unsafe write(
+            message.letter, message.payload.span.rawBytes, peer, out, nowNs)
+          guard number != .max else { return true }
+          unsafe markDirty(out, key)
+          noteNumber(of: message.letter, number)
+        } catch {
+          drop(message.letter, error)
+        }
+      }
+      unsafe out.pointee.dropFirst()
+    }
+    return false
+  }
+}
+
+extension Outbox {
+  func lineName(_ line: Int) -> String? { unsafe lines.at(line).map { unsafe $0.pointee.name } }
+
+  /// The name of a peer, nil when it has ended and all about it is forgotten.
+  public func name(of peer: PeerID) -> String? {
+    unsafe lines.line(peer).map { unsafe $0.pointee.name }
+  }
+
+  /// Makes a name of this agent known to what arrives; returns its number.
+  mutating func serve(_ name: String) -> Int {
+    if let known = servedIndex[name] { return known }
+    served.append(name)
+    servedIndex[name] = served.count - 1
+    return served.count - 1
+  }
+
+  /// The peers that are gone and of whose messages nothing is left to be read.
+  mutating func closeDrained() {
+    leaving = leaving.filter { incarnation in
+      guard !core.inbox.reads(from: incarnation) else { return true }
+      if let line = lines.index(of: incarnation.value) {
+        let name = lineName(line) ?? "the agent"
+        close(line, .peerDied("\(name) ended, or closed its inbox, before it answered"))
+      }
+      return false
+    }
+  }
+
+  /// Forgets peers that only wrote to this agent and whose logs are read to their end.
+  mutating func forgetStrangers() {
+    let named = Set(names.flatMap(\.peers))
+    for at in lines.indices where !named.contains(at) {
+      guard let peer = unsafe lines.at(at) else { continue }
+      let isQuiet = (0..<Lane.allCases.count).allSatisfy { lane in
+        if case .none = unsafe peer.pointee.lanes[lane].phase { return true }
+        return false
+      }
+      let incarnation = unsafe Incarnation(peer.pointee.incarnation)
+      if isQuiet, unsafe peer.pointee.inFlight == 0, !core.inbox.reads(from: incarnation) {
+        close(at, .peerDied("the agent has ended"))
+      }
+    }
+  }
+
+  /// The conversations that were stopped because they sent too much.
+  public var trippedConversations: [TrippedConversation] { guards.tripped }
+
+  /// Lets a stopped conversation go on; false when it was not stopped.
+  public mutating func reset(_ conversation: BusUUID) -> Bool { guards.reset(conversation) }
+}

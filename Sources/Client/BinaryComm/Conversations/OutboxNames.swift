@@ -1,0 +1,122 @@
+import BusLog
+import BusWire
+
+/// A name that messages were addressed to, and who answers it.
+struct NameEntry: Sendable {
+  enum Phase: Sendable {
+    /// Nothing is known; the router was asked, or is asked when it is back.
+    case asked
+    /// The router is to be asked as soon as there is one.
+    case unasked
+    case known
+    case refused(BusError)
+  }
+  let name: PeerName
+  var phase = Phase.unasked
+  /// Lines of those who answer it.
+  var peers: [Int] = []
+  /// Where the round goes on.
+  var next = 0
+  /// Messages that wait for the name to be resolved.
+  var waiting: [Outgoing] = []
+}
+
+extension Outbox {
+  /// The service of a name, or the agent of that name.
+  ///
+  /// Throws `invalid` for what is no name. Whether somebody answers it shows when it is used.
+  public mutating func service(_ name: String) throws(BusError) -> Recipient {
+    try recipient(PeerName(group: .service, text: name))
+  }
+
+  /// The agent of a name.
+  public mutating func agent(_ name: String) throws(BusError) -> Recipient {
+    try service(name)
+  }
+
+  /// The agents that joined a team.
+  public mutating func team(_ name: String) throws(BusError) -> Recipient {
+    try recipient(PeerName(group: .team, text: name))
+  }
+
+  private mutating func recipient(_ name: PeerName) throws(BusError) -> Recipient {
+    if let known = nameIndex[name] { return Recipient(index: known) }
+    do throws(TopicError) {
+      _ = try Topic(name.text)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    names.append(NameEntry(name: name))
+    nameIndex[name] = names.count - 1
+    ask(names.count - 1)
+    return Recipient(index: names.count - 1)
+  }
+
+  private mutating func ask(_ at: Int) {
+    names[at].phase = core.resolve(names[at].name) ? .asked : .unasked
+  }
+
+  /// Asks again for what could not be asked while no router was there.
+  mutating func askAgain() {
+    for at in names.indices {
+      if case .unasked = names[at].phase { ask(at) }
+    }
+  }
+
+  /// Who answers a recipient's name, as far as it is known: their names.
+  public func responders(of recipient: Recipient) -> [String] {
+    guard names.indices.contains(recipient.index) else { return [] }
+    return names[recipient.index].peers.compactMap { lineName($0) }
+  }
+
+  /// True once the router has said who answers the name.
+  public func isResolved(_ recipient: Recipient) -> Bool {
+    guard names.indices.contains(recipient.index) else { return false }
+    switch names[recipient.index].phase {
+    case .known, .refused: return true
+    case .asked, .unasked: return false
+    }
+  }
+
+  /// The responders of a name, as the router says now.
+  mutating func take(_ frame: RespondersFrame) {
+    guard let at = nameIndex[PeerName(group: frame.group, text: frame.name)] else { return }
+    var peers = frame.responders.map { responder in
+      lineIndex(of: responder.incarnation, name: responder.name, id: nil)
+    }
+    // While agents come back, one that is not named may still be there.
+    if frame.isProvisional { peers += names[at].peers.filter { !peers.contains($0) } }
+    names[at].peers = peers
+    guard !(peers.isEmpty && frame.isProvisional) else { return }
+    names[at].phase = .known
+    release(at)
+  }
+
+  /// A name may not be resolved.
+  mutating func refused(_ name: PeerName, _ why: BusError) {
+    guard let at = nameIndex[name] else { return }
+    names[at].phase = .refused(why)
+    release(at)
+  }
+
+  /// Sends what waited for a name, or says why not.
+  private mutating func release(_ at: Int) {
+    let waiting = names[at].waiting
+    names[at].waiting = []
+    for message in waiting where isWanted(message.letter) {
+      do throws(BusError) {
+        try dispatch(message.letter, message.payload.span.rawBytes)
+      } catch {
+        drop(message.letter, error)
+      }
+    }
+  }
+
+  /// The index of a peer, made when it is new.
+  mutating func lineIndex(of incarnation: Incarnation, name: String, id: BusUUID?) -> Int {
+    if let known = lines.index(of: incarnation.value) { return known }
+    let line = Line(
+      incarnation: incarnation.value, name: name, id: id ?? BusUUID(agentName: name))
+    return lines.add(line)
+  }
+}

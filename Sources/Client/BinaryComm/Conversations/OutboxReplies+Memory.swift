@@ -1,0 +1,88 @@
+import BusLog
+import BusMemory
+import BusWire
+
+extension Outbox {
+  /// Answers a request; with `more`, another response to it follows.
+  ///
+  /// Throws `peerDied` when the requester has ended: the reply is dropped, nobody else may have it.
+  public mutating func reply(
+    to request: Incoming, _ payload: RawSpan, more: Bool = false
+  ) throws(BusError) {
+    let limit = payloadBytesMax
+    guard payload.byteCount <= limit else {
+      throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
+    }
+    try respond(request, .response, more ? .streamed : [], payload)
+    statistics.responsesSent &+= 1
+  }
+
+  /// Answers a request with an error; the codes below 1000 are the bus's own.
+  public mutating func fail(
+    _ request: Incoming, code: UInt32, _ text: String
+  ) throws(BusError) {
+    let failure = RemoteFailure(code: code, text: text).encoded
+    try respond(request, .error, [], failure.span.rawBytes)
+    statistics.errorsSent &+= 1
+  }
+
+  /// Answers a request with what its handler threw.
+  public mutating func fail(_ request: Incoming, _ error: BusError) throws(BusError) {
+    let failure = RemoteFailure(error)
+    try fail(request, code: failure.code, failure.text)
+  }
+
+  private mutating func respond(
+    _ request: Incoming, _ type: MessageType, _ flags: MessageFlags, _ payload: RawSpan
+  ) throws(BusError) {
+    guard request.kind == .request else {
+      throw .invalid("only a request can be answered; this message is \(request.kind)")
+    }
+    guard unsafe lines.line(request.peer) != nil else {
+      statistics.drops[.peerGone, default: 0] += 1
+      throw .peerDied("the requester has ended, its reply is dropped")
+    }
+    let letter = Letter(
+      type: type, recipient: -1, flags: flags, correlationId: request.correlationId,
+      priority: request.lane == .urgent ? .critical : nil)
+    try post(letter, payload, to: request.peer.line, request.lane, nowNs: clock.unixNs())
+  }
+
+  /// Sends a fact to an agent, or to every member of a team; returns to how many.
+  ///
+  /// 0 when the router has not said yet who they are: then it is sent when it does.
+  @discardableResult
+  public mutating func send(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try tell(recipient, .event, payload, options)
+  }
+
+  /// Sends an order to an agent, or to every member of a team; returns to how many.
+  @discardableResult
+  public mutating func command(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try tell(recipient, .command, payload, options)
+  }
+
+  private mutating func tell(
+    _ recipient: Recipient, _ type: MessageType, _ payload: RawSpan, _ options: SendOptions
+  ) throws(BusError) -> Int {
+    try check(recipient, payload)
+    let nowNs = clock.unixNs()
+    try guards.pass(options.context, nowNs: nowNs)
+    let letter = Letter(
+      type: type, recipient: recipient.index, priority: options.priority, context: options.context)
+    let peers = try resolved(recipient.index)
+    guard !peers.isEmpty else {
+      guard names[recipient.index].waiting.count < LaneOut.waitingMost else { throw .wouldBlock }
+      names[recipient.index].waiting.append(
+        Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
+      return 0
+    }
+    for line in peers { try post(letter, payload, to: line, options.lane, nowNs: nowNs) }
+    statistics.eventsSent &+= UInt64(peers.count)
+    return peers.count
+  }
+}

@@ -1,0 +1,60 @@
+/// The agent answers a name from now on, or no more.
+///
+/// Answer: done or error.
+public struct AnswerFrame: Hashable, Sendable {
+  /// The service or team.
+  public var name: String
+  /// Which of the two it is.
+  public var group: ServiceGroup
+  /// False: no more.
+  public var answers: Bool
+
+  /// Takes the fields in the order of the wire.
+  public init(name: String, group: ServiceGroup, answers: Bool) {
+    self.name = name
+    self.group = group
+    self.answers = answers
+  }
+}
+
+extension AnswerFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    name = try reader.text()
+    group = try reader.serviceGroup()
+    answers = try reader.flag()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.text(name)
+    writer.u8(group.rawValue)
+    writer.flag(answers)
+  }
+}
+
+/// Asks who answers a name, now and whenever that changes.
+///
+/// Answer: responders or error; each change comes as responders with request 0.
+public struct ResolveFrame: Hashable, Sendable {
+  /// The service, team or agent.
+  public var name: String
+  /// Which kind of name it is; an agent's name is a service.
+  public var group: ServiceGroup
+
+  /// Takes the fields in the order of the wire.
+  public init(name: String, group: ServiceGroup) {
+    self.name = name
+    self.group = group
+  }
+}
+
+extension ResolveFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    name = try reader.text()
+    group = try reader.serviceGroup()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.text(name)
+    writer.u8(group.rawValue)
+  }
+}

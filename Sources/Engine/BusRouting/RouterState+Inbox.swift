@@ -1,0 +1,92 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+// An agent's inbox: logs that others write for this one incarnation, each for it alone.
+
+extension RouterState {
+  /// Judges the wish of an agent to read an inbox: its own, once, without loss.
+  mutating func checkInbox(
+    _ frame: SubscribeFrame, _ pattern: TopicPattern, _ owner: Incarnation, of reader: Agent,
+    _ asker: Asker
+  ) -> Subscription? {
+    guard owner == reader.incarnation else {
+      deny(asker, because: "\(reader.caller) asks for the inbox of another incarnation.")
+      return nil
+    }
+    guard frame.mode == .lossless, !reader.hasInbox else {
+      refuse(asker, .invalid, "An agent reads its inbox with one subscription, a lossless one.")
+      return nil
+    }
+    return Subscription(
+      number: frame.subscription, pattern: pattern, mode: .lossless, sleeps: frame.sleeps,
+      epoch: frame.epoch, isInbox: true)
+  }
+
+  /// Takes the subscription to an agent's own inbox: nobody can have written to it before.
+  mutating func openInbox(_ inbox: Subscription, of agent: Incarnation, _ asker: Asker) {
+    agents[agent]?.subscriptions[inbox.number] = inbox
+    answer(
+      asker, .subscribed(SubscribedFrame(subscription: inbox.number, streams: 0)))
+    tellRespondersOfNames(of: agent)
+  }
+
+  /// Whether an agent may have a log on a channel; answers what is wrong.
+  mutating func mayHaveLog(_ writer: Agent, on channel: Topic, _ asker: Asker) -> Bool {
+    guard let inbox = InboxChannel(channel.text) else {
+      let decision = policy.mayWrite(writer.caller, channel: channel)
+      if !decision.allowed { deny(asker, because: decision.reason) }
+      return decision.allowed
+    }
+    guard mayReach(inbox.owner, from: writer) else {
+      deny(asker, because: "\(writer.caller) may not call anything that the inbox's owner answers.")
+      return false
+    }
+    // While agents come back, the inbox of one that is still to come is none that has ended.
+    guard agents[inbox.owner]?.hasInbox == true || inGrace else {
+      refuse(asker, .peerDied, "The agent of this inbox has ended, or takes no messages.")
+      return false
+    }
+    return true
+  }
+
+  /// Whether an agent may write to another's inbox: it may call its name or something it answers,
+  /// or it is to answer what the other one sends.
+  private func mayReach(_ owner: Incarnation, from writer: Agent) -> Bool {
+    guard let peer = agents[owner] else {
+      return inGrace || !policy.callPatterns(of: writer.caller).isEmpty
+    }
+    if policy.mayCall(writer.caller, service: peer.caller.name).allowed { return true }
+    if peer.answers.contains(where: { policy.mayCall(writer.caller, service: $0.topic).allowed }) {
+      return true
+    }
+    return peer.streams.contains { stream in
+      streams[stream].flatMap { InboxChannel($0.channel.text) }?.owner == writer.incarnation
+    }
+  }
+
+  /// What the publisher of a log in an inbox may ask for; nothing for other logs.
+  ///
+  /// The reader compares each request with it: the log itself only says that it may write at all.
+  func callRights(of stream: BusStream) -> [String] {
+    guard InboxChannel(stream.channel.text) != nil, let writer = agents[stream.publisher] else {
+      return []
+    }
+    // What does not fit into the frame is not given: a policy with so many names uses a pattern.
+    return policy.callPatterns(of: writer.caller).prefix(Self.callRightsMost).map(\.text)
+  }
+
+  /// Closes the router's descriptor of an inbox log that its one reader has mapped: with a hundred
+  /// agents there are ten thousand of them.
+  mutating func letGo(_ generation: UInt32, of id: StreamID) {
+    guard let stream = streams[id], InboxChannel(stream.channel.text) != nil,
+      let place = stream.logs.firstIndex(where: { $0.shape.generation == generation }),
+      let token = stream.logs[place].token
+    else { return }
+    streams[id]?.logs[place].token = nil
+    act(.close(token))
+  }
+
+  /// As many patterns of 127 bytes as fit into an announce frame.
+  private static var callRightsMost: Int { 100 }
+}

@@ -1,0 +1,127 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+// Names that agents answer to, and who wants to know who answers them.
+
+extension RouterState {
+  /// An agent answers a name from now on, or no more.
+  mutating func answerName(_ frame: AnswerFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let name = serviceName(frame.name, frame.group, asker), let own = agents[agent] else {
+      return
+    }
+    guard frame.answers else {
+      remove(agent, from: name)
+      answer(asker, .done)
+      return
+    }
+    let decision = policy.mayAnswer(own.caller, service: name.topic)
+    guard decision.allowed else {
+      deny(asker, because: decision.reason)
+      return
+    }
+    if name.group == .service, let holder = agentsByName[name.topic], holder != agent {
+      refuse(
+        asker, .nameInUse,
+        "\(name.topic) is the name of a living agent, which alone answers it: take another.")
+      return
+    }
+    guard own.answers.contains(name) || own.answers.count < limits.answersPerAgent else {
+      refuse(
+        asker, .resourceExhausted, "An agent may answer \(limits.answersPerAgent) names.")
+      return
+    }
+    agents[agent]?.answers.insert(name)
+    answering[name, default: []].insert(agent)
+    answer(asker, .done)
+    tellResponders(of: name)
+  }
+
+  /// Says who answers a name, now and at each change.
+  mutating func resolve(_ frame: ResolveFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let name = serviceName(frame.name, frame.group, asker), let own = agents[agent] else {
+      return
+    }
+    let decision = policy.mayCall(own.caller, service: name.topic)
+    guard decision.allowed else {
+      deny(asker, because: decision.reason)
+      return
+    }
+    guard own.interests.contains(name) || own.interests.count < limits.interestsPerAgent else {
+      refuse(
+        asker, .resourceExhausted,
+        "An agent may talk to \(limits.interestsPerAgent) different names.")
+      return
+    }
+    agents[agent]?.interests.insert(name)
+    interested[name, default: []].insert(agent)
+    answer(asker, .responders(responders(of: name)))
+  }
+
+  private mutating func serviceName(
+    _ text: String, _ group: ServiceGroup, _ asker: Asker
+  ) -> ServiceName? {
+    do throws(TopicError) {
+      return ServiceName(group: group, topic: try Topic(text))
+    } catch {
+      refuse(asker, .invalid, "\(error)")
+      return nil
+    }
+  }
+
+  /// Who takes messages for a name; an agent's own name is answered by it alone.
+  func responders(of name: ServiceName) -> RespondersFrame {
+    var found = answering[name] ?? []
+    if name.group == .service, let owner = agentsByName[name.topic] { found = [owner] }
+    let living = found.sorted().compactMap { incarnation -> Responder? in
+      guard let agent = agents[incarnation], agent.hasInbox else { return nil }
+      return Responder(incarnation: incarnation, name: agent.name)
+    }
+    return RespondersFrame(
+      name: name.topic.text, group: name.group, isProvisional: inGrace,
+      responders: Array(living.prefix(RespondersFrame.respondersMost)))
+  }
+
+  /// Tells everybody who wants to know that the responders of a name changed.
+  mutating func tellResponders(of name: ServiceName) {
+    guard let watchers = interested[name], !watchers.isEmpty else { return }
+    let frame = responders(of: name)
+    for watcher in watchers.sorted() { tell(watcher, .responders(frame)) }
+  }
+
+  /// The same for all names of an agent whose inbox opened or closed.
+  mutating func tellRespondersOfNames(of agent: Incarnation) {
+    guard let own = agents[agent] else { return }
+    tellResponders(of: ServiceName(group: .service, topic: own.caller.name))
+    for name in own.answers.sorted() { tellResponders(of: name) }
+  }
+
+  private mutating func remove(_ agent: Incarnation, from name: ServiceName) {
+    guard agents[agent]?.answers.remove(name) != nil else { return }
+    withdraw(agent, from: name)
+    tellResponders(of: name)
+  }
+
+  private mutating func withdraw(_ agent: Incarnation, from name: ServiceName) {
+    answering[name]?.remove(agent)
+    if answering[name]?.isEmpty == true { answering[name] = nil }
+  }
+
+  /// Takes an agent that ended off every list; `agent` is the copy from before its end.
+  mutating func forgetNames(of agent: Agent) {
+    for name in agent.interests {
+      interested[name]?.remove(agent.incarnation)
+      if interested[name]?.isEmpty == true { interested[name] = nil }
+    }
+    for name in agent.answers.sorted() {
+      withdraw(agent.incarnation, from: name)
+      tellResponders(of: name)
+    }
+  }
+}
+
+extension ServiceName: Comparable {
+  static func < (left: ServiceName, right: ServiceName) -> Bool {
+    (left.group.rawValue, left.topic) < (right.group.rawValue, right.topic)
+  }
+}
