@@ -43,6 +43,8 @@ public enum BusQuery: Sendable, CaseIterable {
 public final class Agent: Sendable {
   let core: AgentCore
   let pool = Mutex(PublisherPool())
+  /// The thread behind the asynchronous conversations.
+  let desks = Mutex<Desk?>(nil)
 
   init(_ core: AgentCore) { self.core = core }
 

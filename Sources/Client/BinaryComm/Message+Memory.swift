@@ -63,10 +63,12 @@ extension Message {
       ?? MessageHeader(type: .event, source: .zero, destination: .zero)
   }
 
+  /// A copy of the payload.
+  public var bytes: [UInt8] { unsafe payload.withUnsafeBytes { unsafe Array($0) } }
+
   /// A copy that may be kept.
   public func copy() -> ReceivedMessage {
-    let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-    return ReceivedMessage(
+    ReceivedMessage(
       topic: topic, payload: bytes, header: header, publisher: publisher, sequence: sequence,
       gapBefore: gapBefore)
   }

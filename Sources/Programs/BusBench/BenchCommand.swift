@@ -13,7 +13,7 @@ public struct BenchCommand: ParsableCommand {
       """,
     subcommands: [
       All.self, FloorCommand.self, Throughput.self, Latency.self, Fanout.self, Fanin.self,
-      Start.self, Idle.self, WorkerCommand.self,
+      Request.self, Start.self, Idle.self, WorkerCommand.self,
     ],
     defaultSubcommand: All.self)
 
@@ -45,6 +45,15 @@ public struct BenchCommand: ParsableCommand {
 
     func validate() throws { try options.check(.latency) }
     func run() throws { try BenchProgram(worker: benchWorker).run([.latency], options) }
+  }
+
+  struct Request: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Requests and their replies between two agents; times are RTT/2.")
+    @OptionGroup var options: BenchOptions
+
+    func validate() throws { try options.check(.request) }
+    func run() throws { try BenchProgram(worker: benchWorker).run([.request], options) }
   }
 
   struct Fanout: ParsableCommand {

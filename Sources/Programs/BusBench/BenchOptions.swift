@@ -49,6 +49,10 @@ public struct BenchOptions: ParsableArguments, Sendable {
   @Option(help: "Latency only: start this many messages a second, late or not (open loop).")
   public var rate: Double?
 
+  /// Requests on their way at a time.
+  @Option(help: "request only: requests on their way at a time, 1 to 1024. (default: 1)")
+  public var inflight: Int?
+
   /// Bytes of each log.
   @Option(help: "Bytes of each publisher's log, rounded up to a power of two. (default: 4 MiB)")
   public var logBytes: Int?
@@ -76,6 +80,7 @@ public struct BenchOptions: ParsableArguments, Sendable {
     try check("--messages", messages, 1...100_000_000_000)
     try check("--duration", duration, 0.01...86400)
     try check("--rate", rate, 1...100_000_000)
+    try check("--inflight", inflight, 1...1024)
     try check("--log-bytes", logBytes, 64 << 10...1 << 30)
     if messages != nil && duration != nil {
       throw ValidationError("--messages and --duration both end a run: give one of them.")
@@ -110,7 +115,7 @@ extension BenchOptions {
       mode: mode, messages: messages, seconds: duration, rate: rate, payload: payload,
       publishers: publishers, readers: readers, batch: batch,
       wait: wait ?? (hasOwnCPUs ? .spin : .adaptive), isPinned: pin ?? hasOwnCPUs,
-      logBytes: 0, runs: runs, judgesFloor: !anyFloor)
+      inFlight: inflight ?? 1, logBytes: 0, runs: runs, judgesFloor: !anyFloor)
     plan.logBytes = try ringBytes(plan)
     if plan.isPinned && !hasOwnCPUs {
       throw ValidationError(
@@ -139,7 +144,11 @@ extension BenchOptions {
     try refuse(rate != nil && mode != .latency, "runs as fast as it can: leave out --rate.")
     try refuse(
       rate != nil && messages != nil, "at a set rate ends by --duration: leave out --messages.")
+    try refuse(inflight != nil && mode != .request, "has no requests: leave out --inflight.")
     switch mode {
+    case .request:
+      try refuse(logBytes != nil, "uses the logs that agents make: leave out --log-bytes.")
+      fallthrough
     case .latency:
       try refuse(publishers ?? 1 != 1 || readers ?? 1 != 1, "is of one pair of processes.")
       try refuse(batch != 1, "sends one by one: leave out --batch.")
@@ -176,7 +185,7 @@ extension BenchOptions {
     switch plan.mode {
     case .floor: break
     case .latency where plan.rate != nil: plan.seconds = 2
-    case .latency: plan.messages = plan.wait == .sleep ? 2000 : 1_000_000
+    case .latency, .request: plan.messages = plan.wait == .sleep ? 2000 : 1_000_000
     case .throughput, .fanout, .fanin:
       let fewer = UInt64(plan.processes > 2 ? 2_000_000 : 10_000_000)
       plan.messages = max(1000, min(fewer, (4 << 30) / UInt64(plan.recordBytes)))

@@ -10,6 +10,8 @@ public enum BenchMode: String, Codable, Sendable, CaseIterable {
   case fanout
   /// Several publishers, one reader.
   case fanin
+  /// Requests and their replies; times are half of the way there and back.
+  case request
 }
 
 /// How a reader waits for messages.
@@ -45,6 +47,8 @@ public struct BenchPlan: Codable, Equatable, Sendable {
   public var wait: BenchWait
   /// Whether each process has a CPU of its own.
   public var isPinned: Bool
+  /// Requests on their way at a time.
+  public var inFlight = 1
   /// Bytes of the ring of each log, a power of two.
   public var logBytes: Int
   /// Runs that must count.
@@ -53,7 +57,10 @@ public struct BenchPlan: Codable, Equatable, Sendable {
   public var judgesFloor = true
 
   /// Processes that are busy at the same time.
-  public var processes: Int { mode == .latency ? 2 : publishers + readers }
+  public var processes: Int { isPair ? 2 : publishers + readers }
+
+  /// Whether times are measured between two processes.
+  public var isPair: Bool { mode == .latency || mode == .request }
 
   /// Bytes of one record in a log: header and payload, rounded up to cache lines.
   public var recordBytes: Int { (64 + payload + 63) / 64 * 64 }
@@ -63,7 +70,7 @@ public struct BenchPlan: Codable, Equatable, Sendable {
   public var warmUp: UInt64 {
     switch mode {
     case .floor: 0
-    case .latency: wait == .sleep ? 20 : 2000
+    case .latency, .request: wait == .sleep ? 20 : 2000
     case .throughput, .fanout, .fanin: UInt64(max(16, min(65536, logBytes / recordBytes)))
     }
   }
@@ -80,8 +87,9 @@ public struct BenchPlan: Codable, Equatable, Sendable {
 
   /// One line that says what runs.
   public var title: String {
-    let pair = mode == .latency ? "1 ⇄ 1" : "\(publishers) → \(readers)"
+    let pair = isPair ? "1 ⇄ 1" : "\(publishers) → \(readers)"
     var parts = ["\(mode.rawValue) \(pair)", "\(grouped(UInt64(payload))) B"]
+    if mode == .request { parts.append("\(inFlight) in flight, times are RTT/2") }
     if batch > 1 { parts.append("batches of \(batch)") }
     parts.append("readers \(wait == .spin ? "spin" : wait == .sleep ? "sleep" : "adapt")")
     if let rate { parts.append("\(grouped(UInt64(rate))) a second") }

@@ -27,13 +27,15 @@ extension BenchReport {
       ])
     }
     let ratio = spread(ratio(of:))?.median
-    let name = plan.readers > 1 ? "deliveries/s" : "messages/s"
-    if plan.mode == .latency {
+    let name =
+      plan.mode == .request ? "requests/s" : plan.readers > 1 ? "deliveries/s" : "messages/s"
+    if plan.isPair {
+      let way = plan.mode == .request ? "RTT/2" : "one way"
       let lowest = plan.wait == .sleep ? floor.futexWake : floor.pingPong
-      add("one way p50", spread(\.latency?.p50), nanoseconds, floor: lowest, ratio: ratio)
-      add("one way p95", spread(\.latency?.p95), nanoseconds)
-      add("one way p99", spread(\.latency?.p99), nanoseconds)
-      add("one way p99.9", spread(\.latency?.p999), nanoseconds)
+      add("\(way) p50", spread(\.latency?.p50), nanoseconds, floor: lowest, ratio: ratio)
+      add("\(way) p95", spread(\.latency?.p95), nanoseconds)
+      add("\(way) p99", spread(\.latency?.p99), nanoseconds)
+      add("\(way) p99.9", spread(\.latency?.p999), nanoseconds)
       add("longest", spread(\.latency?.max), nanoseconds)
       add(name, spread(\.perSecond), short)
     } else {

@@ -74,7 +74,7 @@ public struct BenchReport: Equatable, Sendable {
 
   /// What `ratio(of:)` compares with.
   public var figure: FloorFigure {
-    guard plan.mode == .latency else { return .ring }
+    guard plan.isPair else { return .ring }
     return plan.wait == .sleep ? .futexWake : .pingPong
   }
 

@@ -76,7 +76,9 @@ struct BenchSeries {
   /// The workers of one run, readers first; each run has a channel of its own.
   private func workers(directory: String, number: Int) -> [WorkerPlan] {
     let roles: [(WorkerPlan.Role, Int)] =
-      if plan.mode == .latency && plan.rate == nil {
+      if plan.mode == .request {
+        [(.serve, 0), (.ask, 0)]
+      } else if plan.mode == .latency && plan.rate == nil {
         [(.ping, 0), (.pong, 0)]
       } else {
         (0..<plan.readers).map { (.read, $0) } + (0..<plan.publishers).map { (.publish, $0) }
@@ -94,9 +96,9 @@ struct BenchSeries {
     let isPair = plan.mode == .latency && plan.rate == nil
     let sent = workers.reduce(0) { $0 + $1.result.sent }
     var latencies: [LatencyCount] = []
-    for (worker, result) in workers where worker.role != .publish {
+    for (worker, result) in workers where worker.role != .publish && worker.role != .serve {
       // Each reader gets what all publishers sent; of a pair each gets what the other sent.
-      let due = isPair ? sent - result.sent : sent
+      let due = isPair ? sent - result.sent : plan.mode == .request ? result.sent : sent
       let warm = plan.warmUp * UInt64(isPair ? 1 : plan.publishers)
       run.messages += result.received > warm ? result.received - warm : 0
       let arrived = result.received + result.corrupt

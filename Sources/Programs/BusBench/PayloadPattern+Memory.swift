@@ -46,6 +46,20 @@ public enum PayloadPattern {
     }
   }
 
+  /// Writes a payload over a buffer of its length.
+  ///
+  /// - Parameters:
+  ///   - identity: what the first word states.
+  ///   - stamp: the counter reading for the second word.
+  ///   - buffer: as long as the payload.
+  public static func write(_ identity: MessageIdentity, stamp: UInt64?, to buffer: inout [UInt8]) {
+    unsafe buffer.withUnsafeMutableBytes { room in
+      var out = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+      write(identity, stamp: stamp, bytes: room.count, to: &out)
+      _ = unsafe out.finalize(for: room)
+    }
+  }
+
   /// Reads the first word of a payload; nil when it is not `bytes` long or too short for one.
   @inline(__always)
   public static func identity(_ payload: RawSpan, bytes: Int) -> MessageIdentity? {

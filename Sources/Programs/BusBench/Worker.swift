@@ -26,6 +26,8 @@ struct Worker {
     case .read: try read(agent)
     case .ping: try ping(agent)
     case .pong: try pong(agent)
+    case .ask: try ask(agent)
+    case .serve: try serve(agent)
     }
   }
 
@@ -88,6 +90,43 @@ struct Worker {
     link.finish(loop.result)
     publisher.close()
     reader.close()
+  }
+
+  private func ask(_ agent: Agent) throws {
+    var messenger = try messenger(agent)
+    link.tell(.subscribed)
+    link.wait(for: .prepare)
+    let recipient = try messenger.out.service(plan.channel)
+    let end = ContinuousClock.now + .seconds(10)
+    while messenger.out.responders(of: recipient).isEmpty, ContinuousClock.now < end {
+      if try messenger.poll({ _, _, _ in }) == 0 {
+        _ = try messenger.wait(timeout: .milliseconds(1))
+      }
+    }
+    link.tell(.prepared)
+    link.wait(for: .go)
+    var loop = RequestLoop(plan, ticksPerSecond: ticksPerSecond)
+    try loop.ask(&messenger, recipient)
+    link.finish(loop.result)
+    messenger.close()
+  }
+
+  private func serve(_ agent: Agent) throws {
+    var messenger = try messenger(agent)
+    try messenger.answer(plan.channel)
+    link.tell(.subscribed)
+    link.wait(for: .prepare)
+    link.tell(.prepared)
+    link.wait(for: .go)
+    var loop = RequestLoop(plan, ticksPerSecond: ticksPerSecond)
+    try loop.serve(&messenger)
+    link.finish(loop.result)
+    messenger.close()
+  }
+
+  private func messenger(_ agent: Agent) throws -> Messenger {
+    try agent.messenger(
+      MessengerOptions(inFlight: max(64, bench.inFlight), wait: strategy))
   }
 
   /// A publisher whose log neither grows nor shrinks: its size is part of what is measured.

@@ -9,6 +9,10 @@ struct WorkerPlan: Codable, Equatable {
     case ping
     /// Answers.
     case pong
+    /// Sends requests.
+    case ask
+    /// Answers requests.
+    case serve
   }
 
   var role: Role
@@ -29,7 +33,7 @@ struct WorkerPlan: Codable, Equatable {
     switch role {
     case .publish: "publisher \(index)"
     case .read: "reader \(index)"
-    case .ping, .pong: role.rawValue
+    case .ping, .pong, .ask, .serve: role.rawValue
     }
   }
 

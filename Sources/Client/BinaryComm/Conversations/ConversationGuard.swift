@@ -44,7 +44,8 @@ struct ConversationGuard: Sendable {
   /// Lets a message of a context pass, or throws why not.
   mutating func pass(_ context: MessageContext, nowNs: UInt64) throws(BusError) {
     guard context.hops <= WireLimit.hopsMax else {
-      throw .tooManyHops("the work was passed on \(context.hops) times, \(WireLimit.hopsMax) is most")
+      throw .tooManyHops(
+        "the work was passed on \(context.hops) times, \(WireLimit.hopsMax) is most")
     }
     guard let conversation = context.conversation else { return }
     var bucket =

@@ -3,17 +3,14 @@ import BusMemory
 import BusWire
 import Synchronization
 
-/// A log to one peer's inbox, registered, on its way from the service thread to the messenger's.
+/// The publisher of a log to one peer's inbox, on its way from the service thread to the
+/// messenger's.
 final class LaneLog: Sendable {
-  let core: PublisherCore
-  private let log: Mutex<PreparedLog?>
+  private let publisher: Mutex<Publisher?>
 
-  init(_ core: PublisherCore, _ log: consuming PreparedLog) {
-    self.core = core
-    self.log = Mutex(log)
-  }
+  init(_ publisher: consuming Publisher) { self.publisher = Mutex(publisher) }
 
-  func take() -> PreparedLog? { log.withLock { $0.take() } }
+  func take() -> Publisher? { publisher.withLock { $0.take() } }
 }
 
 extension MessengerCore {
@@ -39,7 +36,9 @@ extension MessengerCore {
     let core = PublisherCore(
       agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0)
     ) { [weak self] in self?.post(.gone(owner)) }
-    let made = LaneLog(core, log)
+    // Before it is registered: the reader's join may arrive before this thread looks again.
+    let most = agent.state.withLock { $0.limits.logBytesMost }
+    let made = LaneLog(Publisher(core, log, clock: agent.clock.clock(), most))
     return core.register(shape, file) { [weak self] failure in
       guard let self else { return }
       if let failure {
@@ -48,12 +47,5 @@ extension MessengerCore {
         post(.lane(channel, .success(made)))
       }
     }
-  }
-
-  /// The publisher of a lane that was made.
-  func publisher(of made: LaneLog) -> Publisher? {
-    let most = agent.state.withLock { $0.limits.logBytesMost }
-    guard let log = made.take() else { return nil }
-    return Publisher(made.core, log, clock: agent.clock.clock(), most)
   }
 }

@@ -159,7 +159,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     guard let line = out.lines.index(of: channel.owner.value) else { return }
     switch outcome {
     case .success(let made):
-      if let publisher = core.publisher(of: made) { out.opened(line, channel.lane, publisher) }
+      if let publisher = made.take() { out.opened(line, channel.lane, publisher) }
     case .failure(let why):
       if case .peerDied = why { out.leaving.append(channel.owner) }
       out.notOpened(line, channel.lane, why)
@@ -182,6 +182,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     idlePolls = 0
     return try inbox.wait(timeout: most)
   }
+
+  /// Shows everything that was sent since the last poll.
+  public mutating func flush() { out.flush() }
 
   /// What was done so far.
   public var statistics: ConversationStatistics { out.statistics }

@@ -42,8 +42,12 @@ final class MessengerCore: Sendable {
 
   func post(_ event: MessengerEvent) {
     state.withLock { $0.events.append(event) }
+    kick()
+  }
+
+  /// Has the messenger's thread look, even if it sleeps on its inbox.
+  func kick() {
     changes.word.add(1)
-    // The thread may sleep on its inbox.
     inbox.changes.word.add(1)
     inbox.epoch?.kick()
   }

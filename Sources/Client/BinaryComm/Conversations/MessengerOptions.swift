@@ -62,4 +62,3 @@ public struct ConversationStatistics: Sendable, Equatable {
   /// What was dropped, by reason.
   public var drops: [DropReason: UInt64] = [:]
 }
-

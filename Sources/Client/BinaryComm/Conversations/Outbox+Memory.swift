@@ -111,7 +111,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       return try unsafe pen.pointee.offer(head, none, payload, stamp: nowNs) ? number : .max
     }
     let left = deadline > nowNs ? deadline &- nowNs : 0
-    unsafe deadlineItem.storeBytes(of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
+    unsafe deadlineItem.storeBytes(
+      of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left &>> 32), toByteOffset: 8, as: UInt32.self)
     let item = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: Self.deadlineItemBytes)
@@ -123,7 +124,9 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       let known = unsafe out.pointee.topicIds[recipient]
       if known != .max { return known }
     }
-    while unsafe out.pointee.topicIds.count <= recipient { unsafe out.pointee.topicIds.append(.max) }
+    while unsafe out.pointee.topicIds.count <= recipient {
+      unsafe out.pointee.topicIds.append(.max)
+    }
     let name = names[recipient].name.text
     guard let pen = unsafe out.pointee.pen, let id = unsafe pen.pointee.writer.topic(name) else {
       return LogTopicTable.inExtension
@@ -277,6 +280,13 @@ extension Outbox {
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? {
     unsafe lines.line(peer).map { unsafe $0.pointee.name }
+  }
+
+  /// Whether so much waits for a peer that a stream of replies should pause.
+  func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
+    guard let line = unsafe lines.line(peer) else { return false }
+    let out = unsafe line.pointee.lanes + Int(lane.rawValue)
+    return unsafe out.pointee.waiting.count - out.pointee.head >= 64
   }
 
   /// Makes a name of this agent known to what arrives; returns its number.

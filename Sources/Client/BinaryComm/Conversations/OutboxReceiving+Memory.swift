@@ -18,7 +18,8 @@ extension Outbox {
       return admitResponse(message, words, id, lane)
     case UInt32(BUS_TYPE_REQUEST):
       return admitRequest(message, words, id, lane)
-    case UInt32(BUS_TYPE_COMMAND) where UInt32(truncatingIfNeeded: words.word7) & BUS_FLAG_CANCEL != 0:
+    case UInt32(BUS_TYPE_COMMAND)
+    where UInt32(truncatingIfNeeded: words.word7) & BUS_FLAG_CANCEL != 0:
       return admitCancel(message, words, id)
     case UInt32(BUS_TYPE_EVENT), UInt32(BUS_TYPE_COMMAND):
       return admitEvent(message, words, id, lane)
@@ -159,6 +160,11 @@ extension Outbox {
     }
     var context = MessageContext(hops: words.hops + 1)
     guard words.extensionLength > 0 else { return context }
+    if let left = loneDeadline(message) {
+      let (end, over) = words.word2.addingReportingOverflow(left)
+      context.deadlineNs = over ? .max : end
+      return context
+    }
     let items: MessageExtension
     do throws(WireError) {
       items = try MessageExtension(decoding: message.items)
@@ -173,6 +179,17 @@ extension Outbox {
     context.conversation = items.conversationId
     context.trace = items.traceContext
     return context
+  }
+
+  /// The time left by an extension that holds a deadline and nothing else, as nearly all do.
+  private func loneDeadline(_ message: borrowing Message) -> UInt64? {
+    let items = message.items
+    guard items.byteCount == 16 else { return nil }
+    let low = unsafe items.unsafeLoadUnaligned(as: UInt64.self)
+    let high = unsafe items.unsafeLoadUnaligned(fromUncheckedByteOffset: 8, as: UInt32.self)
+    let head = UInt64(ItemKind.deadline.rawValue) | 8 << 16
+    guard low & 0xFFFF_FFFF == head else { return nil }
+    return low &>> 32 | UInt64(high) &<< 32
   }
 
   /// Which of this agent's names a message is for; throws when it has no such name, or the sender

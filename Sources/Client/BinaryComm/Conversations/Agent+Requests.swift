@@ -1,0 +1,259 @@
+import BusLog
+import BusMemory
+public import BusWire
+import Synchronization
+
+// Conversations for code that suspends. None of it is for the hot path; see ``Agent/messenger(_:)``.
+
+/// The parts of a streamed reply, as an asynchronous sequence.
+///
+/// One consumer. Ends with an error when the responder failed, died, or did not finish in time.
+public struct Replies: AsyncSequence, Sendable {
+  /// What the sequence yields.
+  public typealias Element = Reply
+  /// What may end it.
+  public typealias Failure = BusError
+  let sink: StreamSink
+  let desk: Desk
+
+  /// Hands out parts one by one.
+  public struct Iterator: AsyncIteratorProtocol {
+    let sink: StreamSink
+
+    /// The next part, nil after the last.
+    public mutating func next() async throws(BusError) -> Reply? { try await sink.mailbox.next() }
+
+    /// The next part; isolation makes no difference here.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(BusError) -> Reply? {
+      try await sink.mailbox.next()
+    }
+  }
+
+  /// Starts iterating; a reply has one iterator.
+  public func makeAsyncIterator() -> Iterator { Iterator(sink: sink) }
+
+  /// Asks the responder to stop; what it sent before still comes.
+  public func cancel() {
+    let ids = sink.correlationIds
+    try? desk.submit { work in work.cancel(ids) }
+  }
+}
+
+/// A name that this agent answers, until it is told to stop.
+public struct ServiceRegistration: Sendable {
+  /// The name.
+  public let name: String
+  let desk: Desk
+
+  /// Answers the name no more; what is being worked on is finished.
+  public func stop() async throws(BusError) {
+    let core = desk.core
+    let name = name
+    try await blocking { () throws(BusError) in
+      try core.answer(
+        PeerName(group: .service, text: name), false, deadlineNs: deadline(after: .seconds(5)))
+    }
+  }
+}
+
+extension Agent {
+  /// Sends a request to one agent that answers a service (or has that name), and waits for its
+  /// reply.
+  ///
+  /// Inside a service's handler it inherits what is left of the deadline, and the conversation.
+  /// A cancelled task cancels the request. Throws `noResponders`, `timeout`, `peerDied`,
+  /// `noRouter` when the service could not be found for want of a router, `failed` with what the
+  /// responder said, `denied`.
+  public func request(
+    _ service: String, _ payload: [UInt8], timeout: Duration = .seconds(5),
+    priority: Priority? = nil, context: MessageContext? = Conversation.current
+  ) async throws(BusError) -> Reply {
+    let sink = SingleSink()
+    let desk = try await desk()
+    try submit(desk, service, payload, timeout, priority, context, sink, isForAll: false)
+    return try await cancelling(desk, { sink.correlationIds }) { () async throws(BusError) in
+      try await sink.waiter.wait()
+    }
+  }
+
+  /// Sends a request whose reply comes in parts.
+  ///
+  /// At most `buffer` parts wait for the consumer; more end the reply with `resourceExhausted`.
+  public func replies(
+    _ service: String, _ payload: [UInt8], timeout: Duration = .seconds(60), buffer: Int = 1024,
+    priority: Priority? = nil, context: MessageContext? = Conversation.current
+  ) async throws(BusError) -> Replies {
+    guard buffer > 0 else { throw .invalid("a buffer needs room for at least one part") }
+    let sink = StreamSink(room: buffer)
+    let desk = try await desk()
+    try submit(desk, service, payload, timeout, priority, context, sink, isForAll: false)
+    return Replies(sink: sink, desk: desk)
+  }
+
+  /// Sends a request to every agent that answers a service.
+  ///
+  /// Throws when nobody answered at all, with the first reason.
+  public func gather(
+    _ service: String, _ payload: [UInt8], until rule: GatherRule = .all,
+    timeout: Duration = .seconds(5), context: MessageContext? = Conversation.current
+  ) async throws(BusError) -> Gathered {
+    let sink = GatherSink(rule)
+    let desk = try await desk()
+    try submit(desk, service, payload, timeout, nil, context, sink, isForAll: true)
+    let gathered = try await cancelling(desk, { sink.correlationIds }) {
+      () async throws(BusError) in try await sink.waiter.wait()
+    }
+    if rule == .first {
+      let ids = sink.correlationIds
+      try? desk.submit { work in work.cancel(ids) }
+    }
+    return gathered
+  }
+
+  private func submit(
+    _ desk: Desk, _ service: String, _ payload: [UInt8], _ timeout: Duration,
+    _ priority: Priority?, _ context: MessageContext?, _ sink: some ReplySink, isForAll: Bool
+  ) throws(BusError) {
+    let timeoutNs = try Self.nanoseconds(timeout)
+    let now = core.clock.nowNs()
+    let (end, over) = now.addingReportingOverflow(timeoutNs)
+    let context = context ?? MessageContext()
+    let ask = Ask(
+      name: service, payload: payload,
+      options: SendOptions(timeoutNs: timeoutNs, priority: priority, context: context),
+      deadlineNs: min(over ? .max : end, context.deadlineNs ?? .max), isForAll: isForAll,
+      sink: sink)
+    guard ask.deadlineNs > now else { throw .timeout("no time is left for this request") }
+    try desk.submit { work in work.asks.append(ask) }
+  }
+
+  private static func nanoseconds(_ timeout: Duration) throws(BusError) -> UInt64 {
+    let (seconds, attoseconds) = timeout.components
+    guard timeout > .zero else {
+      throw .invalid("a timeout of \(timeout) leaves no time to answer; give a positive one")
+    }
+    let whole = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    guard !whole.overflow else { return .max / 2 }
+    return min(whole.partialValue, .max / 2) + UInt64(attoseconds / 1_000_000_000)
+  }
+
+  private func cancelling<Value: Sendable>(
+    _ desk: Desk, _ ids: @escaping @Sendable () -> [UInt32],
+    _ body: @Sendable () async throws(BusError) -> Value
+  ) async throws(BusError) -> Value {
+    let outcome: Result<Value, BusError> = await withTaskCancellationHandler {
+      do throws(BusError) {
+        return .success(try await body())
+      } catch {
+        return .failure(error)
+      }
+    } onCancel: {
+      try? desk.submit { work in work.cancel(ids()) }
+    }
+    return try outcome.get()
+  }
+
+  // MARK: Services
+
+  /// Answers requests to a service, at most `concurrency` at a time, until the registration is
+  /// stopped.
+  ///
+  /// The handler's result is the reply (or its last part, see ``ServiceRequest/send(_:)``); what it
+  /// throws, the error: a ``ServiceError`` as it is, anything else as `FAILED`. A cancelled request
+  /// cancels the handler's task. Throws `denied`, `nameInUse`.
+  @discardableResult
+  public func serve(
+    _ service: String, concurrency: Int = 64,
+    _ handler: @escaping @Sendable (ServiceRequest) async throws -> [UInt8]
+  ) async throws(BusError) -> ServiceRegistration {
+    guard concurrency > 0 else { throw .invalid("a service works on one request at least") }
+    try await answer(
+      PeerName(group: .service, text: service), ServiceHandler(concurrency: concurrency, handler))
+    return ServiceRegistration(name: service, desk: try await desk())
+  }
+
+  /// Takes the messages that are sent to a team, with those to this agent; see ``messages()``.
+  public func join(team: String) async throws(BusError) {
+    try await answer(PeerName(group: .team, text: team), nil)
+  }
+
+  private func answer(_ name: PeerName, _ handler: ServiceHandler?) async throws(BusError) {
+    do throws(TopicError) {
+      _ = try Topic(name.text)
+    } catch {
+      throw .invalid("\(error)")
+    }
+    let desk = try await desk()
+    let known = Waiter<Void>()
+    try desk.submit { work in
+      let index = work.messenger.out.serve(name.text)
+      if let handler { work.services[index] = handler }
+      known.finish(.success(()))
+    }
+    try await known.wait()
+    guard name.text != self.name || name.group == .team else { return }
+    let core = desk.core
+    try await blocking { () throws(BusError) in
+      try core.answer(name, true, deadlineNs: deadline(after: .seconds(5)))
+    }
+  }
+
+  // MARK: Direct messages
+
+  /// Sends a fact to an agent; returns when it lies in the log to that agent, or waits for it.
+  public func tell(
+    _ agent: String, _ payload: [UInt8], priority: Priority? = nil,
+    context: MessageContext? = Conversation.current
+  ) async throws(BusError) {
+    let options = SendOptions(priority: priority, context: context ?? MessageContext())
+    try await send { out throws(BusError) in try out.send(out.service(agent), payload, options) }
+  }
+
+  /// Sends an order to an agent.
+  public func command(
+    _ agent: String, _ payload: [UInt8], priority: Priority? = nil,
+    context: MessageContext? = Conversation.current
+  ) async throws(BusError) {
+    let options = SendOptions(priority: priority, context: context ?? MessageContext())
+    try await send { out throws(BusError) in try out.command(out.service(agent), payload, options) }
+  }
+
+  /// Sends a fact to every member of a team.
+  public func tell(
+    team: String, _ payload: [UInt8], priority: Priority? = nil,
+    context: MessageContext? = Conversation.current
+  ) async throws(BusError) {
+    let options = SendOptions(priority: priority, context: context ?? MessageContext())
+    try await send { out throws(BusError) in try out.send(out.team(team), payload, options) }
+  }
+
+  private func send(
+    _ body: @escaping @Sendable (inout Outbox) throws(BusError) -> Int
+  ) async throws(BusError) {
+    let desk = try await desk()
+    let sent = Waiter<Void>()
+    try desk.submit { work in
+      do throws(BusError) {
+        _ = try body(&work.messenger.out)
+        sent.finish(.success(()))
+      } catch {
+        sent.finish(.failure(error))
+      }
+    }
+    try await sent.wait()
+  }
+
+  /// Messages that other agents send to this one, or to a team it joined, from the call on.
+  ///
+  /// At most `buffer` wait for the consumer; what comes while it is full is lost, and counted in
+  /// the next message's ``DirectMessage/lostBefore``.
+  public func messages(buffer: Int = 4096) async throws(BusError) -> DirectMessages {
+    guard buffer > 0 else { throw .invalid("a buffer needs room for at least one message") }
+    let sink = DirectSink(room: buffer)
+    let desk = try await desk()
+    try desk.submit { work in work.listeners.append(sink) }
+    return DirectMessages(sink)
+  }
+}

@@ -1,0 +1,91 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// The thread that owns an agent's messenger on behalf of its asynchronous calls.
+final class Desk: Sendable {
+  typealias Job = @Sendable (inout DeskState) -> Void
+
+  let core: MessengerCore
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var jobs: [Job] = []
+    var ended: BusError?
+  }
+
+  init(core: MessengerCore) { self.core = core }
+
+  /// Starts the thread, which owns the messenger from then on.
+  func start(_ messenger: consuming Messenger) -> Bool {
+    let handover = DeskHandover(messenger)
+    return startThread("bcs-desk") { [self] in
+      if let mine = handover.take() { run(mine) }
+    }
+  }
+
+  /// Has the thread do something; throws when it has ended.
+  func submit(_ job: @escaping Job) throws(BusError) {
+    let ended = state.withLock { state in
+      if state.ended == nil { state.jobs.append(job) }
+      return state.ended
+    }
+    if let ended { throw ended }
+    core.kick()
+  }
+
+  private func takeJobs() -> [Job] {
+    state.withLock { state in
+      defer { state.jobs.removeAll() }
+      return state.jobs
+    }
+  }
+
+  private func run(_ messenger: consuming Messenger) {
+    var work = DeskState(messenger, self)
+    var failure = BusError.closed("the agent was closed")
+    while true {
+      for job in takeJobs() { job(&work) }
+      do throws(BusError) {
+        if try work.turn() { continue }
+        _ = try work.messenger.wait(timeout: .milliseconds(500))
+      } catch {
+        failure = error
+        break
+      }
+    }
+    let left = state.withLock { state in
+      state.ended = failure
+      defer { state.jobs.removeAll() }
+      return state.jobs
+    }
+    for job in left { job(&work) }
+    work.end(failure)
+  }
+}
+
+/// Carries the messenger, which cannot be copied, into the thread's closure.
+private final class DeskHandover: Sendable {
+  private let box: Mutex<Messenger?>
+  init(_ messenger: consuming Messenger) { box = Mutex(messenger) }
+  func take() -> Messenger? { box.withLock { $0.take() } }
+}
+
+extension Agent {
+  /// The desk, made when it is first needed.
+  func desk() async throws(BusError) -> Desk {
+    if let desk = desks.withLock({ $0 }) { return desk }
+    let agent = self
+    return try await blocking { () throws(BusError) in
+      try agent.desks.withLock { held throws(BusError) in
+        if let held { return held }
+        let messenger = try agent.messenger()
+        let desk = Desk(core: messenger.core)
+        guard desk.start(messenger) else { throw .system("no thread for conversations") }
+        held = desk
+        return desk
+      }
+    }
+  }
+}

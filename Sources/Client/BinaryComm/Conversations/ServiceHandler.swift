@@ -1,0 +1,139 @@
+import BusMemory
+import BusWire
+import Synchronization
+
+/// A request as a service's handler sees it.
+public struct ServiceRequest: Sendable {
+  /// The requester's bytes.
+  public let payload: [UInt8]
+  /// The name it was sent to.
+  public let service: String
+  /// Who sent it.
+  public let requester: String
+  let incoming: Incoming
+  let desk: Desk
+
+  /// What messages that follow from it inherit: deadline, hops, conversation, trace.
+  public var context: MessageContext { incoming.context }
+
+  /// Sends a part of the reply; the handler's result is the last part.
+  ///
+  /// Suspends while the requester does not keep up. Throws `peerDied` when it has ended.
+  public func send(_ part: [UInt8]) async throws(BusError) {
+    let waiter = Waiter<Void>()
+    let parked = ParkedPart(incoming: incoming, payload: part) { waiter.finish($0) }
+    try desk.submit { work in work.send(parked) }
+    try await waiter.wait()
+  }
+}
+
+/// The handler of one service, and what it works on.
+final class ServiceHandler: Sendable {
+  typealias Body = @Sendable (ServiceRequest) async throws -> [UInt8]
+
+  private struct Key: Hashable, Sendable {
+    let peer: PeerID
+    let correlationId: UInt32
+  }
+  private struct State: Sendable {
+    var running: [Key: Task<Void, Never>] = [:]
+    var active = 0
+    var waiting: [ServiceRequest] = []
+    var isStopped = false
+  }
+  private let body: Body
+  private let concurrency: Int
+  private let state = Mutex(State())
+
+  init(concurrency: Int, _ body: @escaping Body) {
+    self.concurrency = concurrency
+    self.body = body
+  }
+
+  /// Works on a request, now or when others are finished: requesters have credit for so many only.
+  func start(_ request: ServiceRequest) {
+    let begins = state.withLock { state in
+      guard state.active < concurrency else {
+        state.waiting.append(request)
+        return false
+      }
+      state.active += 1
+      return true
+    }
+    if begins { run(request) }
+  }
+
+  private func run(_ request: ServiceRequest) {
+    let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)
+    let body = body
+    state.withLock { state in
+      state.running[key] = Task {
+        let outcome = await Self.outcome(of: request, body)
+        let incoming = request.incoming
+        try? request.desk.submit { work in work.finish(incoming, outcome) }
+        self.ended(key)
+      }
+    }
+  }
+
+  private static func outcome(
+    of request: ServiceRequest, _ body: Body
+  ) async -> Result<[UInt8], BusError> {
+    let context = request.context
+    // It may have waited for others to finish.
+    if let deadline = context.deadlineNs, deadline <= request.desk.core.agent.clock.nowNs() {
+      return .failure(.timeout("the request's time was over before it was started"))
+    }
+    do {
+      return .success(
+        try await Conversation.$current.withValue(context) { try await body(request) })
+    } catch let error as BusError {
+      return .failure(error)
+    } catch let error as ServiceError {
+      return .failure(.failed(code: error.code, error.text))
+    } catch is CancellationError {
+      return .failure(.cancelled("the handler stopped when it was asked to"))
+    } catch {
+      return .failure(.failed(code: UInt32(BusErrorCode.failed.rawValue), "\(error)"))
+    }
+  }
+
+  private func ended(_ key: Key) {
+    let next = state.withLock { state in
+      state.running[key] = nil
+      guard !state.waiting.isEmpty, !state.isStopped else {
+        state.active -= 1
+        return nil as ServiceRequest?
+      }
+      return state.waiting.removeFirst()
+    }
+    if let next { run(next) }
+  }
+
+  /// The requester wants a request stopped.
+  func cancel(_ incoming: Incoming) {
+    let key = Key(peer: incoming.peer, correlationId: incoming.correlationId)
+    let (task, waiting) = state.withLock { state in
+      let at = state.waiting.firstIndex {
+        $0.incoming.peer == incoming.peer && $0.incoming.correlationId == incoming.correlationId
+      }
+      return (state.running[key], at.map { state.waiting.remove(at: $0) })
+    }
+    task?.cancel()
+    if let waiting {
+      let request = waiting.incoming
+      try? waiting.desk.submit { work in
+        work.finish(request, .failure(.cancelled("the request was stopped before it was started")))
+      }
+    }
+  }
+
+  func stop() {
+    let tasks = state.withLock { state in
+      state.isStopped = true
+      state.waiting.removeAll()
+      return Array(state.running.values)
+    }
+    for task in tasks { task.cancel() }
+  }
+}
