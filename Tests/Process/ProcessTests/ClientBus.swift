@@ -59,6 +59,11 @@ final class Flag: Sendable {
   func wait() {
     while !raised.load(ordering: .acquiring) { usleep(1000) }
   }
+
+  /// The same for a task, which must not block the threads that all tasks share.
+  func isRaised() async throws {
+    while !raised.load(ordering: .acquiring) { try await Task.sleep(for: .milliseconds(1)) }
+  }
 }
 
 /// A thread of a test, whose outcome is waited for.

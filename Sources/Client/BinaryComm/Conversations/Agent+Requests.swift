@@ -3,7 +3,7 @@ import BusMemory
 public import BusWire
 import Synchronization
 
-// Conversations for code that suspends. None of it is for the hot path; see ``Agent/messenger(_:)``.
+// Conversations for code that suspends, none of it for the hot path; see ``Agent/messenger(_:)``.
 
 /// The parts of a streamed reply, as an asynchronous sequence.
 ///
@@ -162,7 +162,7 @@ extension Agent {
   ///
   /// The handler's result is the reply (or its last part, see ``ServiceRequest/send(_:)``); what it
   /// throws, the error: a ``ServiceError`` as it is, anything else as `FAILED`. A cancelled request
-  /// cancels the handler's task. Throws `denied`, `nameInUse`.
+  /// cancels the handler's task. The agent lives until it is closed. Throws `denied`, `nameInUse`.
   @discardableResult
   public func serve(
     _ service: String, concurrency: Int = 64,
@@ -193,6 +193,7 @@ extension Agent {
       known.finish(.success(()))
     }
     try await known.wait()
+    desk.keep(self)
     guard name.text != self.name || name.group == .team else { return }
     let core = desk.core
     try await blocking { () throws(BusError) in
@@ -254,6 +255,7 @@ extension Agent {
     let sink = DirectSink(room: buffer)
     let desk = try await desk()
     try desk.submit { work in work.listeners.append(sink) }
+    desk.keep(self)
     return DirectMessages(sink)
   }
 }

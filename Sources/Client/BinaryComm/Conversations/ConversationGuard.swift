@@ -58,8 +58,8 @@ struct ConversationGuard: Sendable {
       bucket.refused += 1
       buckets[conversation] = bucket
       throw .rateLimited(
-        "conversation \(conversation) sent \(bucket.sent) messages, more than \(limit.burst) at once "
-          + "and \(limit.messagesPerSecond) a second")
+        "conversation \(conversation) sent \(bucket.sent) messages: more than \(limit.burst) "
+          + "at once and \(limit.messagesPerSecond) a second")
     }
     bucket.tokens -= 1
     bucket.sent += 1

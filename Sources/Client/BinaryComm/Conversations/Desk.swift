@@ -13,6 +13,8 @@ final class Desk: Sendable {
   private struct State: Sendable {
     var jobs: [Job] = []
     var ended: BusError?
+    /// Held while it serves: an agent that nobody mentions any more must go on answering.
+    var agent: Agent?
   }
 
   init(core: MessengerCore) { self.core = core }
@@ -25,6 +27,13 @@ final class Desk: Sendable {
     }
   }
 
+  /// Keeps the agent until it is closed.
+  func keep(_ agent: Agent) {
+    state.withLock { state in
+      if state.ended == nil { state.agent = agent }
+    }
+  }
+
   /// Has the thread do something; throws when it has ended.
   func submit(_ job: @escaping Job) throws(BusError) {
     let ended = state.withLock { state in
@@ -34,6 +43,8 @@ final class Desk: Sendable {
     if let ended { throw ended }
     core.kick()
   }
+
+  private var hasJobs: Bool { state.withLock { !$0.jobs.isEmpty } }
 
   private func takeJobs() -> [Job] {
     state.withLock { state in
@@ -48,7 +59,8 @@ final class Desk: Sendable {
     while true {
       for job in takeJobs() { job(&work) }
       do throws(BusError) {
-        if try work.turn() { continue }
+        // A turn takes notice of every kick so far: jobs that came with one must not wait.
+        if try work.turn() || hasJobs { continue }
         _ = try work.messenger.wait(timeout: .milliseconds(500))
       } catch {
         failure = error
@@ -62,6 +74,7 @@ final class Desk: Sendable {
     }
     for job in left { job(&work) }
     work.end(failure)
+    _ = state.withLock { $0.agent.take() }
   }
 }
 

@@ -14,7 +14,7 @@ final class LaneLog: Sendable {
 }
 
 extension MessengerCore {
-  /// Ring bytes of the first log of each lane: small, because there is one for every pair of agents.
+  /// Ring bytes of the first log of each lane: small, as there is one for every pair of agents.
   static var firstLaneBytes: UInt64 { LogShape.capacityMin }
 
   /// Makes a log to a peer and offers it to the router; the outcome comes as an event.

@@ -16,7 +16,8 @@ import Synchronization
 /// }
 /// ```
 ///
-/// No call but ``wait(timeout:)`` and ``answer(_:)`` waits for anything. An agent has one messenger.
+/// No call but ``wait(timeout:)`` and ``answer(_:)`` waits for anything. An agent has one
+/// messenger.
 @safe
 public struct Messenger: ~Copyable, @unchecked Sendable {
   // @unchecked Sendable: one owner at a time; what it shares is in the core.

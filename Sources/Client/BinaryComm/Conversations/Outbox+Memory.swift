@@ -29,6 +29,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var dirty: [Int] = []
   /// Lanes in which messages wait.
   var waitingLanes: [Int] = []
+  /// Requests wait for a name's responders to have credit again.
+  var creditWaits = false
   var nextExpiryNs = UInt64.max
   /// Peers that take no messages any more, of whose own messages some are still to be read.
   var leaving: [Incarnation] = []
@@ -222,6 +224,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
 
   /// Sends what waited and has room now, and shows everything that was written.
   mutating func flush() {
+    if _slowPath(creditWaits) { releaseCredit() }
     if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
     guard !dirty.isEmpty else { return }
     for key in dirty {

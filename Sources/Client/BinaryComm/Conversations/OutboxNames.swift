@@ -19,6 +19,12 @@ struct NameEntry: Sendable {
   var next = 0
   /// Messages that wait for the name to be resolved.
   var waiting: [Outgoing] = []
+
+  /// Nothing but credit is missing.
+  var isReady: Bool {
+    if case .known = phase { return true }
+    return false
+  }
 }
 
 extension Outbox {
@@ -99,17 +105,28 @@ extension Outbox {
     release(at)
   }
 
-  /// Sends what waited for a name, or says why not.
-  private mutating func release(_ at: Int) {
-    let waiting = names[at].waiting
+  /// Sends what waited for a name, or says why not; what finds no credit goes on waiting.
+  mutating func release(_ at: Int) {
+    var waiting = names[at].waiting[...]
     names[at].waiting = []
-    for message in waiting where isWanted(message.letter) {
-      do throws(BusError) {
-        try dispatch(message.letter, message.payload.span.rawBytes)
-      } catch {
-        drop(message.letter, error)
+    while let message = waiting.first {
+      if isWanted(message.letter) {
+        do throws(BusError) {
+          try dispatch(message.letter, message.payload.span.rawBytes)
+        } catch {
+          if case .wouldBlock = error { break }
+          drop(message.letter, error)
+        }
       }
+      waiting.removeFirst()
     }
+    names[at].waiting += waiting
+    creditWaits = names.contains { $0.isReady && !$0.waiting.isEmpty }
+  }
+
+  /// Tries again what waits for credit.
+  mutating func releaseCredit() {
+    for at in names.indices where names[at].isReady && !names[at].waiting.isEmpty { release(at) }
   }
 
   /// The index of a peer, made when it is new.
