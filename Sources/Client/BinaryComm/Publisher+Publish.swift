@@ -94,6 +94,20 @@ extension Publisher {
 
   // MARK: One attempt
 
+  /// The same for a message without an extension.
+  mutating func offer(
+    _ head: LogWriter.Head, _ payload: RawSpan, stamp: UInt64
+  ) throws(BusError) -> Bool {
+    if writer.append(head, stamp: stamp, payload: payload) { return true }
+    do throws(BusError) {
+      try roomOrThrow(recordBytes(extension: 0, payload: payload.byteCount))
+    } catch {
+      guard case .wouldBlock = error else { throw error }
+      return false
+    }
+    return writer.append(head, stamp: stamp, payload: payload)
+  }
+
   /// Writes a message to an inbox log; false when there is no room now.
   ///
   /// A larger log is asked for where that helps. Not shown before ``flush()``.

@@ -22,6 +22,8 @@ public enum WireLimit {
   @inlinable public static var contentNameBytesMax: Int { Int(BUS_CONTENT_NAME_BYTES_MAX) }
   /// Bytes of the longest idempotency key.
   @inlinable public static var idempotencyKeyBytesMax: Int { Int(BUS_IDEMPOTENCY_KEY_BYTES_MAX) }
+  /// Time that a request has which states none, in nanoseconds.
+  @inlinable public static var deadlineDefaultNs: UInt64 { UInt64(BUS_DEADLINE_DEFAULT_NS) }
   /// Hops after which a message is not relayed again.
   @inlinable public static var hopsMax: UInt8 { UInt8(BUS_HOPS_MAX) }
   /// What topics and names of the bus itself start with, and nobody else's.

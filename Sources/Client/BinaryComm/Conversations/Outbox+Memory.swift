@@ -91,6 +91,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     _ out: UnsafeMutablePointer<LaneOut>, _ nowNs: UInt64
   ) throws(BusError) -> UInt64 {
     guard let pen = unsafe out.pointee.pen else { return .max }
+    if unsafe !out.pointee.isDirty { unsafe pen.pointee.writer.prepare() }
     var destination = unsafe peer.pointee.id
     var isNamed = false
     if letter.recipient >= 0 {
@@ -108,11 +109,11 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: nowNs)
         ? number : .max
     }
-    guard let deadline = letter.context.deadlineNs else {
-      let none = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: 0)
-      return try unsafe pen.pointee.offer(head, none, payload, stamp: nowNs) ? number : .max
+    // The usual time goes without saying, which keeps a short request in two lines.
+    let left = letter.context.deadlineNs.map { $0 > nowNs ? $0 &- nowNs : 0 }
+    guard let left, letter.type != .request || left != WireLimit.deadlineDefaultNs else {
+      return try unsafe pen.pointee.offer(head, payload, stamp: nowNs) ? number : .max
     }
-    let left = deadline > nowNs ? deadline &- nowNs : 0
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
     unsafe deadlineItem.storeBytes(

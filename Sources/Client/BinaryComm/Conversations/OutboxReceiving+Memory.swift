@@ -159,6 +159,9 @@ extension Outbox {
       throw .tooManyHops("the work was passed on \(words.hops) times")
     }
     var context = MessageContext(hops: words.hops + 1)
+    if UInt32(words.typeBits) == UInt32(BUS_TYPE_REQUEST) {
+      context.deadlineNs = words.word2 &+ WireLimit.deadlineDefaultNs
+    }
     guard words.extensionLength > 0 else { return context }
     if let left = loneDeadline(message) {
       let (end, over) = words.word2.addingReportingOverflow(left)
@@ -172,9 +175,9 @@ extension Outbox {
       count(.malformed)
       throw .invalid("the message's extension is not understood: \(error)")
     }
-    context.deadlineNs = items.deadlineNs.map { left in
+    if let left = items.deadlineNs {
       let (end, over) = words.word2.addingReportingOverflow(left)
-      return over ? .max : end
+      context.deadlineNs = over ? .max : end
     }
     context.conversation = items.conversationId
     context.trace = items.traceContext

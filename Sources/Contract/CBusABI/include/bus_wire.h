@@ -83,7 +83,8 @@ _Static_assert(offsetof(bus_header_t, correlation_id) == 60, "correlation_id");
 
 #define BUS_ITEM_FILLER 0
 #define BUS_ITEM_TOPIC 1            // text; when the log's topic table has no place, and remote
-#define BUS_ITEM_DEADLINE 2         // u64: ns that remained at the header's timestamp
+#define BUS_ITEM_DEADLINE 2         // u64: ns that remained at the header's timestamp; a request
+                                    // without it has BUS_DEADLINE_DEFAULT_NS, all others no end
 #define BUS_ITEM_CONVERSATION 3     // 16 bytes
 #define BUS_ITEM_TRACE 4            // W3C trace context: trace id 16, parent id 8, flags 1
 #define BUS_ITEM_CONTENT_TYPE 5     // text, how the payload is encoded
@@ -93,6 +94,7 @@ _Static_assert(offsetof(bus_header_t, correlation_id) == 60, "correlation_id");
 #define BUS_ITEM_KINDS 9            // kinds below it are known
 
 #define BUS_DEADLINE_BYTES 8
+#define BUS_DEADLINE_DEFAULT_NS 5000000000u
 #define BUS_CONVERSATION_BYTES 16
 #define BUS_TRACE_BYTES 25
 #define BUS_CRC32C_BYTES 4
