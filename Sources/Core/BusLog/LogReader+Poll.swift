@@ -45,7 +45,10 @@ extension LogReader {
   @inlinable @inline(__always)
   public func linger(looks: Int) -> Bool {
     var left = looks
-    while left > 0, commitWord.loadRelaxed() == position { left &-= 1 }
+    while left > 0, commitWord.loadRelaxed() == position {
+      plat_settle()
+      left &-= 1
+    }
     return left < looks
   }
 

@@ -106,6 +106,7 @@ struct Line: ~Copyable {
   var seenNumber: UInt64 = 0
   /// Requests that were cancelled before they arrived.
   var tombstones: [Tombstone] = []
+  var hasTombstones = false
 
   init(incarnation: UInt64, name: String, id: BusUUID) {
     self.incarnation = incarnation

@@ -102,6 +102,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     onFailure: (RequestFailure, inout Outbox) -> Void = { _, _ in }
   ) throws(BusError) -> Int {
     if _slowPath(core.changes.word.loadRelaxed() != seenChanges) { takeNews() }
+    // What was sent since the last poll goes out before this one looks for answers.
+    out.flush()
     var taken = 0
     do throws(BusError) {
       taken = try receive(limit, onMessage)

@@ -1,6 +1,7 @@
 import BusLog
 import BusMemory
 public import BusWire
+import Synchronization
 
 /// Whom a message is for: a service, an agent or a team, resolved by a messenger.
 public struct Recipient: Hashable, Sendable {
@@ -16,6 +17,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   // @unchecked Sendable: owned by one messenger.
   let core: MessengerCore
   let options: MessengerOptions
+  /// Bytes of the largest payload that can be sent to an agent.
+  public let payloadBytesMax: Int
   var clock: HostClock
   var lines = LineTable()
   var pending: PendingTable
@@ -42,6 +45,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   init(_ core: MessengerCore, _ options: MessengerOptions) {
     self.core = core
     self.options = options
+    let most = core.agent.state.withLock { $0.limits.logBytesMost }
+    payloadBytesMax = min(Int(most / 4) - 256, WireLimit.payloadBytesMax)
     clock = core.agent.clock.clock()
     let capacity = 1 << (Int.bitWidth - max(63, options.requestsMost - 1).leadingZeroBitCount)
     // Ids that do not start anew with each life of an agent make logs easier to read.

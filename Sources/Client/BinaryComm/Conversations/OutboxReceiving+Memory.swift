@@ -132,6 +132,7 @@ extension Outbox {
         unsafe line.pointee.tombstones.removeFirst()
       }
       unsafe line.pointee.tombstones.append(Tombstone(correlationId: id, number: number))
+      unsafe line.pointee.hasTombstones = true
       return nil
     }
     return Incoming(
@@ -140,13 +141,14 @@ extension Outbox {
   }
 
   private func isCancelled(_ id: UInt32, _ number: UInt64, _ peer: PeerID) -> Bool {
-    guard let line = unsafe lines.at(peer.line), unsafe !line.pointee.tombstones.isEmpty else {
+    guard let line = unsafe lines.at(peer.line), unsafe line.pointee.hasTombstones else {
       return false
     }
     let mine = Tombstone(correlationId: id, number: number)
     let found = unsafe line.pointee.tombstones.contains(mine)
     // What lies before this request will not come any more.
     unsafe line.pointee.tombstones.removeAll { tombstone in tombstone.number <= number }
+    unsafe line.pointee.hasTombstones = unsafe !line.pointee.tombstones.isEmpty
     return found
   }
 

@@ -95,12 +95,6 @@ extension Outbox {
     }
   }
 
-  /// Bytes of the largest payload that can be sent to an agent.
-  public var payloadBytesMax: Int {
-    let most = core.agent.state.withLock { $0.limits.logBytesMost }
-    return min(Int(most / 4) - 256, WireLimit.payloadBytesMax)
-  }
-
   private mutating func send(
     _ template: Letter, _ payload: RawSpan, _ line: Int?, _ nowNs: UInt64
   ) throws(BusError) -> UInt32 {
@@ -156,8 +150,11 @@ extension Outbox {
 
   /// The next responder that has credit, nil while nobody knows who answers the name.
   private mutating func pick(_ at: Int) throws(BusError) -> Int? {
-    let count = try resolved(at).count
-    guard count > 0 else { return nil }
+    let count = names[at].peers.count
+    guard count > 0 else {
+      _ = try resolved(at)
+      return nil
+    }
     for _ in 0..<count {
       let place = names[at].next < count ? names[at].next : 0
       names[at].next = place + 1

@@ -37,6 +37,15 @@ static inline void plat_pause(void) {
 #endif
 }
 
+/// Lets nothing that follows begin before what was loaded is there.
+static inline void plat_settle(void) {
+#if defined(__x86_64__)
+  _mm_lfence();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+
 /// Asks for a cache line without waiting for it.
 static inline void plat_fetch(const void *line) { __builtin_prefetch(line, 0, 3); }
 
