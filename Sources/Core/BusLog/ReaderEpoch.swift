@@ -110,16 +110,12 @@ public struct ReaderEpoch: Sendable {
   }
 }
 
-/// An epoch in use: keeps its memory mapped, and gives it back when the last holder lets go.
+/// An epoch in use, given back when the last holder lets go.
 public final class EpochLease: Sendable {
-  /// The epoch, valid for as long as this object.
+  /// The epoch, this reader thread's alone for as long as this object lives.
   public let epoch: ReaderEpoch
-  private let segment: ReaderSegment
 
-  init(_ epoch: ReaderEpoch, _ segment: ReaderSegment) {
-    self.epoch = epoch
-    self.segment = segment
-  }
+  init(_ epoch: ReaderEpoch) { self.epoch = epoch }
 
-  deinit { segment.give(back: epoch) }
+  deinit { epoch.owner.give(back: epoch) }
 }
