@@ -37,9 +37,6 @@ static inline void plat_pause(void) {
 #endif
 }
 
-/// Asks for a cache line without waiting for it.
-static inline void plat_fetch(const void *line) { __builtin_prefetch(line, 0, 3); }
-
 /// Asks for a cache line to write, without waiting for it.
 static inline void plat_own(void *line) {
 #if defined(__x86_64__)
@@ -61,17 +58,6 @@ static inline void plat_copy_racing(void *to, const void *from, size_t words) {
     uint64_t w = __atomic_load_n(s + i, __ATOMIC_RELAXED);
     memcpy(d + i, &w, 8);
   }
-}
-
-/// As plat_ticks(), read after every earlier load of this thread has its value.
-static inline uint64_t plat_ticks_after_loads(void) {
-#if defined(__x86_64__)
-  _mm_lfence();
-  return __rdtsc();
-#else
-  __asm__ __volatile__("isb" ::: "memory");
-  return plat_ticks();
-#endif
 }
 
 /// 1 when the counter ticks at a constant rate in all states, so that it may serve as a clock.
