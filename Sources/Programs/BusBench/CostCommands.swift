@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusJSON
 
 extension BenchCommand {
   struct Start: ParsableCommand {

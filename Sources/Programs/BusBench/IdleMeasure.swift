@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import BusLog
 import Foundation
 
@@ -79,7 +80,7 @@ struct IdleMeasure {
       title: "idle, \(readers) agents and their router, \(seconds) s, \(runs) "
         + (runs == 1 ? "run" : "runs"),
       counts: [
-        JSONField("readers", .integer(UInt64(readers))), JSONField("seconds", JSONValue(seconds)),
+        JSONField("readers", .integer(readers)), JSONField("seconds", JSONValue(seconds)),
       ],
       rows: [
         .init(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusCrypto
+import BusJSON
 import Glibc
 
 /// Sends every file of a directory through the bus and compares what comes out.

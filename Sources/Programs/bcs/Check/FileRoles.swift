@@ -139,7 +139,7 @@ struct FileLedger: ~Copyable {
 /// How a reader reports a file and how the oracle expects it.
 enum FileLine {
   static func text(hash: [UInt8], bytes: Int, name: String) -> String {
-    "file \(hex(hash)) \(bytes) \(JSON.printable(name))\n"
+    "file \(hex(hash)) \(bytes) \(name.printable)\n"
   }
 
   static func hex(_ hash: [UInt8]) -> String {
