@@ -128,10 +128,12 @@ struct IdleMeasure {
 /// What an idle agent is told; it travels as JSON in its arguments.
 struct IdlePlan: Codable {
   static let channel = "idle"
+  /// Nobody reads it.
+  static let answers = "idle_answers"
   /// The run directory of the router.
   var idleIn: String
 
-  /// Reads one message, then waits for one that never comes, until its input ends.
+  /// Reads one message, publishes one, then waits for one that never comes, until its input ends.
   func run(_ link: WorkerLink) throws {
     let agent = try Bus.connect(to: idleIn).register("cli.bench.\(Machine.pid)")
     defer { agent.close() }
@@ -142,6 +144,8 @@ struct IdlePlan: Codable {
       taken = try reader.poll { _ in }
       if taken == 0 { _ = try reader.wait(timeout: .seconds(10)) }
     }
+    var publisher = try agent.publisher(on: Self.answers)
+    try publisher.publish(Self.answers, [1])
     link.tell(.attached)
     while true { _ = try reader.wait(timeout: .seconds(3600)) }
   }
