@@ -73,8 +73,6 @@ int plat_allowed_cpus(int *cpus, int most);
 
 /// Creates an anonymous sealable file, CLOEXEC and where the kernel knows it NOEXEC_SEAL.
 int plat_memfd(const char *name);
-/// As plat_memfd, backed by huge pages of the default size.
-int plat_memfd_huge(const char *name);
 /// Allocates every page of the file now, so that no later store can raise SIGBUS.
 int plat_allocate(int fd, uint64_t bytes);
 /// Forbids growing, shrinking, new writable mappings and further seals.
@@ -146,9 +144,8 @@ ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, i
 #define PLAT_NO_PEERPIDFD 2u
 #define PLAT_NO_MEMBARRIER 4u
 #define PLAT_NO_TSC 8u
-#define PLAT_NO_HUGE_PAGES 16u
-#define PLAT_NO_MEMFD 32u
-#define PLAT_NO_FUTEX_WAITV 64u
+#define PLAT_NO_MEMFD 16u
+#define PLAT_NO_FUTEX_WAITV 32u
 /// Makes this process behave as on a kernel that lacks the features of `mask`.
 void plat_forbid(uint32_t mask);
 /// What plat_forbid() switched off.
