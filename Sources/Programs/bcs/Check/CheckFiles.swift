@@ -26,7 +26,7 @@ struct CheckFiles: ParsableCommand {
   func run() throws {
     Interrupt.beGraceful()
     var roots = [directory]
-    let own = FileTree(roots: roots).files.count
+    let own = try FileTree(roots: roots).files.count
     let generated = try Leftovers.makeDirectory()
     defer { Leftovers.remove(generated) }
     if own < Self.filesLeast {
