@@ -83,9 +83,10 @@ let package = Package(
       "Programs", "BusRouter",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
-    module("Programs", "BusBench", uses: ["BinaryComm", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
-    program("msg_router", uses: ["BusRouter", "BusOptions", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
+    module("Programs", "BusJSON"),
+    module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
+    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusJSON", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
 
@@ -104,7 +105,7 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusLog", "BusOptions", "BusWire", "CBusABI", "CBusPlatform",
+        "BinaryComm", "BusBench", "BusJSON", "BusLog", "BusOptions", "BusWire", "CBusABI", "CBusPlatform",
         "BusTestSupport", "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),

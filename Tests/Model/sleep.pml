@@ -3,8 +3,11 @@
    processor, look at the commit, sleep while the commit word has the value of that look.
    -DBAD_BARRIER: the reader's barrier drains its own buffer only.
    -DBAD_ONCE: one wake per epoch; it may belong to a commit that the reader has taken before.
-   -DBAD_LOOK: the reader does not look again between mark and sleep, and sleeps on its mark. */
+   A sleep whose time is over goes on under its mark, after one more look.
+   -DBAD_LOOK: the reader does not look again between mark and sleep, and sleeps on its mark.
+   -DBAD_REARM: a sleep that goes on does not compare the commit word again. */
 #define LAST 3
+#define TIMEOUTS 2
 byte commitMemory = 0, commitBuffer = 0; bool isCommitBuffered = 0;
 byte epochMemory = 0, epochBuffer = 0; bool isEpochBuffered = 0;
 bool isAsleep = 0, isDone = 0;
@@ -40,7 +43,7 @@ active proctype Publisher() {
 }
 
 active proctype Reader() {
-  byte pos = 0, epoch = 0, seen;
+  byte pos = 0, epoch = 0, seen, timeouts = 0;
   do
   :: pos == LAST -> break
   :: pos < LAST ->
@@ -59,13 +62,20 @@ active proctype Reader() {
         isAsleep = 1;
         !isAsleep;
 #else
-        seen = commitMemory;
+again:  seen = commitMemory;
         if
         :: seen != pos -> skip
         :: else ->
            /* futex: compares and sleeps in one step against the wake. */
+#ifdef BAD_REARM
+           atomic { if :: commitMemory == pos || timeouts > 0 -> isAsleep = 1 :: else fi };
+#else
            atomic { if :: commitMemory == pos -> isAsleep = 1 :: else fi };
-           !isAsleep
+#endif
+           if
+           :: !isAsleep
+           :: atomic { isAsleep && timeouts < TIMEOUTS -> isAsleep = 0; timeouts++ }; goto again
+           fi
         fi;
 #endif
         epoch++;

@@ -18,8 +18,6 @@ public struct HostDegradations: OptionSet, Sendable {
   public static let membarrier = HostDegradations(rawValue: PLAT_NO_MEMBARRIER)
   /// The CPU's counter as a clock.
   public static let tsc = HostDegradations(rawValue: PLAT_NO_TSC)
-  /// Huge pages for shared memory.
-  public static let hugePages = HostDegradations(rawValue: PLAT_NO_HUGE_PAGES)
   /// Sealable memory files.
   public static let memfd = HostDegradations(rawValue: PLAT_NO_MEMFD)
 

@@ -26,9 +26,6 @@ extension HostFacts {
 
   private mutating func gatherMemory() {
     memInfo = Self.text("/proc/meminfo")
-    let folder = "/sys/kernel/mm/transparent_hugepage/"
-    transparentHugePages = Self.text(folder + "enabled").flatMap(SysText.chosen)
-    sharedMemoryHugePages = Self.text(folder + "shmem_enabled").flatMap(SysText.chosen)
     var bytes: UInt64 = 0
     var available: UInt64 = 0
     if unsafe plat_probe_space("/dev/shm", &bytes, &available) == 0 {
@@ -58,7 +55,6 @@ extension HostFacts {
   private mutating func gatherFeatures() {
     memfd = plat_probe_memfd()
     noexecSeal = plat_probe_noexec_seal()
-    hugePage = plat_probe_huge_page()
     peerPidfd = plat_probe_peer_pidfd()
     pidfdOpen = plat_probe_pidfd_open()
     futexWaitv = plat_probe_futex_waitv()

@@ -1,19 +1,3 @@
-/// Huge pages of the kernel's default size.
-public struct HugePages: Sendable, Equatable {
-  /// Bytes of one page.
-  public let pageBytes: UInt64
-  /// How many are set aside.
-  public let total: UInt64
-  /// How many of those nobody uses.
-  public let free: UInt64
-
-  package init(pageBytes: UInt64, total: UInt64, free: UInt64) {
-    self.pageBytes = pageBytes
-    self.total = total
-    self.free = free
-  }
-}
-
 /// A soft and a hard limit; `nil` is unlimited.
 package struct SoftHard: Sendable {
   package var soft: UInt64?
@@ -41,8 +25,6 @@ package struct HostFacts: Sendable {
   package var ticksPerSecond = 0.0
   package var clockSource: String?
 
-  package var transparentHugePages: String?
-  package var sharedMemoryHugePages: String?
   package var shmBytes: UInt64?
   package var shmAvailable: UInt64?
 
@@ -51,7 +33,6 @@ package struct HostFacts: Sendable {
 
   package var memfd: Int32 = 0
   package var noexecSeal: Int32 = 0
-  package var hugePage: Int32 = 0
   package var peerPidfd: Int32 = 0
   package var pidfdOpen: Int32 = 0
   package var futexWaitv: Int32 = 0
@@ -63,16 +44,6 @@ package struct HostFacts: Sendable {
   package var lockedMemory: SoftHard?
 
   package init() {}
-
-  /// The huge pages of the default size, of /proc/meminfo.
-  package var hugePages: HugePages? {
-    guard let memInfo,
-      let size = SysText.meminfo("Hugepagesize", in: memInfo),
-      let total = SysText.meminfo("HugePages_Total", in: memInfo),
-      let free = SysText.meminfo("HugePages_Free", in: memInfo)
-    else { return nil }
-    return HugePages(pageBytes: size, total: total, free: free)
-  }
 
   /// Bytes that programs can still get without swapping.
   package var memoryAvailable: UInt64? {

@@ -39,8 +39,6 @@ package enum HostItemName: String, CaseIterable, Sendable {
   case cacheL3 = "cache.l3"
   case numaNodes = "numa.nodes"
   case clockTSC = "clock.tsc"
-  case hugePages = "memory.huge_pages"
-  case transparentHugePages = "memory.transparent_huge_pages"
   case memoryAvailable = "memory.available"
   case memoryShm = "memory.shm"
   case cgroupMemory = "cgroup.memory"

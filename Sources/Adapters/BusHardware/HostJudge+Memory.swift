@@ -4,39 +4,6 @@ private let descriptorsWanted: UInt64 = 4096
 private let lockedWanted: UInt64 = 8 << 20
 
 extension HostJudge {
-  var hugePages: HostItem {
-    let loss = "Large rings use ordinary pages and cost more address look-ups"
-    if absent.contains(.hugePages) {
-      return switchedOff(.hugePages, "\(loss); allow huge pages again.")
-    }
-    guard let pages = facts.hugePages else {
-      return HostItem(
-        .hugePages, .degraded, "none in this kernel",
-        "\(loss); use a kernel with hugetlbfs if that matters.")
-    }
-    let value = "\(inBytes(pages.pageBytes)): \(pages.free) of \(pages.total) free"
-    guard facts.hugePage >= 0 else {
-      return HostItem(
-        .hugePages, .degraded, pages.free == 0 ? value : "\(value), \(refusal(facts.hugePage))",
-        "\(loss); set some aside with `sysctl vm.nr_hugepages=512` if that matters.")
-    }
-    return HostItem(.hugePages, .ok, value, "Large rings can use huge pages when configured.")
-  }
-
-  var transparentHugePages: HostItem {
-    guard let mode = facts.transparentHugePages else {
-      return HostItem(
-        .transparentHugePages, .degraded, "none in this kernel",
-        "Private memory uses ordinary pages only; BCS works all the same.")
-    }
-    let shared = facts.sharedMemoryHugePages.map { ", shared memory \($0)" } ?? ""
-    return HostItem(
-      .transparentHugePages, mode == "never" ? .degraded : .ok, "\(mode)\(shared)",
-      mode == "never"
-        ? "Private memory uses ordinary pages only; set transparent_hugepage/enabled to madvise."
-        : "Large private buffers may get huge pages without any being set aside.")
-  }
-
   var memoryAvailable: HostItem {
     guard let available = facts.memoryAvailable else {
       return HostItem(

@@ -34,8 +34,6 @@ struct HostJudge {
     case .cacheL3: cache(.cacheL3, level: 3)
     case .numaNodes: numaNodes
     case .clockTSC: clockTSC
-    case .hugePages: hugePages
-    case .transparentHugePages: transparentHugePages
     case .memoryAvailable: memoryAvailable
     case .memoryShm: memoryShm
     case .cgroupMemory: cgroupMemory

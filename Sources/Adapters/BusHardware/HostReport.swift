@@ -27,8 +27,6 @@ public struct HostReport: Sendable {
   public let ticksUsable: Bool
   /// The counter's measured rate per second.
   public let ticksPerSecond: Double
-  /// Huge pages of the default size; nil when the kernel has none.
-  public let hugePages: HugePages?
   /// Whether all memory barriers that BCS uses in other processes are there.
   public let membarrierUsable: Bool
   /// Whether io_uring may be used.
@@ -59,7 +57,6 @@ public struct HostReport: Sendable {
     kernelRelease = facts.release ?? ""
     ticksUsable = facts.ticksConstant && !absent.contains(.tsc)
     ticksPerSecond = facts.ticksPerSecond
-    hugePages = facts.hugePages
     membarrierUsable =
       MembarrierCommands(facts.membarrier).complete && !absent.contains(.membarrier)
     ioUringUsable = facts.ioUring >= 0

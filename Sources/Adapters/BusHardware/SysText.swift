@@ -49,13 +49,6 @@ package enum SysText {
     return words[1] == "kB" && !overflow ? bytes : nil
   }
 
-  /// The chosen one of `always [madvise] never`.
-  package static func chosen(_ text: String) -> String? {
-    guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]")
-    else { return nil }
-    return String(text[text.index(after: open)..<close])
-  }
-
   /// Major and minor number of a kernel release such as `6.1.0-28-amd64`.
   package static func kernelVersion(_ release: String) -> (major: Int, minor: Int)? {
     let parts = release.split(separator: ".")

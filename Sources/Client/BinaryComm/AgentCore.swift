@@ -12,7 +12,7 @@ final class AgentCore: Sendable {
   let name: String
   let category: String
   let id: BusUUID
-  let clock = ClockCell()
+  let clock: ClockCell
   let bell: Bell
   let state: Mutex<State>
   /// Raised when the service thread has ended.
@@ -70,7 +70,9 @@ final class AgentCore: Sendable {
     self.name = name
     self.category = category
     id = BusUUID(agentName: name)
-    bell = try Bell()
+    let bell = try Bell()
+    self.bell = bell
+    clock = ClockCell { bell.ring() }
     state = Mutex(State())
   }
 

@@ -28,6 +28,10 @@ final class PublisherCore: Sendable {
     /// The readers that a snapshot of the router has named so far, nil outside of one.
     var named: Set<AttachmentID>?
 
+    /// A larger log that the publisher has not gone over to has no place in the stream yet, and
+    /// makes no other log an old one.
+    var hasOldLogs: Bool { logs.count > 1 && logs[1].basePosition != .max }
+
     var hasReady: Bool {
       switch ready {
       case .none: false
@@ -358,9 +362,12 @@ final class PublisherCore: Sendable {
   func dropDrainedLogs() {
     let lowest = gate.lowestCursor ?? .max
     state.withLock { state in
-      while state.logs.count > 1, state.logs[1].basePosition <= lowest {
+      while state.hasOldLogs, state.logs[1].basePosition <= lowest {
         state.logs.removeFirst()
       }
     }
   }
+
+  /// Logs before the one that is written are kept for a reader.
+  var hasOldLogs: Bool { state.withLock { $0.hasOldLogs } }
 }

@@ -41,32 +41,40 @@ extension Reader {
 
   private mutating func sleep(until end: UInt64) -> Bool {
     guard let epoch = core.epoch else { return spin(until: end) }
-    while true {
-      let now = HostClock.monotonicNs()
-      guard now < end else { return false }
+    while HostClock.monotonicNs() < end {
       fillWatches()
       let marked = epoch.announce(ownWord: watches.count > ReaderEpoch.watchesMax)
       ReaderEpoch.barrier()
-      var interrupted = false
-      if !hasNews() {
-        interrupted = epoch.sleep(
-          marked: marked, watches: watches, timeoutNs: min(end - now, bound(now)))
-      }
+      let ended = hasNews() ? .woken : doze(epoch, marked, until: end)
       epoch.awake()
       if hasNews() {
         lastNewsNs = HostClock.monotonicNs()
         return true
       }
-      if interrupted { return false }
+      if ended == .interrupted { return false }
+    }
+    return false
+  }
+
+  /// Sleeps on under one mark for as long as only the bound of a sleep is over.
+  private func doze(
+    _ epoch: ReaderEpoch, _ marked: UInt32, until end: UInt64
+  ) -> ReaderEpoch.SleepEnd {
+    while true {
+      let now = HostClock.monotonicNs()
+      guard now < end else { return .timedOut }
+      let most = min(end - now, bound(now))
+      let ended = epoch.sleep(marked: marked, watches: watches, timeoutNs: most)
+      if ended != .timedOut || hasNews() { return ended }
     }
   }
 
   /// How long to sleep at most: a hostile reader of the same log can requeue our wait away.
   ///
-  /// Idle readers look less and less often, so that a hundred of them cost nothing.
+  /// Idle readers look less and less often, so that a hundred of them cost nothing: they sleep for
+  /// a quarter of the time that nothing came, up to a second.
   private func bound(_ now: UInt64) -> UInt64 {
     let idle = now > lastNewsNs ? now - lastNewsNs : 0
-    if idle < 1_000_000_000 { return 50_000_000 }
-    return idle < 10_000_000_000 ? 250_000_000 : 1_000_000_000
+    return idle < 1_000_000_000 ? 50_000_000 : min(idle / 4, 1_000_000_000)
   }
 }

@@ -7,7 +7,9 @@ import Synchronization
 /// clock's check, and the way back after the router was gone.
 struct ServiceThread {
   private let core: AgentCore
-  private var nextCheckNs: UInt64 = 0
+  private var nextLookNs: UInt64 = 0
+  private var lastPublished: UInt64 = 0
+  private var isClockResting = false
 
   init(_ core: AgentCore) { self.core = core }
 
@@ -24,18 +26,18 @@ struct ServiceThread {
     case .closed: return false
     case .down:
       reconnect()
+      lookOnceASecond()
       return true
     case .up:
       guard let socket else { return false }
-      // The clock is checked for publishers; an agent without one sleeps until it is told.
-      let milliseconds: Int32 = core.state.withLock { $0.publishers.isEmpty } ? -1 : 1000
+      let milliseconds: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
       let ready = core.bell.wait(orSocket: socket, writable: writes, milliseconds: milliseconds)
       if ready {
         core.flushOutbox()
         receiveAll(socket)
       }
       core.prepareLogs()
-      checkOnceASecond()
+      lookOnceASecond()
       return true
     }
   }
@@ -52,11 +54,17 @@ struct ServiceThread {
     }
   }
 
-  private mutating func checkOnceASecond() {
+  /// Checks the clock while something is published; an agent that publishes nothing lets it rest,
+  /// so that this thread can sleep until it is told of something.
+  private mutating func lookOnceASecond() {
     let now = HostClock.monotonicNs()
-    guard now >= nextCheckNs else { return }
-    nextCheckNs = now + 1_000_000_000
-    core.clock.check()
+    let isWanted = isClockResting && !core.clock.isResting
+    guard isWanted || now >= nextLookNs else { return }
+    nextLookNs = now + 1_000_000_000
+    let published = core.committed
+    isClockResting = !isWanted && published == lastPublished
+    lastPublished = published
+    if isClockResting { core.clock.rest() } else { core.clock.check() }
     core.dropDrainedLogs()
   }
 
@@ -166,6 +174,17 @@ extension AgentCore {
 
   /// Makes the logs that publishers asked for.
   func prepareLogs() { publishers { $0.prepareIfAsked() } }
+
+  /// Bytes that this agent's publishers have committed: another number each time one publishes.
+  var committed: UInt64 {
+    let all = state.withLock { Array($0.publishers.values) }
+    return all.reduce(0) { $0 &+ $1.gate.committed }
+  }
+
+  /// Whether a publisher has logs that are to be forgotten when their last reader leaves them.
+  var keepsOldLogs: Bool {
+    state.withLock { Array($0.publishers.values) }.contains { $0.hasOldLogs }
+  }
 
   /// Forgets logs that every reader has left behind.
   func dropDrainedLogs() { publishers { $0.dropDrainedLogs() } }

@@ -73,21 +73,14 @@ int plat_allowed_cpus(int *cpus, int most) {
 
 // --- Memory ----------------------------------------------------------------------------------
 
-static int memfd(const char *name, unsigned flags) {
+int plat_memfd(const char *name) {
   if (lacks(PLAT_NO_MEMFD)) return -EPERM;
-  flags |= MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   if (!lacks(PLAT_NO_NOEXEC_SEAL)) {
     int fd = (int)syscall(SYS_memfd_create, name, flags | MFD_NOEXEC_SEAL);
     if (fd >= 0 || errno != EINVAL) return result(fd);
   }
   return result(syscall(SYS_memfd_create, name, flags));
-}
-
-int plat_memfd(const char *name) { return memfd(name, 0); }
-
-int plat_memfd_huge(const char *name) {
-  if (lacks(PLAT_NO_HUGE_PAGES)) return -ENOMEM;
-  return memfd(name, MFD_HUGETLB);
 }
 
 int plat_allocate(int fd, uint64_t bytes) {

@@ -37,15 +37,6 @@ int plat_probe_noexec_seal(void) {
   return closed(syscall(SYS_memfd_create, "bcs-probe", MFD_CLOEXEC | MFD_NOEXEC_SEAL));
 }
 
-int plat_probe_huge_page(void) {
-  int fd = (int)syscall(SYS_memfd_create, "bcs-probe", MFD_CLOEXEC | MFD_HUGETLB);
-  if (fd < 0) return -errno;
-  // One byte is rounded up to one page, whatever its size.
-  int outcome = fallocate(fd, 0, 0, 1) < 0 ? -errno : 0;
-  close(fd);
-  return outcome;
-}
-
 int plat_probe_membarrier(void) {
   long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
   return commands < 0 ? -errno : (int)commands;

@@ -48,21 +48,22 @@ extension LogReader {
     while position != knownCommit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      let words = unsafe HeaderWords(racing: at)
-      let size = size(of: words)
-      guard words.isValid, size <= min(knownCommit &- position, capacity &- offset) else {
-        if skipControl(words, offset) { continue }
+      unsafe plat_copy_racing(lent, at, 8)
+      let size = sizeOfLent
+      guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
+      else {
+        if skipControl(unsafe lent.pointee, offset) { continue }
         break
       }
       if reserveWord.loadAcquireAfterLoads() > position &+ capacity {
         guard resync() else { break }
         continue
       }
-      let to = BusUUID(word0: words.word5, word1: words.word6)
+      let to = unsafe BusUUID(word0: lent.pointee.word5, word1: lent.pointee.word6)
       let place = NewestRecord(position: position, sequence: sequence, destination: to)
       position &+= size
       sequence &+= 1
-      guard isOwners(words) else { continue }
+      guard isLentByOwner() else { continue }
       if newest.note(place) { superseded &+= 1 }
     }
     if storedCursor != position { storeCursor() }

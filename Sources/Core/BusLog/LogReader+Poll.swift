@@ -157,19 +157,6 @@ extension LogReader {
     return false
   }
 
-  @inlinable @inline(__always)
-  func size(of words: HeaderWords) -> UInt64 {
-    (64 &+ 63 &+ UInt64(words.extensionLength) &+ UInt64(words.length)) & ~63
-  }
-
-  @inlinable @inline(__always)
-  mutating func isOwners(_ words: HeaderWords) -> Bool {
-    if words.word3 == owner0, words.word4 == owner1 { return true }
-    if relay { return true }
-    forgedCount &+= 1
-    return false
-  }
-
   /// Handles a record of the log itself, and everything that is no record.
   ///
   /// False: stop polling.

@@ -13,14 +13,14 @@ public struct PreparedLog: ~Copyable, Sendable {
   /// Creates, fills and seals the memory.
   ///
   /// Throws when the kernel refuses it, and when the channel's name is empty or too long.
-  public init(_ identity: LogIdentity, hugePages: Bool = false) throws(MemoryError) {
+  public init(_ identity: LogIdentity) throws(MemoryError) {
     let named = identity.channel.utf8.count
     guard named > 0, named <= LogIdentity.channelBytesMax else {
       throw .layout(field: "channel length", value: UInt64(named))
     }
     let bytes = Int(identity.shape.segmentBytes)
     let name = "bcs:\(identity.channel)"
-    let segment = try OwnedSegment(name: name, bytes: bytes, hugePages: hugePages)
+    let segment = try OwnedSegment(name: name, bytes: bytes)
     unsafe identity.write(to: segment.base)
     try segment.seal()
     self.identity = identity

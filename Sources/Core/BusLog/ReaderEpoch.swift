@@ -79,25 +79,42 @@ public struct ReaderEpoch: Sendable {
     return false
   }
 
+  /// How a sleep ended.
+  public enum SleepEnd: Sendable {
+    /// Something may have happened: look, and mark anew before the next sleep.
+    case woken
+    /// Only the time is over: after a look the next sleep may go on under the same mark.
+    case timedOut
+    /// A signal of this process came.
+    case interrupted
+  }
+
   /// Sleeps until one of the words changes, this epoch is kicked, or the time is over.
   ///
-  /// Call ``awake()`` after each return: a publisher wakes one epoch twice at most. True when a
-  /// signal of this process ended the sleep.
+  /// A publisher wakes one epoch twice at most. Its wakes are never in vain for a sleeper that goes
+  /// on after ``SleepEnd/timedOut``, because the kernel compares the commit words again; a sleeper
+  /// on its own word has no such help, and is never told that it timed out.
   @discardableResult
-  public func sleep(marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64) -> Bool {
+  public func sleep(
+    marked: UInt32, watches: borrowing WatchList, timeoutNs: UInt64
+  ) -> SleepEnd {
     if marked & EpochBits.onOwnWord == 0 {
       let mine = unsafe plat_watch_t(word: word.address, expected: marked)
       let all = unsafe [mine] + watches.entries
       let slept = unsafe plat_futex_wait_any(all, Int32(all.count), timeoutNs)
-      if slept != -ENOSYS && slept != -EPERM { return slept == -EINTR }
+      if slept == -ETIMEDOUT { return .timedOut }
+      if slept != -ENOSYS && slept != -EPERM { return slept == -EINTR ? .interrupted : .woken }
     }
-    return unsafe plat_futex_wait(word.address, marked, timeoutNs) == -EINTR
+    let slept = unsafe plat_futex_wait(word.address, marked, timeoutNs)
+    return slept == -EINTR ? .interrupted : .woken
   }
 
   /// True while nobody kicked this epoch since it was announced with this mark.
   public func isUndisturbed(since marked: UInt32) -> Bool { word.loadAcquire() == marked }
 
   /// Takes the mark back; the counter moves on, so that the next sleep is a new one.
+  ///
+  /// Call it when a sleep ends otherwise than by time, and before anything is read.
   public func awake() {
     word.clear(EpochBits.asleep | EpochBits.onOwnWord)
     word.add(EpochBits.step)
@@ -110,16 +127,12 @@ public struct ReaderEpoch: Sendable {
   }
 }
 
-/// An epoch in use: keeps its memory mapped, and gives it back when the last holder lets go.
+/// An epoch in use, given back when the last holder lets go.
 public final class EpochLease: Sendable {
-  /// The epoch, valid for as long as this object.
+  /// The epoch, this reader thread's alone for as long as this object lives.
   public let epoch: ReaderEpoch
-  private let segment: ReaderSegment
 
-  init(_ epoch: ReaderEpoch, _ segment: ReaderSegment) {
-    self.epoch = epoch
-    self.segment = segment
-  }
+  init(_ epoch: ReaderEpoch) { self.epoch = epoch }
 
-  deinit { segment.give(back: epoch) }
+  deinit { epoch.owner.give(back: epoch) }
 }

@@ -109,7 +109,7 @@ public final class ReaderSegment: @unchecked Sendable {
   }
 
   /// A free epoch that is given back when the last holder lets go, nil when all are in use.
-  public func leaseEpoch() -> EpochLease? { takeEpoch().map { EpochLease($0, self) } }
+  public func leaseEpoch() -> EpochLease? { takeEpoch().map(EpochLease.init) }
 
   /// Gives an epoch back.
   public func give(back epoch: ReaderEpoch) {

@@ -164,12 +164,16 @@ public final class WindowGate: @unchecked Sendable {
   /// Every reader in the window or expected in it.
   public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
 
-  /// The lowest position that a reader with a known slot still needs, nil without such readers.
+  /// The lowest position that a reader still needs, nil without readers; one that is expected and
+  /// has not named its slot yet needs everything.
   public var lowestCursor: UInt64? {
     state.withLock { state in
-      state.readers.compactMap { $0.link?.cursor.loadAcquire() }.min()
+      state.readers.map { $0.link?.cursor.loadAcquire() ?? $0.cursor }.min()
     }
   }
+
+  /// How far the stream is committed, 0 before the first log and after the end.
+  public var committed: UInt64 { state.withLock { $0.log?.commit.loadRelaxed() ?? 0 } }
 
   /// Lets nothing more be published: the agent was closed or fenced.
   public func shut() {

@@ -6,18 +6,25 @@ import Synchronization
 /// An agent's own copy of the router's clock page, checked against the kernel.
 ///
 /// Its publishers read the time by this copy: it outlives the router, and one thread checks it once
-/// a second and makes all of them ask the kernel instead when it is off.
+/// a second and makes all of them ask the kernel instead when it is off. While nothing is published
+/// the cell rests: nobody need check it, the next publisher asks the kernel and says that the cell
+/// is wanted again. So a copy that nobody checks is never believed.
 @safe
 public final class ClockCell: @unchecked Sendable {
   // @unchecked Sendable: words are atomic; one service thread writes.
   private let words: UnsafeMutableRawPointer
   private let page = Mutex<PeerSegment?>(nil)
+  private let rests = Atomic<Bool>(false)
+  private let onWanted: @Sendable () -> Void
 
   /// How far the page's time may be from the kernel's before it is not believed.
   public static let toleranceNs: UInt64 = 2_000_000
 
   /// A cell that makes clocks ask the kernel until a page is adopted.
-  public init() {
+  ///
+  /// `onWanted` is called, on the thread that wants the time, once per rest.
+  public init(onWanted: @escaping @Sendable () -> Void = {}) {
+    self.onWanted = onWanted
     unsafe words = .allocate(byteCount: Int(BUS_CLOCK_BYTES), alignment: 64)
     unsafe words.initializeMemory(as: UInt8.self, repeating: 0, count: Int(BUS_CLOCK_BYTES))
   }
@@ -30,11 +37,28 @@ public final class ClockCell: @unchecked Sendable {
     check()
   }
 
+  /// True from ``rest()`` until a clock of this cell was asked for the time, or the next check.
+  public var isResting: Bool { rests.load(ordering: .acquiring) }
+
+  /// Makes clocks of this cell ask the kernel until the next check.
+  public func rest() {
+    write(ticksBase: 0, mult: 0, unixBase: 0)
+    rests.store(true, ordering: .releasing)
+  }
+
+  /// A clock asked the kernel: when that is because of a rest, the checking thread is told.
+  func noteWanted() {
+    guard rests.load(ordering: .relaxed), rests.exchange(false, ordering: .acquiringAndReleasing)
+    else { return }
+    onWanted()
+  }
+
   /// Copies the page when it agrees with the kernel; else clocks of this cell ask the kernel.
   ///
   /// Returns how far the page is off in nanoseconds, nil when there is no usable page.
   @discardableResult
   public func check() -> UInt64? {
+    rests.store(false, ordering: .releasing)
     let source = page.withLock { $0 }
     guard let source else { return nil }
     var clock = HostClock(page: source)
@@ -52,7 +76,9 @@ public final class ClockCell: @unchecked Sendable {
   }
 
   /// A clock for one thread.
-  public func clock() -> HostClock { unsafe HostClock(base: UnsafeRawPointer(words), owner: self) }
+  public func clock() -> HostClock {
+    unsafe HostClock(base: UnsafeRawPointer(words), page: nil, cell: self)
+  }
 
   private func word(_ index: Int) -> OwnedWord64 { unsafe OwnedWord64(at: words + index * 8) }
 

@@ -14,8 +14,9 @@ import Glibc
 /// ```
 @frozen @safe
 public struct HostClock: @unchecked Sendable {
-  // @unchecked Sendable: a copy of plain numbers and a mapping that `page` keeps alive.
-  let owner: AnyObject?
+  // @unchecked Sendable: a copy of plain numbers and memory that `page` or `cell` keeps alive.
+  let page: PeerSegment?
+  let cell: ClockCell?
   let base: UnsafeRawPointer?
   @usableFromInline let versionWord: WatchedWord64?
   @usableFromInline var version: UInt64 = 0
@@ -25,7 +26,8 @@ public struct HostClock: @unchecked Sendable {
 
   /// A clock that asks the kernel.
   public init() {
-    owner = nil
+    page = nil
+    cell = nil
     unsafe base = nil
     versionWord = nil
   }
@@ -38,14 +40,15 @@ public struct HostClock: @unchecked Sendable {
       self.init()
       return
     }
-    unsafe self.init(base: page.base, owner: page)
+    unsafe self.init(base: page.base, page: page, cell: nil)
   }
 
-  /// A clock by words laid out as in the router's page, which `owner` keeps alive.
-  init(base: UnsafeRawPointer, owner: AnyObject) {
+  /// A clock by words laid out as in the router's page, which `page` or `cell` keeps alive.
+  init(base: UnsafeRawPointer, page: PeerSegment?, cell: ClockCell?) {
     let offset = MemoryLayout<bus_clock_page_t>.offset(of: \.version) ?? 8
     unsafe self.base = base
-    self.owner = owner
+    self.page = page
+    self.cell = cell
     versionWord = unsafe WatchedWord64(at: base + offset)
     version = 1
     refresh()
@@ -56,8 +59,15 @@ public struct HostClock: @unchecked Sendable {
   public mutating func unixNs() -> UInt64 {
     guard let versionWord else { return Self.kernelUnixNs() }
     if versionWord.loadRelaxed() != version { refresh() }
-    guard mult != 0 else { return Self.kernelUnixNs() }
+    guard mult != 0 else { return askKernel() }
     return unixNs(ticks: plat_ticks())
+  }
+
+  /// The kernel's time, for want of a better one; a cell that rests learns that it is wanted.
+  @usableFromInline @inline(never)
+  func askKernel() -> UInt64 {
+    cell?.noteWanted()
+    return Self.kernelUnixNs()
   }
 
   /// Converts a counter value to nanoseconds since the Unix epoch.

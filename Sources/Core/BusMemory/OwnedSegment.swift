@@ -18,24 +18,15 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
   public private(set) var descriptor: Int32
 
   /// Creates and maps a segment of `bytes`, a multiple of the page size, zero-filled, not sealed.
-  ///
-  /// `hugePages` asks for huge pages and falls back to normal ones.
-  public init(name: String, bytes: Int, hugePages: Bool = false) throws(MemoryError) {
+  public init(name: String, bytes: Int) throws(MemoryError) {
     guard bytes > 0, bytes % 4096 == 0 else {
       throw .layout(field: "size", value: UInt64(clamping: bytes))
     }
-    var descriptor: Int32 = hugePages ? unsafe plat_memfd_huge(name) : -1
-    if descriptor >= 0, plat_allocate(descriptor, UInt64(bytes)) < 0 {
+    let descriptor = try check("memfd_create", unsafe plat_memfd(name))
+    let allocated = plat_allocate(descriptor, UInt64(bytes))
+    if allocated < 0 {
       close(descriptor)
-      descriptor = -1
-    }
-    if descriptor < 0 {
-      descriptor = try check("memfd_create", unsafe plat_memfd(name))
-      let allocated = plat_allocate(descriptor, UInt64(bytes))
-      if allocated < 0 {
-        close(descriptor)
-        throw .system(call: "posix_fallocate of \(bytes) bytes", errno: -allocated)
-      }
+      throw .system(call: "posix_fallocate of \(bytes) bytes", errno: -allocated)
     }
     let flags = PROT_READ | PROT_WRITE
     let mapped = unsafe mmap(nil, bytes, flags, MAP_SHARED | MAP_POPULATE, descriptor, 0)

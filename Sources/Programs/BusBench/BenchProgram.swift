@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 
 /// A measurement as a program does it: measures, prints, and ends with the documented exit code.
 public struct BenchProgram {

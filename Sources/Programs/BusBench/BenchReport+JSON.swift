@@ -1,3 +1,5 @@
+public import BusJSON
+
 extension BenchReport {
   /// The report as one JSON object; what was not measured is null.
   public var json: JSONValue {
@@ -7,9 +9,9 @@ extension BenchReport {
       JSONField("mode", .text(plan.mode.rawValue)),
       JSONField("state", JSONValue(state)),
       JSONField("messages", JSONValue(messages.map { UInt64($0.median) })),
-      JSONField("payload_bytes", .integer(UInt64(plan.payload))),
-      JSONField("publishers", .integer(UInt64(plan.publishers))),
-      JSONField("readers", .integer(UInt64(plan.readers))),
+      JSONField("payload_bytes", .integer(plan.payload)),
+      JSONField("publishers", .integer(plan.publishers)),
+      JSONField("readers", .integer(plan.readers)),
       JSONField("seconds", JSONValue(spread(\.seconds)?.median)),
       JSONField("messages_per_second", JSONValue(spread(\.perSecond)?.median)),
       JSONField("bytes_per_second", JSONValue(spread(bytesPerSecond)?.median)),
@@ -21,12 +23,12 @@ extension BenchReport {
       JSONField("ratio_compares_with", JSONValue(plan.mode == .floor ? nil : figure.rawValue)),
       JSONField("duplicate", JSONValue(sum(\.duplicate))),
       JSONField("out_of_order", JSONValue(sum(\.outOfOrder))),
-      JSONField("batch", .integer(UInt64(plan.batch))),
+      JSONField("batch", .integer(plan.batch)),
       JSONField("wait", .text(plan.wait.rawValue)),
       JSONField("pinned", .boolean(plan.isPinned)),
       JSONField("rate_per_second", JSONValue(plan.rate)),
-      JSONField("log_bytes", .integer(UInt64(plan.logBytes))),
-      JSONField("repeated_runs", .integer(UInt64(rule.repeated))),
+      JSONField("log_bytes", .integer(plan.logBytes)),
+      JSONField("repeated_runs", .integer(rule.repeated)),
       JSONField("clock_ns", clockJSON),
       JSONField("runs", .list(runs.map(runJSON))),
     ])
@@ -38,7 +40,7 @@ extension BenchReport {
 
   private func runJSON(_ run: RunReport) -> JSONValue {
     let isFloor = plan.mode == .floor
-    func count(_ value: UInt64) -> JSONValue { isFloor ? .null : .integer(value) }
+    func count(_ value: UInt64) -> JSONValue { isFloor ? .null : .unsigned(value) }
     return .object([
       JSONField("state", JSONValue(run.floor.state?.rawValue)),
       JSONField("messages", count(run.messages)),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusJSON
 
 extension BenchCommand {
   struct Start: ParsableCommand {
@@ -25,7 +26,10 @@ extension BenchCommand {
   struct Idle: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "What agents that wait, and their router, cost while no messages come.",
-      discussion: "Each agent is a process of its own with a lossless reader that sleeps.")
+      discussion: """
+        Each agent is a process of its own with a lossless reader that sleeps and a publisher that \
+        rests.
+        """)
 
     @Option(help: "Agents, 1 to 500.") var readers = 100
     @Option(help: "Seconds of one run, 0.1 to 3600.") var duration = 10.0

@@ -1,3 +1,5 @@
+import BusJSON
+
 /// What a bus costs beside its messages: the figures of one kind, run by run.
 struct CostReport {
   /// One figure: its name for people, its key in JSON, and how it is shown.

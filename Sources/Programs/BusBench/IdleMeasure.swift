@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import BusLog
 import Foundation
 
@@ -79,7 +80,7 @@ struct IdleMeasure {
       title: "idle, \(readers) agents and their router, \(seconds) s, \(runs) "
         + (runs == 1 ? "run" : "runs"),
       counts: [
-        JSONField("readers", .integer(UInt64(readers))), JSONField("seconds", JSONValue(seconds)),
+        JSONField("readers", .integer(readers)), JSONField("seconds", JSONValue(seconds)),
       ],
       rows: [
         .init(
@@ -127,10 +128,12 @@ struct IdleMeasure {
 /// What an idle agent is told; it travels as JSON in its arguments.
 struct IdlePlan: Codable {
   static let channel = "idle"
+  /// Nobody reads it.
+  static let answers = "idle_answers"
   /// The run directory of the router.
   var idleIn: String
 
-  /// Reads one message, then waits for one that never comes, until its input ends.
+  /// Reads one message, publishes one, then waits for one that never comes, until its input ends.
   func run(_ link: WorkerLink) throws {
     let agent = try Bus.connect(to: idleIn).register("cli.bench.\(Machine.pid)")
     defer { agent.close() }
@@ -141,6 +144,8 @@ struct IdlePlan: Codable {
       taken = try reader.poll { _ in }
       if taken == 0 { _ = try reader.wait(timeout: .seconds(10)) }
     }
+    var publisher = try agent.publisher(on: Self.answers)
+    try publisher.publish(Self.answers, [1])
     link.tell(.attached)
     while true { _ = try reader.wait(timeout: .seconds(3600)) }
   }

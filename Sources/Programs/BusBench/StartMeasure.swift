@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 
 /// How long a fresh router takes to get ready, and an agent to join it.
 struct StartMeasure {
@@ -24,7 +25,7 @@ struct StartMeasure {
     return CostReport(
       mode: "start",
       title: "start, \(registrations) registrations, \(runs) \(runs == 1 ? "run" : "runs")",
-      counts: [JSONField("registrations", .integer(UInt64(registrations)))],
+      counts: [JSONField("registrations", .integer(registrations))],
       rows: [
         .init(name: "bcs up until ready", key: "ready_ns", values: ready, show: nanoseconds),
         .init(

@@ -44,10 +44,6 @@ public struct RouterOptions: ParsableArguments, Sendable {
       "In which agents come back after a router was killed.", valueName: "seconds"))
   public var grace = 2.0
 
-  /// Whether logs in huge pages are taken.
-  @Flag(help: "Take logs in huge pages.")
-  public var hugePages = false
-
   /// The defaults.
   public init() {}
 
@@ -74,7 +70,6 @@ public struct RouterOptions: ParsableArguments, Sendable {
     var words = policy.map { ["--policy", $0] } ?? []
     words += ["--arena", "\(arena)", "--agent-quota", "\(agentQuota)"]
     words += ["--log-first", "\(logFirst)", "--log-most", "\(logMost)"]
-    words += ["--stall", "\(stall)", "--grace", "\(grace)"]
-    return hugePages ? words + ["--huge-pages"] : words
+    return words + ["--stall", "\(stall)", "--grace", "\(grace)"]
   }
 }

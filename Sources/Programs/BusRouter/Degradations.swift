@@ -4,12 +4,9 @@ import Glibc
 /// What this machine does not give, in one sentence each.
 struct Degradations {
   let lines: [String]
-  /// Descriptors of one memory file of each further kind that is taken; the caller closes them.
-  let memoryKinds: [Int32]
 
-  static func find(_ configuration: RouterConfiguration, ticksAreClock: Bool) -> Degradations {
+  static func find(ticksAreClock: Bool) -> Degradations {
     var lines: [String] = []
-    var kinds: [Int32] = []
     if !knowsNoexec() {
       lines.append(
         "No NOEXEC_SEAL (kernel before 6.3): memory files could be made executable; nothing else "
@@ -28,22 +25,12 @@ struct Degradations {
       lines.append(
         "The CPU's counter is not constant: timestamps come from the kernel, 22 ns instead of 10.")
     }
-    if configuration.hugePages {
-      let sample = Kernel.memoryFile(huge: true)
-      if sample >= 0 {
-        kinds.append(sample)
-      } else {
-        lines.append(
-          "Huge pages are refused (\(errorText(-sample))): logs use pages of 4 KiB. Reserve some "
-            + "with vm.nr_hugepages.")
-      }
-    }
-    return Degradations(lines: lines, memoryKinds: kinds)
+    return Degradations(lines: lines)
   }
 
   private static func knowsNoexec() -> Bool {
     guard plat_forbidden() & PLAT_NO_NOEXEC_SEAL == 0 else { return false }
-    let sample = Kernel.memoryFile(huge: false)
+    let sample = Kernel.memoryFile()
     guard sample >= 0 else { return false }
     defer { close(sample) }
     // The seal F_SEAL_EXEC is set only by a kernel that knows it.

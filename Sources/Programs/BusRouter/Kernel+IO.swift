@@ -25,9 +25,7 @@ enum Kernel {
   static func openSpare() -> Int32 { unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
 
   /// An empty memory file, or -errno.
-  static func memoryFile(huge: Bool) -> Int32 {
-    huge ? unsafe plat_memfd_huge("bcs-kind") : unsafe plat_memfd("bcs-kind")
-  }
+  static func memoryFile() -> Int32 { unsafe plat_memfd("bcs-kind") }
 
   /// Two connected sockets, nil when the kernel refuses.
   static func socketPair() -> (Int32, Int32)? {

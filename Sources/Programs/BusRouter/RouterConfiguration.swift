@@ -10,8 +10,6 @@ public struct RouterConfiguration: Sendable {
   /// Whether processes of other users may connect: the kernel's word on who they are, and the
   /// policy, then decide about each.
   public var openToOtherUsers = false
-  /// Whether logs in huge pages are taken.
-  public var hugePages = false
   /// Where the router tells what happens.
   public var logger: Logger
 

@@ -37,7 +37,7 @@ final class RouterLoop {
 
   init(
     _ state: RouterState, _ table: DescriptorTable, _ configuration: RouterConfiguration,
-    listener: Int32, signals: Int32, descriptorsMost: Int, kinds: [Int32]
+    listener: Int32, signals: Int32, descriptorsMost: Int, ofKind sample: Int32
   ) throws(RouterFailure) {
     self.state = state
     self.table = table
@@ -45,7 +45,7 @@ final class RouterLoop {
     self.signals = signals
     self.descriptorsMost = descriptorsMost
     logger = configuration.logger
-    inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, kindsOf: kinds)
+    inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, ofKind: sample)
     poller = plat_poller()
     timer = plat_timer(1_000_000_000)
     spare = Kernel.openSpare()

@@ -53,11 +53,10 @@ public enum RouterServer {
     let state = RouterState(
       identity, limits: configuration.limits, policy: policy, sealer: sealer(lock.key),
       probe: table, clockPage: table.add(page))
-    let degradations = Degradations.find(configuration, ticksAreClock: clock.isUsable)
+    let degradations = Degradations.find(ticksAreClock: clock.isUsable)
     let loop = try RouterLoop(
       state, table, configuration, listener: listener.descriptor, signals: signals,
-      descriptorsMost: descriptorsMost, kinds: degradations.memoryKinds + [page])
-    for kind in degradations.memoryKinds { close(kind) }
+      descriptorsMost: descriptorsMost, ofKind: page)
     for line in degradations.lines { configuration.logger.warning("\(line)") }
     // The slope of the first second comes from this baseline: 10 ms give some ppm.
     usleep(10_000)

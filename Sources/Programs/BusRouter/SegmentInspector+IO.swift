@@ -12,17 +12,14 @@ import Glibc
 struct SegmentInspector {
   /// The largest segment in bytes.
   let bytesMost: UInt64
-  /// The kernel's devices on which the accepted kinds of memory files lie.
-  private let devices: Set<UInt64>
+  /// The kernel's device on which memory files of the accepted kind lie.
+  private let device: dev_t?
 
-  /// An inspector that takes memory files of the same kinds as these descriptors.
-  init(bytesMost: UInt64, kindsOf samples: [Int32]) {
+  /// An inspector that takes memory files of the same kind as this one.
+  init(bytesMost: UInt64, ofKind sample: Int32) {
     self.bytesMost = bytesMost
-    devices = Set(
-      samples.compactMap { sample in
-        var status = stat()
-        return unsafe fstat(sample, &status) == 0 ? UInt64(status.st_dev) : nil
-      })
+    var status = stat()
+    device = unsafe fstat(sample, &status) == 0 ? status.st_dev : nil
   }
 
   func inspect(_ descriptor: Int32) -> Segment.Finding {
@@ -53,10 +50,10 @@ struct SegmentInspector {
         "The segment is not sealed (seals \(seals), needed \(PLAT_SEALS_REQUIRED)): seal it "
           + "against growing, shrinking, future writing and further seals.")
     }
-    guard devices.contains(UInt64(status.st_dev)) else {
+    guard status.st_dev == device else {
       return .unusable(
-        "The memory file is not of the kind that this router takes: use memfd_create, and huge "
-          + "pages only when the router runs with --huge-pages.")
+        "The memory file is not of the kind that routers take: make it with memfd_create, and "
+          + "without huge pages.")
     }
     guard status.st_size >= Self.identityBytes, UInt64(status.st_size) <= bytesMost else {
       return .unusable("A segment of \(status.st_size) bytes is smaller or larger than possible.")

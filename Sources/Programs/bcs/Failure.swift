@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import BusPolicyFile
 import BusWire
 
@@ -47,7 +48,7 @@ struct Failure: Error {
   func show(asJSON: Bool) {
     if asJSON {
       Output.note(
-        JSON.line([
+        JSONValue.line([
           ("error", .text(name)), ("exit", .integer(Int(exitCode))), ("message", .text(message)),
           ("remedy", .text(remedy)),
         ]))

@@ -14,6 +14,6 @@ enum Names {
 
   private static func refusal(_ what: String, _ text: String, _ error: TopicError) -> Failure {
     let shown = text.count > 40 ? text.prefix(37) + "…" : text
-    return .usage("The \(what) '\(JSON.printable(shown))' is refused: \(error)", remedy: "")
+    return .usage("The \(what) '\(shown.printable)' is refused: \(error)", remedy: "")
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusJSON
 import BusWire
 import Glibc
 
@@ -20,7 +21,7 @@ struct CommonOptions: ParsableArguments {
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
     guard level >= logLevel else { return }
     Output.note(
-      json ? JSON.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
+      json ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
   }
 
   /// Prints a listing to standard output.

@@ -7,20 +7,18 @@ import Glibc
 /// Parses, runs, and turns every outcome into words and a documented exit code.
 @main
 struct Program {
-  static func main() async {
+  static func main() {
     Interrupt.install()
     let arguments = Array(CommandLine.arguments.dropFirst())
-    exit(await status(of: arguments))
+    exit(status(of: arguments))
   }
 
-  private static func status(of arguments: [String]) async -> Int32 {
+  /// On the main thread: a command waits for messages, which no thread of a pool may, and signals,
+  /// which the kernel gives to the main thread first, end its sleep.
+  private static func status(of arguments: [String]) -> Int32 {
     do {
       var command = try BCS.parseAsRoot(arguments)
-      if var later = command as? any AsyncParsableCommand {
-        try await later.run()
-      } else {
-        try command.run()
-      }
+      try command.run()
       return 0
     } catch is Interrupted {
       return Interrupt.exitCode

@@ -7,7 +7,7 @@ enum HiddenFeatures {
   static func mask(_ list: String) throws -> UInt32 {
     let known: [String: HostDegradations] = [
       "noexec": .noexecSeal, "peerpidfd": .peerPidfd, "membarrier": .membarrier, "tsc": .tsc,
-      "huge": .hugePages, "memfd": .memfd,
+      "memfd": .memfd,
     ]
     var mask: UInt32 = 0
     for name in list.split(separator: ",") {

@@ -82,7 +82,6 @@ struct MsgRouter: ParsableCommand {
     configuration.limits.stallMs = UInt32(router.stall * 1000)
     configuration.limits.graceNs = UInt64(router.grace * 1_000_000_000)
     configuration.openToOtherUsers = policy.namesUsers(otherThan: uid)
-    configuration.hugePages = router.hugePages
     return configuration
   }
 

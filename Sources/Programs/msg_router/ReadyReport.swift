@@ -1,4 +1,5 @@
 import BusHardware
+import BusJSON
 import BusOptions
 import BusRouter
 import BusRouting
@@ -45,31 +46,16 @@ struct ReadyReport {
 
   /// One line of JSON with stable names.
   var json: String {
-    let policy = policyFile.map(Self.quoted) ?? "null"
-    let degradations = ready.degradations.map(Self.quoted).joined(separator: ",")
-    return """
-      {"event":"ready","version":\(Self.quoted(RouterVersion.text)),\
-      "socket":\(Self.quoted(ready.socket)),"pid":\(ready.pid),\
-      "arena_bytes":\(limits.arenaBytes),"agent_quota":\(limits.agentBytes),\
-      "numa_nodes":\(host.numaNodes.count),"cpus":\(host.allowedCPUs.count),\
-      "io_uring":\(host.ioUringUsable),"ticks_are_clock":\(ready.ticksAreClock),\
-      "descriptors":\(ready.descriptorsMost),"policy":\(policy),\
-      "took_over":\(ready.tookOver),"degradations":[\(degradations)]}
-      """
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var out = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": out += "\\\""
-      case "\\": out += "\\\\"
-      case _ where scalar.value < 0x20:
-        let hex = String(scalar.value, radix: 16)
-        out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-      default: out.unicodeScalars.append(scalar)
-      }
-    }
-    return out + "\""
+    JSONValue.line([
+      ("event", .text("ready")), ("version", .text(RouterVersion.text)),
+      ("socket", .text(ready.socket)), ("pid", .integer(Int(ready.pid))),
+      ("arena_bytes", .unsigned(limits.arenaBytes)), ("agent_quota", .unsigned(limits.agentBytes)),
+      ("numa_nodes", .integer(host.numaNodes.count)), ("cpus", .integer(host.allowedCPUs.count)),
+      ("io_uring", .boolean(host.ioUringUsable)),
+      ("ticks_are_clock", .boolean(ready.ticksAreClock)),
+      ("descriptors", .integer(Int(ready.descriptorsMost))), ("policy", JSONValue(policyFile)),
+      ("took_over", .boolean(ready.tookOver)),
+      ("degradations", .list(ready.degradations.map { .text($0) })),
+    ])
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusBench
+import BusJSON
 import Foundation
 import Testing
 

@@ -22,6 +22,17 @@ struct CLICheckTests {
     #expect(result.succeeded, "\(result.stderr)")
   }
 
+  @Test(
+    "a directory that cannot be read is no empty one", arguments: ["missing", "file", "in/missing"])
+  func noDirectory(name: String) throws {
+    let dir = try TemporaryDirectory("files")
+    try "own file".write(toFile: dir.file("file"), atomically: true, encoding: .utf8)
+    let result = try runCLI("check", "files", dir.file(name))
+    #expect(result.exit == .code(1))
+    #expect(result.stderr.contains("The directory \(dir.file(name)) cannot be read"))
+    #expect(result.stdout.isEmpty)
+  }
+
   @Test("a thousand files come out of three readers as they went in")
   func files() throws {
     let dir = try TemporaryDirectory("files")
@@ -33,6 +44,7 @@ struct CLICheckTests {
       #expect(verdict["verdict"] as? String == "PASS", "\(verdict)")
     }
     #expect(verdicts.count { $0["files"] as? Int == 1000 } == 6)
+    #expect(verdicts.count { $0["bytes"] as? Int ?? 0 > 12 << 20 } == 8, "some are large")
     #expect(result.stderr.contains("seed 7"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: dir.path) == ["own"])
   }

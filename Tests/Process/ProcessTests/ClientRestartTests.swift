@@ -15,6 +15,33 @@ struct ClientRestartTests {
     "after SIGTERM messages go on, and a newcomer hears an old publisher", .timeLimit(.minutes(3)))
   func terminated() throws { try outlive(SIGTERM) }
 
+  @Test("a larger log that was made and not used yet costs no router the log in use")
+  func unusedLog() throws {
+    try Watchdog.bounding("a log in use that no new router knows", seconds: 120) {
+      var bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      var publisher = try writer.publisher(
+        on: "ticks", options: PublisherOptions(firstLogBytes: 16 << 10))
+      let topic = try publisher.topic("ticks")
+      // Too large for the first log: another one is made, and this publisher never goes over to it.
+      let error = failure { () throws(BusError) in
+        try publisher.tryPublish(topic, numbered(0, bytes: 20_000).raw)
+      }
+      #expect(error?.code == .wouldBlock)
+      // The service thread looks for logs that nobody needs once a second.
+      usleep(2_500_000)
+      try bus.endRouter(SIGKILL)
+      while writer.isConnected { breathe() }
+      try bus.startRouter()
+      while !writer.isConnected { breathe() }
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader("ticks", mode: .lossless)
+      try reader.meet()
+      try publisher.tryPublish(topic, numbered(1).raw)
+      #expect(try reader.take(1) == [1])
+    }
+  }
+
   private func outlive(_ signal: Int32) throws {
     try Watchdog.bounding("router ended by signal \(signal)", seconds: 120) {
       var bus = try ClientBus()

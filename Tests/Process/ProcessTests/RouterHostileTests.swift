@@ -99,6 +99,22 @@ struct RouterHostileTests {
     right.close()
   }
 
+  @Test("a memory file in huge pages is refused, and the refusal says so")
+  func hugePages() throws {
+    let router = try RouterProcess()
+    let client = try router.connect()
+    try client.hello()
+    let file = try TestSegment.hugeFile(bytes: 2 << 20)
+    defer { close(file) }
+    let frame = RegisterFrame(name: "agent", category: "", agent: TestSegment.uuid("agent"))
+    guard case .error(let error)? = try client.ask(.register(frame), [file]).last?.frame else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(BusErrorCode(rawValue: error.code) == .invalid)
+    #expect(error.text.contains("without huge pages"), "\(error.text)")
+  }
+
   @Test("200 hostile frames with up to eight descriptors leave the router as it was")
   func hostileFrames() throws {
     try #require(geteuid() == 0, "only root can count the descriptors of an undumpable process")

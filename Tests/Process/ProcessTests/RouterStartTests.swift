@@ -92,11 +92,10 @@ struct RouterStartTests {
     "each missing feature is one line, and the router works without it",
     arguments: [
       ("noexec", "NOEXEC_SEAL"), ("peerpidfd", "SO_PEERPIDFD"), ("membarrier", "membarrier"),
-      ("tsc", "counter"), ("huge", "Huge pages"),
+      ("tsc", "counter"),
     ])
   func degraded(feature: String, word: String) throws {
-    let options = ["--forbid", feature] + (feature == "huge" ? ["--huge-pages"] : [])
-    let router = try RouterProcess(options)
+    let router = try RouterProcess(["--forbid", feature])
     _ = try router.connect().register("agent")
     router.child.signal(SIGTERM)
     let result = try router.child.wait()

@@ -31,6 +31,21 @@ struct TestSegment {
     return TestSegment(descriptor: descriptor, bytes: bytes, capacity: capacity)
   }
 
+  /// A sealed memory file in huge pages, of which none is allocated; the caller closes it.
+  static func hugeFile(bytes: Int) throws -> Int32 {
+    // Missing from the Glibc module.
+    typealias MemoryFile = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
+    guard let symbol = unsafe dlsym(nil, "memfd_create") else {
+      throw ClientFailure.system("dlsym", ENOENT)
+    }
+    let create = unsafe unsafeBitCast(symbol, to: MemoryFile.self)
+    let file = unsafe create("huge", 1 | 2 | 4)  // MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB
+    guard file >= 0, ftruncate(file, bytes) == 0, plat_seal(file) >= 0 else {
+      throw ClientFailure.system("memfd_create in huge pages", errno)
+    }
+    return file
+  }
+
   static func readerIdentity(_ agent: BusUUID, _ incarnation: Incarnation) -> [UInt8] {
     var words = Words()
     words.put(UInt64(BUS_READER_MAGIC), at: 0, 4)

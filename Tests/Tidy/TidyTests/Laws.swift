@@ -55,16 +55,18 @@ enum Law {
     Room(
       "Options", "Sources/Programs/BusOptions/", uses: ["Engine", "Options"],
       outside: ["ArgumentParser"]),
+    Room("JSON", "Sources/Programs/BusJSON/", uses: [], outside: []),
     Room(
       "Bench", "Sources/Programs/BusBench/",
-      uses: ["Contract", "Core", "Client", "Adapters", "Bench"]),
+      uses: ["Contract", "Core", "Client", "Adapters", "JSON", "Bench"]),
     Room(
       "msg_router", "Sources/Programs/msg_router/",
-      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "Options", "msg_router"]),
+      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "Options", "JSON", "msg_router"]),
     Room(
       "bcs", "Sources/Programs/bcs/",
       uses: [
-        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "Bench", "bcs",
+        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "JSON", "Bench",
+        "bcs",
       ]),
     Room("Tools", "Sources/Programs/", uses: ["Contract", "Client", "Bench"]),
   ]

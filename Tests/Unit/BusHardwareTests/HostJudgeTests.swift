@@ -11,16 +11,12 @@ struct HostJudgeTests {
     facts.memInfo = """
       MemTotal:       16000000 kB
       MemAvailable:    8000000 kB
-      HugePages_Total:      64
-      HugePages_Free:       60
-      Hugepagesize:       2048 kB
       """
     facts.onlineCPUs = Array(0..<8)
     facts.allowedCPUs = Array(0..<8)
     facts.topology = try CPUTopology.described("numa:2 l3:1 core:2 l2:1 l1d:1 pu:2")
     facts.ticksConstant = true
     facts.ticksPerSecond = 2.4e9
-    facts.transparentHugePages = "madvise"
     facts.shmBytes = 1 << 33
     facts.shmAvailable = 1 << 32
     facts.membarrier = 0x7f
@@ -40,7 +36,6 @@ struct HostJudgeTests {
     #expect(report.items.filter { $0.verdict != .ok } == [])
     #expect(report.membarrierUsable)
     #expect(report.ticksUsable)
-    #expect(report.hugePages == HugePages(pageBytes: 2 << 20, total: 64, free: 60))
     #expect(report.memoryAvailable == 8_000_000 * 1024)
   }
 
@@ -48,7 +43,6 @@ struct HostJudgeTests {
   func values() throws {
     let facts = try Self.sound()
     #expect(try Self.item(.clockTSC, facts).value == "2.400 GHz, constant in all states")
-    #expect(try Self.item(.hugePages, facts).value == "2 MiB: 60 of 64 free")
     #expect(try Self.item(.cpuAllowed, facts).value == "8 of 8: 0-7")
     #expect(try Self.item(.cpuTopology, facts).value.hasSuffix("4 cores, 8 threads"))
     #expect(try Self.item(.descriptors, facts).value == "20000, at most unlimited")
@@ -62,18 +56,17 @@ struct HostJudgeTests {
     arguments: [
       (HostItemName.memfd, HostVerdict.missing), (.pidfdOpen, .missing),
       (.noexecSeal, .degraded), (.peerPidfd, .degraded), (.futexWaitv, .degraded),
-      (.membarrier, .degraded), (.ioUring, .degraded), (.hugePages, .degraded),
+      (.membarrier, .degraded), (.ioUring, .degraded),
       (.kernelRelease, .degraded), (.cpuAllowed, .degraded), (.clockTSC, .degraded),
       (.memoryAvailable, .missing), (.cgroupMemory, .degraded), (.cgroupCPU, .degraded),
-      (.descriptors, .degraded), (.lockedMemory, .degraded), (.transparentHugePages, .degraded),
+      (.descriptors, .degraded), (.lockedMemory, .degraded),
     ])
   func shortage(name: HostItemName, verdict: HostVerdict) throws {
     var facts = try Self.sound()
     Self.spoil(&facts, name)
     #expect(try Self.item(name, facts).verdict == verdict)
     let others = HostReport(facts: facts, without: []).items.filter { $0.name != name.rawValue }
-    // Huge pages and available memory are read from the same file.
-    if name != .memoryAvailable { #expect(others.allSatisfy { $0.verdict == .ok }) }
+    #expect(others.allSatisfy { $0.verdict == .ok })
   }
 
   private static func spoil(_ facts: inout HostFacts, _ name: HostItemName) {
@@ -86,7 +79,6 @@ struct HostJudgeTests {
     case .futexWaitv: facts.futexWaitv = -38
     case .membarrier: facts.membarrier = 0x19
     case .ioUring: facts.ioUring = notPermitted
-    case .hugePages: facts.hugePage = -12
     case .kernelRelease: facts.release = "5.10.0-9-amd64"
     case .cpuAllowed: facts.allowedCPUs = [3]
     case .clockTSC: facts.ticksConstant = false
@@ -95,7 +87,6 @@ struct HostJudgeTests {
     case .cgroupCPU: facts.cgroupCPUs = 0.5
     case .descriptors: facts.descriptors = SoftHard(soft: 1024, hard: 4096)
     case .lockedMemory: facts.lockedMemory = SoftHard(soft: 65_536, hard: 65_536)
-    case .transparentHugePages: facts.transparentHugePages = "never"
     default: Issue.record("no way to spoil \(name)")
     }
   }

@@ -36,7 +36,7 @@ struct HostReportTests {
     arguments: [
       (HostDegradations.noexecSeal, HostItemName.noexecSeal),
       (.peerPidfd, .peerPidfd), (.membarrier, .membarrier), (.tsc, .clockTSC),
-      (.hugePages, .hugePages), (.memfd, .memfd),
+      (.memfd, .memfd),
     ])
   func switchedOff(feature: HostDegradations, name: HostItemName) {
     let facts = HostFacts.gather()

@@ -35,20 +35,13 @@ struct SysTextTests {
 
   @Test("fields are found by their whole name")
   func fields() {
-    let text = "MemTotal:  100 kB\nMemAvailable:\t 7 kB\nHugePages_Total:  5\nBroken: x kB\n"
+    let text = "MemTotal:  100 kB\nMemAvailable:\t 7 kB\nPages_Total:  5\nBroken: x kB\n"
     #expect(SysText.meminfo("MemAvailable", in: text) == 7168)
-    #expect(SysText.meminfo("HugePages_Total", in: text) == 5)
+    #expect(SysText.meminfo("Pages_Total", in: text) == 5)
     #expect(SysText.meminfo("Mem", in: text) == nil)
     #expect(SysText.meminfo("Broken", in: text) == nil)
     #expect(SysText.meminfo("A", in: "A: 99999999999999999 kB") == nil)
     #expect(SysText.field("model name", in: "model name\t: A: B\n") == "A: B")
-  }
-
-  @Test("the chosen word stands in brackets")
-  func chosen() {
-    #expect(SysText.chosen("always [madvise] never\n") == "madvise")
-    #expect(SysText.chosen("always madvise never") == nil)
-    #expect(SysText.chosen("]always[") == nil)
   }
 
   @Test("kernel versions are read up to the minor number")

@@ -139,6 +139,7 @@ struct StreamTests {
     stage.gate.expect([5])
     let pen = try Pen(stage, capacity: 16384)
     for number in 0..<4 { #expect(pen.send(UInt64(number), count: 960)) }
+    #expect(stage.gate.lowestCursor == 0, "nothing may be forgotten before it came")
     let (first, slot) = try stage.join(5, lossless: true)
     #expect(first == WindowGate.Start(generation: 0, position: 0, sequence: 0))
     let reader = Subject(

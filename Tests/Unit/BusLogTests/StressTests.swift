@@ -130,8 +130,10 @@ struct StressTests {
     #expect(taken > 0 && lost > 0)
   }
 
-  @Test("a reader that sleeps after each message never misses a wake", arguments: [false, true])
-  func sleeping(ownWord: Bool) throws {
+  @Test(
+    "a reader that sleeps after each message never misses a wake",
+    arguments: [(ownWord: false, dozes: 0), (ownWord: false, dozes: 4), (ownWord: true, dozes: 0)])
+  func sleeping(ownWord: Bool, dozes: Int) throws {
     _ = plat_barrier_register()
     let board = Board()
     let stage = try Stage()
@@ -160,7 +162,11 @@ struct StressTests {
           watches.removeAll()
           watches.add(reader.reader)
           board.phase.store(2, ordering: .relaxed)
-          epoch.sleep(marked: marked, watches: watches, timeoutNs: timeoutNs)
+          // Short sleeps first, all under one mark: wakes come between two of them.
+          var times = [UInt64](repeating: 20_000, count: dozes) + [timeoutNs]
+          while !reader.reader.hasNews, let time = times.first,
+            epoch.sleep(marked: marked, watches: watches, timeoutNs: time) == .timedOut
+          { times.removeFirst() }
           board.sleeps.wrappingAdd(1, ordering: .relaxed)
         }
         epoch.awake()

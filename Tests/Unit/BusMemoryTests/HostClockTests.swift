@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// A clock page under the test's own pen, in place of the router's.
-private struct ClockPage: ~Copyable {
+struct ClockPage: ~Copyable {
   let segment: OwnedSegment
 
   init(magic: UInt32 = 0x4B43_4C43, layout: UInt16 = 1, usable: UInt16 = 1) throws {

@@ -33,14 +33,6 @@ struct SegmentTests {
     }
   }
 
-  @Test("huge pages are a wish: without them the segment has normal ones")
-  func hugePages() throws {
-    let segment = try OwnedSegment(name: "huge", bytes: 8192, hugePages: true)
-    try segment.seal()
-    let peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 8192)
-    #expect(peer.bytes == 8192)
-  }
-
   @Test("two mappings show the same bytes, and a part can be mapped")
   func mapping() throws {
     let segment = try OwnedSegment(name: "two", bytes: 16384)

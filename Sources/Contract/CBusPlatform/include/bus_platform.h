@@ -46,9 +46,6 @@ static inline void plat_settle(void) {
 #endif
 }
 
-/// Asks for a cache line without waiting for it.
-static inline void plat_fetch(const void *line) { __builtin_prefetch(line, 0, 3); }
-
 /// Asks for a cache line to write, without waiting for it.
 static inline void plat_own(void *line) {
 #if defined(__x86_64__)
@@ -72,17 +69,6 @@ static inline void plat_copy_racing(void *to, const void *from, size_t words) {
   }
 }
 
-/// As plat_ticks(), read after every earlier load of this thread has its value.
-static inline uint64_t plat_ticks_after_loads(void) {
-#if defined(__x86_64__)
-  _mm_lfence();
-  return __rdtsc();
-#else
-  __asm__ __volatile__("isb" ::: "memory");
-  return plat_ticks();
-#endif
-}
-
 /// 1 when the counter ticks at a constant rate in all states, so that it may serve as a clock.
 int plat_ticks_constant(void);
 /// Pins the calling thread to one CPU.
@@ -96,8 +82,6 @@ int plat_allowed_cpus(int *cpus, int most);
 
 /// Creates an anonymous sealable file, CLOEXEC and where the kernel knows it NOEXEC_SEAL.
 int plat_memfd(const char *name);
-/// As plat_memfd, backed by huge pages of the default size.
-int plat_memfd_huge(const char *name);
 /// Allocates every page of the file now, so that no later store can raise SIGBUS.
 int plat_allocate(int fd, uint64_t bytes);
 /// Forbids growing, shrinking, new writable mappings and further seals.
@@ -169,9 +153,8 @@ ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, i
 #define PLAT_NO_PEERPIDFD 2u
 #define PLAT_NO_MEMBARRIER 4u
 #define PLAT_NO_TSC 8u
-#define PLAT_NO_HUGE_PAGES 16u
-#define PLAT_NO_MEMFD 32u
-#define PLAT_NO_FUTEX_WAITV 64u
+#define PLAT_NO_MEMFD 16u
+#define PLAT_NO_FUTEX_WAITV 32u
 /// Makes this process behave as on a kernel that lacks the features of `mask`.
 void plat_forbid(uint32_t mask);
 /// What plat_forbid() switched off.

@@ -11,8 +11,6 @@
 int plat_probe_memfd(void);
 /// Creates one that can never become executable.
 int plat_probe_noexec_seal(void);
-/// Allocates one huge page of the default size.
-int plat_probe_huge_page(void);
 /// The commands membarrier(2) knows here, as a bit mask.
 int plat_probe_membarrier(void);
 /// Creates a ring of two entries; -EPERM and -ENOSYS are the usual refusals.

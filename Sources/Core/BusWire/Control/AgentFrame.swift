@@ -78,32 +78,16 @@ public enum AgentFrame: Hashable, Sendable {
 
   /// The bytes of the frame; `request` is 0 where no answer is expected or given.
   public func encode(request: UInt32 = 0) -> [UInt8] {
-    var writer = ControlWriter(kind: kind, request: request)
-    body?.write(to: &writer)
-    return writer.bytes
+    ControlWriter.frame(kind, body, request: request)
   }
 
   /// Reads one whole frame.
   ///
   /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
   public static func decode(
-    _ bytes: [UInt8]
+    _ bytes: some Sequence<UInt8>
   ) throws(ControlError) -> (request: UInt32, frame: AgentFrame) {
-    var reader = ControlReader(bytes)
-    let (raw, request) = try reader.header()
-    guard let kind = ControlKind(rawValue: raw) else { throw .unknownKind(raw) }
-    let frame = try AgentFrame(kind, from: &reader)
-    try reader.finish()
-    return (request, frame)
-  }
-
-  /// Reads one whole frame from a part of a buffer.
-  ///
-  /// - Throws: `ControlError` when the bytes are anything but one frame of this direction.
-  public static func decode(
-    _ bytes: ArraySlice<UInt8>
-  ) throws(ControlError) -> (request: UInt32, frame: AgentFrame) {
-    try decode(Array(bytes))
+    try ControlReader.frame(Array(bytes), AgentFrame.init)
   }
 
   private var body: (any ControlBody)? {

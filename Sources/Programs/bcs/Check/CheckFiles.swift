@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusCrypto
+import BusJSON
 import Glibc
 
 /// Sends every file of a directory through the bus and compares what comes out.
@@ -25,7 +26,7 @@ struct CheckFiles: ParsableCommand {
   func run() throws {
     Interrupt.beGraceful()
     var roots = [directory]
-    let own = FileTree(roots: roots).files.count
+    let own = try FileTree(roots: roots).files.count
     let generated = try Leftovers.makeDirectory()
     defer { Leftovers.remove(generated) }
     if own < Self.filesLeast {

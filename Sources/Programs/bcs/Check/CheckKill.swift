@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 import Glibc
 
 /// kill -9 in the middle: of a publisher, of a reader, of the router.

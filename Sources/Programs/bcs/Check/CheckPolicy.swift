@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusAccess
+import BusJSON
 import BusPolicyFile
 import BusWire
 
@@ -26,7 +27,7 @@ struct CheckPolicy: ParsableCommand {
     common.log(.notice, "\(file): \(policy.agents.count) entries, no errors")
   }
 
-  private func row(_ rule: AgentRule) -> [JSON] {
+  private func row(_ rule: AgentRule) -> [JSONValue] {
     [
       .text(rule.name.text), .list(rule.users.sorted().map { .unsigned(UInt64($0)) }),
       grants(rule.read), grants(rule.write), grants(rule.holdBack), patterns(rule.call),
@@ -34,9 +35,11 @@ struct CheckPolicy: ParsableCommand {
     ]
   }
 
-  private func grants(_ grants: [Grant]) -> JSON { .list(grants.map { .text($0.description) }) }
+  private func grants(_ grants: [Grant]) -> JSONValue {
+    .list(grants.map { .text($0.description) })
+  }
 
-  private func patterns(_ patterns: [TopicPattern]) -> JSON {
+  private func patterns(_ patterns: [TopicPattern]) -> JSONValue {
     .list(patterns.map { .text($0.text) })
   }
 }

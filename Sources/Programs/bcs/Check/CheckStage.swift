@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import Glibc
 
 /// What a check plays on: a router, a run directory, and processes of this very program.

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import Glibc
 
 /// Publishers and readers of numbered messages on one stage, and what readers have to report.

@@ -28,7 +28,7 @@ struct PublishFilesRole: ParsableCommand {
       try publisher.publish(topic, bytes: body, timeout: .seconds(30))
       longestNs = max(longestNs, System.monotonicNs - start)
     }
-    for file in FileTree(roots: root).files {
+    for file in try FileTree(roots: root).files {
       let body = try Input.file(file.path, limit: Publishing.bodyMost)
       try send(name, Array(file.name.utf8))
       if body.count <= most {
@@ -139,7 +139,7 @@ struct FileLedger: ~Copyable {
 /// How a reader reports a file and how the oracle expects it.
 enum FileLine {
   static func text(hash: [UInt8], bytes: Int, name: String) -> String {
-    "file \(hex(hash)) \(bytes) \(JSON.printable(name))\n"
+    "file \(hex(hash)) \(bytes) \(name.printable)\n"
   }
 
   static func hex(_ hash: [UInt8]) -> String {

@@ -11,17 +11,19 @@ struct FileTree {
   let files: [File]
 
   /// Finds every regular file; symbolic links are not followed.
-  init(roots: [String]) {
-    files = roots.enumerated().flatMap { index, root in
-      Self.walk(root).map { File(name: "\(index)/\($0)", path: "\(root)/\($0)") }
+  ///
+  /// - Throws: `Failure` when a directory cannot be read.
+  init(roots: [String]) throws {
+    files = try roots.enumerated().flatMap { index, root in
+      try Self.walk(root).map { File(name: "\(index)/\($0)", path: "\(root)/\($0)") }
     }
   }
 
-  private static func walk(_ root: String) -> [String] {
+  private static func walk(_ root: String) throws -> [String] {
     var found: [String] = []
     var folders = [""]
     while let folder = folders.popLast() {
-      for name in Leftovers.entries(of: "\(root)/\(folder)") {
+      for name in try Leftovers.names(in: folder.isEmpty ? root : "\(root)/\(folder)") {
         let relative = folder.isEmpty ? name : "\(folder)/\(name)"
         var facts = stat()
         guard unsafe lstat("\(root)/\(relative)", &facts) == 0 else { continue }
@@ -35,8 +37,8 @@ struct FileTree {
     return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// Writes a tree of files whose number, names, sizes and bytes follow from a seed: empty ones,
-  /// many small ones, and a few larger than a quarter of the largest log.
+  /// Writes a tree of files whose number, names, sizes and bytes follow from a seed: some empty
+  /// ones, many small ones, and a few of several MiB, larger than any log of this check.
   static func generate(at root: String, count: Int, seed: UInt64) throws {
     var random = SeededBytes(seed)
     for number in 0..<count {
@@ -44,8 +46,8 @@ struct FileTree {
       if number < 17 { unsafe mkdir(folder, 0o700) }
       let size =
         switch number {
-        case 0: 0
-        case 1, 2, 3: (1 << 20) + 1 + Int(random.next() % (2 << 20))
+        case _ where number % 50 == 0: 0
+        case 1, 2, 3: (4 << 20) + 1 + Int(random.next() % (2 << 20))
         default: Int(random.next() % (1 << (4 + random.next() % 12)))
         }
       try write(random.bytes(size), to: "\(folder)/file \(number).bin")

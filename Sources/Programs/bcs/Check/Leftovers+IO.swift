@@ -21,8 +21,17 @@ enum Leftovers {
   }
 
   /// The names in a directory but `.` and `..`, sorted; empty when it is not there.
-  static func entries(of path: String) -> [String] {
-    guard let folder = unsafe opendir(path) else { return [] }
+  static func entries(of path: String) -> [String] { (try? names(in: path)) ?? [] }
+
+  /// The names in a directory but `.` and `..`, sorted.
+  ///
+  /// - Throws: `Failure` when it cannot be read.
+  static func names(in path: String) throws -> [String] {
+    guard let folder = unsafe opendir(path) else {
+      throw Failure(
+        "The directory \(path.printable) cannot be read: \(System.words(errno)).",
+        remedy: "Check the path and its permissions.", name: "SYSTEM")
+    }
     defer { unsafe closedir(folder) }
     var names: [String] = []
     while let entry = unsafe readdir(folder) {

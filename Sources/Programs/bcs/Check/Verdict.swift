@@ -1,12 +1,16 @@
+import BusJSON
+
 /// One line of a check: who passed or failed at what, with the facts.
 struct Verdict {
   let scenario: String
   let who: String
-  let facts: [(String, JSON)]
+  let facts: [(String, JSONValue)]
   /// What is wrong; nil when it passed.
   let problem: String?
 
-  init(_ scenario: String, _ who: String, _ facts: [(String, JSON)] = [], problem: String? = nil) {
+  init(
+    _ scenario: String, _ who: String, _ facts: [(String, JSONValue)] = [], problem: String? = nil
+  ) {
     self.scenario = scenario
     self.who = who
     self.facts = facts
@@ -17,13 +21,13 @@ struct Verdict {
   func line(asJSON: Bool, style: Style) -> String {
     let word = problem == nil ? "PASS" : "FAIL"
     if asJSON {
-      let head: [(String, JSON)] = [
+      let head: [(String, JSONValue)] = [
         ("verdict", .text(word)), ("scenario", .text(scenario)), ("who", .text(who)),
       ]
-      return JSON.line(head + facts + [("problem", problem.map { .text($0) } ?? .null)])
+      return JSONValue.line(head + facts + [("problem", problem.map { .text($0) } ?? .null)])
     }
     let shown = facts.map { "\($0) \($1.shown)" }.joined(separator: ", ")
-    let tail = problem.map { ": " + JSON.printable($0) } ?? ""
+    let tail = problem.map { ": " + $0.printable } ?? ""
     return "\(style.byMeaning(word))  \(scenario): \(who)" + (shown.isEmpty ? "" : "  \(shown)")
       + tail
   }

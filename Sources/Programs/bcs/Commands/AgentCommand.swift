@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 
 /// Shows the agents of the bus.
 struct AgentCommand: ParsableCommand {
@@ -43,7 +44,7 @@ struct AgentCommand: ParsableCommand {
         let rows = try session.agent.query(.agents).filter { $0["name"] == agent }
         guard let row = rows.first else {
           throw Failure(
-            "There is no agent '\(JSON.printable(agent))'.",
+            "There is no agent '\(agent.printable)'.",
             remedy: "`bcs agent` lists those that are there.", name: "NOT_FOUND")
         }
         try show(row, of: session)
@@ -88,7 +89,7 @@ enum AgentRows {
       ], empty: "No agents.")
   }
 
-  static func row(_ row: [String: String]) -> [JSON] {
+  static func row(_ row: [String: String]) -> [JSONValue] {
     let age = row["pid"].flatMap(Int32.init).flatMap(ProcessAge.seconds)
     return [
       .text("agent"), row.text("name"), row.text("category"), row.number("pid"),
@@ -102,15 +103,15 @@ enum AgentRows {
 
 extension [String: String] {
   /// The text of a key; null when the router did not send it.
-  func text(_ key: String) -> JSON { self[key].map { .text($0) } ?? .null }
+  func text(_ key: String) -> JSONValue { self[key].map { .text($0) } ?? .null }
 
   /// The number of a key; null when the router did not send one.
-  func number(_ key: String) -> JSON {
+  func number(_ key: String) -> JSONValue {
     self[key].flatMap(UInt64.init).map { .unsigned($0) } ?? .null
   }
 
   /// The bytes of a key, for people.
-  func bytes(_ key: String) -> JSON {
+  func bytes(_ key: String) -> JSONValue {
     self[key].flatMap(UInt64.init).map { .text(Prose.bytes($0)) } ?? .null
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 
 /// Shows the channels of the bus.
 struct ChannelCommand: ParsableCommand {
@@ -47,7 +48,7 @@ struct ChannelCommand: ParsableCommand {
         let streams = try session.agent.query(.streams).filter { $0["channel"] == channel }
         guard !streams.isEmpty else {
           throw Failure(
-            "Nobody publishes on a channel '\(JSON.printable(channel))'.",
+            "Nobody publishes on a channel '\(channel.printable)'.",
             remedy: "`bcs channel` lists those that are there.", name: "NOT_FOUND")
         }
         let readers = try session.agent.query(.attachments).filter { $0["channel"] == channel }
@@ -81,7 +82,7 @@ enum ChannelRows {
       ], empty: "No channels.")
   }
 
-  static func stream(_ row: [String: String], readers: [[String: String]]) -> [JSON] {
+  static func stream(_ row: [String: String], readers: [[String: String]]) -> [JSONValue] {
     let mine = readers.filter { $0["stream"] == row["stream"] }
     let behind = mine.compactMap { $0["behind_bytes"].flatMap(UInt64.init) }.max()
     let lost = mine.compactMap { $0["gaps"].flatMap(UInt64.init) }
@@ -107,7 +108,7 @@ enum ChannelRows {
       ], empty: "No readers.")
   }
 
-  static func reader(_ row: [String: String]) -> [JSON] {
+  static func reader(_ row: [String: String]) -> [JSONValue] {
     [
       .text("reader"), row.text("reader"), row.text("pattern"), row.text("mode"),
       row.text("state"), row.bytes("behind_bytes"), row.number("behind_bytes"),

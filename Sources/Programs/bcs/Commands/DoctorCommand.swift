@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusHardware
+import BusJSON
 import Glibc
 
 /// Says what the machine gives, and what is wrong.
@@ -51,7 +52,7 @@ struct DoctorCommand: ParsableCommand {
       let verdict = finding.verdict.rawValue
       let gap = String(repeating: " ", count: 10 - verdict.count)
       let name = finding.item + String(repeating: " ", count: width - finding.item.count)
-      text += "\(style.byMeaning(verdict))\(gap)\(name)  \(JSON.printable(finding.value))\n"
+      text += "\(style.byMeaning(verdict))\(gap)\(name)  \(finding.value.printable)\n"
       if explain || finding.verdict != .ok {
         let indent = String(repeating: " ", count: 10)
         let room = max(40, (Terminal.width ?? 100) - indent.count)

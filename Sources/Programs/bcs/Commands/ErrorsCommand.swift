@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusJSON
 import BusWire
 
 /// Explains the errors of the bus.
@@ -25,12 +26,12 @@ struct ErrorsCommand: ParsableCommand {
       let names = BusErrorCode.allCases.map(\.name)
       let near = Spelling.nearest(to: error.uppercased(), among: names)
       throw Failure.usage(
-        "There is no error '\(JSON.printable(error))'.",
+        "There is no error '\(error.printable)'.",
         remedy: near.map { "Did you mean \($0)?" } ?? "`bcs errors` lists all of them.")
     }
     if common.json {
       let names = ["code", "name", "exit", "meaning", "remedy"]
-      return try Output.write(JSON.line(Array(zip(names, row(code)))) + "\n")
+      return try Output.write(JSONValue.line(Array(zip(names, row(code)))) + "\n")
     }
     try Output.write(
       """
@@ -45,7 +46,7 @@ struct ErrorsCommand: ParsableCommand {
     UInt16(text).flatMap(BusErrorCode.init(rawValue:)) ?? BusErrorCode(name: text)
   }
 
-  private func row(_ code: BusErrorCode) -> [JSON] {
+  private func row(_ code: BusErrorCode) -> [JSONValue] {
     [
       .integer(Int(code.rawValue)), .text(code.name), .integer(Int(code.exitCode)),
       .text(code.meaning), .text(code.remedy),

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusJSON
 import BusWire
 
 /// Turns messages into what `bcs sub` prints.
@@ -26,7 +27,7 @@ struct MessagePrinter {
 
   private func json(_ message: ReceivedMessage) -> String {
     let text = String(validating: message.payload, as: UTF8.self)
-    return JSON.line([
+    return JSONValue.line([
       ("topic", .text(message.topic)), ("publisher", .text(message.publisher)),
       ("time", .text(System.iso(message.header.timestamp))),
       ("unix_ns", .unsigned(message.header.timestamp)),
@@ -40,9 +41,9 @@ struct MessagePrinter {
   private func headers(_ message: ReceivedMessage, _ number: Int) -> String {
     let size = Prose.bytes(UInt64(message.payload.count))
     let part = part(message).map { ", \($0) part" } ?? ""
-    let topic = style.paint(JSON.printable(message.topic), .bold)
+    let topic = style.paint(message.topic.printable, .bold)
     let about =
-      "from \(JSON.printable(message.publisher)) at \(System.iso(message.header.timestamp)), "
+      "from \(message.publisher.printable) at \(System.iso(message.header.timestamp)), "
       + "\(size)\(part)"
     return "[#\(number)] \(topic) \(style.paint(about, .faint))\n\(body(message.payload))\n\n"
   }
@@ -65,7 +66,7 @@ struct MessagePrinter {
     return text.split(separator: "\n", omittingEmptySubsequences: false)
       .map { line in
         line.split(separator: "\t", omittingEmptySubsequences: false)
-          .map { JSON.printable(String($0)) }.joined(separator: "\t")
+          .map { String($0).printable }.joined(separator: "\t")
       }
       .joined(separator: "\n")
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 import BusOptions
 import BusWire
 
@@ -114,10 +115,10 @@ struct PubCommand: ParsableCommand {
   private func show(_ work: borrowing Publishing) throws {
     let seconds = Double(System.monotonicNs - work.startNs) / 1e9
     if common.json {
-      let line = JSON.line([
+      let line = JSONValue.line([
         ("topic", .text(topic)), ("messages", .integer(work.messages)),
         ("parts", .integer(work.parts)), ("bytes", .integer(work.bytes)),
-        ("seconds", .decimal(seconds)),
+        ("seconds", .number(seconds)),
       ])
       return try Output.write(line + "\n")
     }

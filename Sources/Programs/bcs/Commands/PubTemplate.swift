@@ -67,7 +67,7 @@ struct PubTemplate {
     default: break
     }
     throw Failure.usage(
-      "'{{\(JSON.printable(name))}}' is no place that can be filled in.",
+      "'{{\(name.printable)}}' is no place that can be filled in.",
       remedy: "Use {{count}}, {{time}}, {{unix_ns}} or {{random N}} with N from 1 to "
         + "\(randomMost); with --raw the body is sent as it is.")
   }

@@ -65,6 +65,6 @@ struct Receiving: ~Copyable {
     common.log(
       .warning,
       "gap: \(message.gapBefore) lost before message \(message.sequence) of "
-        + "\(JSON.printable(message.publisher)) on \(JSON.printable(message.topic))")
+        + "\(message.publisher.printable) on \(message.topic.printable)")
   }
 }

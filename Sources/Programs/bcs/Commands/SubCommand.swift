@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusJSON
 import BusLog
 import BusWire
 
@@ -109,7 +110,7 @@ struct SubCommand: ParsableCommand {
     guard common.logLevel <= .notice else { return }
     Output.note(
       common.json
-        ? JSON.line([("received", .integer(receiving.received)), ("lost", .unsigned(lost))])
+        ? JSONValue.line([("received", .integer(receiving.received)), ("lost", .unsigned(lost))])
         : "received \(receiving.received) lost \(lost)")
   }
 }

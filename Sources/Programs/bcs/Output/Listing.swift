@@ -1,3 +1,5 @@
+import BusJSON
+
 /// A column of a listing: a stable field name in JSON and, unless it is for JSON only, a title.
 struct Column {
   let field: String
@@ -14,7 +16,7 @@ struct Column {
 /// Rows of the same fields: a table for people, JSON lines for programs.
 struct Listing {
   let columns: [Column]
-  var rows: [[JSON]] = []
+  var rows: [[JSONValue]] = []
   /// What a table says when there are no rows.
   let empty: String
 
@@ -27,7 +29,7 @@ struct Listing {
   func text(asJSON: Bool, width: Int?, style: Style) -> String {
     let lines =
       asJSON
-      ? rows.map { JSON.line(zip(columns, $0).map { ($0.field, $1) }) }
+      ? rows.map { JSONValue.line(zip(columns, $0).map { ($0.field, $1) }) }
       : table(width: width, style: style)
     return lines.map { $0 + "\n" }.joined()
   }

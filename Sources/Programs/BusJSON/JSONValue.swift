@@ -1,8 +1,9 @@
-/// A JSON text in the making: keys keep their order, what was not measured is null.
+/// A value of a JSON text: keys keep their order, what was not measured is null.
 public indirect enum JSONValue: Equatable, Sendable {
   case null
   case boolean(Bool)
-  case integer(UInt64)
+  case integer(Int)
+  case unsigned(UInt64)
   case number(Double)
   case text(String)
   case list([JSONValue])
@@ -20,10 +21,15 @@ public indirect enum JSONValue: Equatable, Sendable {
   }
 
   /// A count; null when there is none.
-  public init(_ value: UInt64?) { self = value.map(JSONValue.integer) ?? .null }
+  public init(_ value: UInt64?) { self = value.map(JSONValue.unsigned) ?? .null }
 
   /// A text; null when there is none.
   public init(_ value: String?) { self = value.map(JSONValue.text) ?? .null }
+
+  /// One object on one line, its fields in the order given.
+  public static func line(_ fields: [(String, JSONValue)]) -> String {
+    JSONValue.object(fields.map(JSONField.init)).rendered
+  }
 
   /// The JSON text, on one line.
   public var rendered: String {
@@ -31,7 +37,8 @@ public indirect enum JSONValue: Equatable, Sendable {
     case .null: "null"
     case .boolean(let value): value ? "true" : "false"
     case .integer(let value): String(value)
-    case .number(let value): value.isFinite ? "\(value)" : "null"
+    case .unsigned(let value): String(value)
+    case .number(let value): value.isFinite ? String(value) : "null"
     case .text(let value): quoted(value)
     case .list(let values): "[" + values.map(\.rendered).joined(separator: ",") + "]"
     case .object(let fields):
@@ -63,7 +70,8 @@ private func quoted(_ text: String) -> String {
     case "\n": out += "\\n"
     case "\t": out += "\\t"
     case "\r": out += "\\r"
-    case _ where scalar.value < 0x20:
+    // Beyond what JSON asks for, those that move a terminal's cursor.
+    case _ where scalar.properties.generalCategory == .control:
       let digits = String(scalar.value, radix: 16)
       out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
     default: out.unicodeScalars.append(scalar)
