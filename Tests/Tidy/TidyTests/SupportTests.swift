@@ -69,6 +69,20 @@ struct SupportTests {
     #expect(try child.wait().succeeded)
   }
 
+  @Test("A child that was stopped stands still, and one that has ended is told apart")
+  func stop() throws {
+    let child = try Child.start("sh", ["-c", "while :; do :; done"])
+    for _ in 0..<20 {
+      #expect(child.stop())
+      let line = try String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8)
+      #expect(line.contains(") T "), "\(line)")
+      #expect(child.signal(SIGCONT))
+    }
+    child.kill()
+    #expect(try child.wait().exit == .signal(SIGKILL))
+    #expect(!child.stop())
+  }
+
   @Test("A signal reaches the child, which starts with default signals and no descriptors of ours")
   func signals() throws {
     let child = try Child.start("sh", ["-c", "ls /proc/self/fd | wc -l; exec sleep 1000"])
