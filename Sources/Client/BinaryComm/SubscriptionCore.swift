@@ -182,6 +182,13 @@ final class SubscriptionCore: Sendable {
 
   func post(_ event: ReaderEvent) {
     state.withLock { $0.inbox.append(event) }
+    nudge()
+  }
+
+  /// Ends the reading thread's wait, whether or not there is anything to read.
+  ///
+  /// A kick alone would not: the thread would find nothing new and go on sleeping.
+  func nudge() {
     changes.word.add(1)
     epoch?.kick()
   }

@@ -78,6 +78,23 @@ struct ClientAsyncTests {
     }
   }
 
+  @Test("cancel is not slept through: two hundred readers that wait end one after the other")
+  func cancelAsleep() async throws {
+    try await Watchdog.bounding("two hundred times cancel", seconds: 60) {
+      let bus = try ClientBus()
+      let listener = try bus.agent("listener")
+      for _ in 0..<200 {
+        let idle = try await listener.subscribe("alerts.>")
+        // Time for its thread to fall asleep.
+        await rest(milliseconds: 2)
+        idle.cancel()
+        var count = 0
+        for try await _ in idle { count += 1 }
+        #expect(count == 0)
+      }
+    }
+  }
+
   @Test("cancelling the task that iterates ends the sequence")
   func cancelTask() async throws {
     try await Watchdog.bounding("cancel task", seconds: 60) {
