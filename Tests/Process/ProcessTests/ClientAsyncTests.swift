@@ -140,6 +140,32 @@ struct ClientAsyncTests {
     }
   }
 
+  @Test("many that publish to a full window wait together, none of them behind another's wait")
+  func fullWindow() async throws {
+    try await Watchdog.bounding("a full window", seconds: 60) {
+      let bus = try ClientBus(["--stall", "600", "--log-first", "65536", "--log-most", "65536"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let reader = try listener.reader("alerts", mode: .lossless)
+      let errors = await withTaskGroup { group in
+        for value in 0..<24 {
+          group.addTask { () -> BusError? in
+            do throws(BusError) {
+              try await writer.publish("alerts", numbered(value, bytes: 16_000))
+              return nil
+            } catch {
+              return error
+            }
+          }
+        }
+        return await group.reduce(into: [BusError]()) { $0 += [$1].compactMap { $0 } }
+      }
+      #expect((20..<24).contains(errors.count))
+      #expect(errors.allSatisfy { $0.code == .resourceExhausted })
+      #expect(reader.statistics.received == 0)
+    }
+  }
+
   @Test("a subscription and a pollable handle may outlive their agent")
   func outliveAgent() async throws {
     try await Watchdog.bounding("outliving the agent", seconds: 60) {
