@@ -217,6 +217,15 @@ final class SubscriptionCore: Sendable {
     agent.post(.detach(DetachFrame(attachment: attachment)))
   }
 
+  /// The publisher whose stream was never opened and never will be, nil when that is not so.
+  func turnedAway(_ attachment: AttachmentID) -> String? {
+    let name = state.withLock { state in
+      state.attachments[attachment].flatMap { $0.start == nil ? $0.source.publisherName : nil }
+    }
+    if name != nil { finish(attachment) }
+    return name
+  }
+
   func close() {
     let all = state.withLock { state in
       state.isClosed = true

@@ -16,9 +16,11 @@ struct ClientCloseTests {
       let crowd = try (0..<40).map { _ in
         Follower(try listener.reader("alerts.>", mode: .lossless))
       }
-      for round in 1...60 {
+      for round in 1...200 {
         var publisher = try writer.publisher(on: "alerts")
         for value in 0..<3 { try publisher.publish("alerts.disk", numbered(value)) }
+        // When one has been let in, others are on their way.
+        if round % 4 != 0 { try crowd[round % 40].meet() }
         publisher.close()
         for reader in crowd {
           try reader.follow { numbers, seen in
@@ -34,34 +36,65 @@ struct ClientCloseTests {
   @Test("and refuses them: they hear of the end, and of no eviction")
   func refusal() throws {
     try Watchdog.bounding("refusing after the close", seconds: 60) {
-      let bus = try ClientBus()
-      let listener = try bus.agent("listener")
-      var reader = try listener.reader("news", mode: .lossless)
-      let feed = try RouterClient("\(bus.directory)/router.sock")
-      _ = try feed.register("feed")
-      let log = try TestSegment.log(
-        TestSegment.uuid("feed"), feed.incarnation, channel: "news", capacity: 16384)
-      defer { log.close() }
-      let answer = try feed.ask(log.addLog("news"), [log.descriptor]).last?.frame
-      guard case .logAdded(let added)? = answer else {
-        Issue.record("the log was not taken")
-        return
-      }
-      var asked: JoinFrame?
-      while asked == nil {
-        if case .join(let join) = try feed.receive().frame { asked = join }
-      }
-      let join = try #require(asked)
-      try feed.say(.closeStream(CloseStreamFrame(stream: added.stream)))
-      try feed.say(
-        .joinRefused(JoinRefusedFrame(attachment: join.attachment, reason: "it has closed")))
-      // Frames come in order: after these two answers all that follows the refusal has arrived.
-      _ = try feed.ask(.query(QueryFrame(subject: .router)))
-      _ = try listener.query(.router)
+      let scene = try Refusal()
+      var reader = try scene.reader()
+      try scene.refuse(closing: true)
       let taken = try reader.poll { _ in }
       let ended = reader.statistics.ended
       #expect(taken == 0 && ended == 1)
     }
+  }
+
+  @Test("A publisher that goes on and lets a reader in never: the reader is told once")
+  func turnedAway() throws {
+    try Watchdog.bounding("refusing without a close", seconds: 60) {
+      let scene = try Refusal()
+      var reader = try scene.reader()
+      #expect(reader.pendingPublishers == [])
+      try scene.refuse(closing: false)
+      let error = failure { () throws(BusError) in _ = try reader.poll { _ in } }
+      #expect(error?.code == .evicted)
+      #expect(error?.detail.contains("feed did not let this reader in: too slow") == true)
+      #expect(reader.pendingPublishers == [])
+      let taken = try reader.poll { _ in }
+      #expect(taken == 0)
+      #expect(try scene.listener.query(.attachments).isEmpty)
+    }
+  }
+}
+
+/// A publisher of a test's own making, which refuses the one reader that joins.
+private final class Refusal {
+  let listener: Agent
+  private let bus: ClientBus
+  private let feed: RouterClient
+
+  init() throws {
+    bus = try ClientBus()
+    listener = try bus.agent("listener")
+    feed = try RouterClient("\(bus.directory)/router.sock")
+    _ = try feed.register("feed")
+  }
+
+  func reader() throws -> Reader { try listener.reader("news", mode: .lossless) }
+
+  /// Opens a stream, waits for the join and refuses it, after the close or without one.
+  func refuse(closing: Bool) throws {
+    let log = try TestSegment.log(
+      TestSegment.uuid("feed"), feed.incarnation, channel: "news", capacity: 16384)
+    defer { log.close() }
+    let answer = try feed.ask(log.addLog("news"), [log.descriptor]).last?.frame
+    guard case .logAdded(let added)? = answer else { throw ClientFailure.closed }
+    var asked: AttachmentID?
+    while asked == nil {
+      if case .join(let join) = try feed.receive().frame { asked = join.attachment }
+    }
+    let attachment = try #require(asked)
+    if closing { try feed.say(.closeStream(CloseStreamFrame(stream: added.stream))) }
+    try feed.say(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: "too slow")))
+    // Frames come in order: after these two answers all that follows the refusal has arrived.
+    _ = try feed.ask(.query(QueryFrame(subject: .router)))
+    _ = try listener.query(.router)
   }
 }
 
@@ -71,9 +104,18 @@ private final class Follower {
 
   init(_ reader: consuming Reader) { self.reader = reader }
 
-  /// Polls until `isDone`, which is given the numbers taken since the call.
+  private var numbers: [Int] = []
+
+  /// Polls until the next stream is there.
+  func meet() throws {
+    while reader.statistics.streams == 0 {
+      _ = try reader.poll { numbers.append(number($0.payload)) }
+    }
+  }
+
+  /// Polls until `isDone`, which is given the numbers taken since the last call.
   func follow(_ isDone: ([Int], ReaderStatistics) -> Bool) throws {
-    var numbers: [Int] = []
+    defer { numbers = [] }
     while !isDone(numbers, reader.statistics) {
       if try reader.poll({ numbers.append(number($0.payload)) }) == 0 { breathe() }
     }
