@@ -21,8 +21,6 @@ extension Reader {
         if let at = place(of: key) {
           failure = .evicted("\(name(at)): \(reason)")
           remove(at)
-        } else if let name = core.turnedAway(key) {
-          failure = .evicted("\(name) did not let this reader in: \(reason)")
         }
       case .refused(let error), .closed(let error): failure = error
       }

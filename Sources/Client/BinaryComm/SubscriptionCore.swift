@@ -160,8 +160,15 @@ final class SubscriptionCore: Sendable {
   }
 
   func take(_ evicted: EvictedFrame) {
-    guard state.withLock({ $0.attachments[evicted.attachment] != nil }) else { return }
-    post(.evicted(evicted.attachment, evicted.reason))
+    guard let attachment = state.withLock({ $0.attachments[evicted.attachment] }) else { return }
+    guard attachment.start == nil else {
+      post(.evicted(evicted.attachment, evicted.reason))
+      return
+    }
+    // The reading thread never heard of this stream, and would not find it among its own.
+    let name = attachment.source.publisherName
+    post(.refused(.evicted("\(name) did not let this reader in: \(evicted.reason)")))
+    finish(evicted.attachment)
   }
 
   func beginSnapshot() { state.withLock { $0.named = [] } }
@@ -215,15 +222,6 @@ final class SubscriptionCore: Sendable {
     }
     segment.give(back: gone.slot)
     agent.post(.detach(DetachFrame(attachment: attachment)))
-  }
-
-  /// The publisher whose stream was never opened and never will be, nil when that is not so.
-  func turnedAway(_ attachment: AttachmentID) -> String? {
-    let name = state.withLock { state in
-      state.attachments[attachment].flatMap { $0.start == nil ? $0.source.publisherName : nil }
-    }
-    if name != nil { finish(attachment) }
-    return name
   }
 
   func close() {

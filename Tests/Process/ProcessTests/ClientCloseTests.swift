@@ -38,20 +38,21 @@ struct ClientCloseTests {
     try Watchdog.bounding("refusing after the close", seconds: 60) {
       let scene = try Refusal()
       var reader = try scene.reader()
-      try scene.refuse(closing: true)
+      try scene.refuse(.afterClose)
       let taken = try reader.poll { _ in }
       let ended = reader.statistics.ended
       #expect(taken == 0 && ended == 1)
     }
   }
 
-  @Test("A publisher that goes on and lets a reader in never: the reader is told once")
-  func turnedAway() throws {
-    try Watchdog.bounding("refusing without a close", seconds: 60) {
+  @Test(
+    "or refuses them before it closes, or never does: they are told once", arguments: [true, false])
+  func turnedAway(closes: Bool) throws {
+    try Watchdog.bounding("refusing, then closing: \(closes)", seconds: 60) {
       let scene = try Refusal()
       var reader = try scene.reader()
       #expect(reader.pendingPublishers == [])
-      try scene.refuse(closing: false)
+      try scene.refuse(closes ? .beforeClose : .withoutClose)
       let error = failure { () throws(BusError) in _ = try reader.poll { _ in } }
       #expect(error?.code == .evicted)
       #expect(error?.detail.contains("feed did not let this reader in: too slow") == true)
@@ -78,8 +79,10 @@ private final class Refusal {
 
   func reader() throws -> Reader { try listener.reader("news", mode: .lossless) }
 
-  /// Opens a stream, waits for the join and refuses it, after the close or without one.
-  func refuse(closing: Bool) throws {
+  enum Moment { case afterClose, beforeClose, withoutClose }
+
+  /// Opens a stream, waits for the join and refuses it.
+  func refuse(_ moment: Moment) throws {
     let log = try TestSegment.log(
       TestSegment.uuid("feed"), feed.incarnation, channel: "news", capacity: 16384)
     defer { log.close() }
@@ -90,8 +93,10 @@ private final class Refusal {
       if case .join(let join) = try feed.receive().frame { asked = join.attachment }
     }
     let attachment = try #require(asked)
-    if closing { try feed.say(.closeStream(CloseStreamFrame(stream: added.stream))) }
+    let close = AgentFrame.closeStream(CloseStreamFrame(stream: added.stream))
+    if moment == .afterClose { try feed.say(close) }
     try feed.say(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: "too slow")))
+    if moment == .beforeClose { try feed.say(close) }
     // Frames come in order: after these two answers all that follows the refusal has arrived.
     _ = try feed.ask(.query(QueryFrame(subject: .router)))
     _ = try listener.query(.router)
