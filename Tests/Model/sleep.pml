@@ -1,13 +1,24 @@
 /* A reader goes to sleep while a publisher commits; stores wait in store buffers (TSO).
-   Publisher: commit, compiler barrier, load the epoch, wake, twice per epoch at most. Reader: mark, barrier on every
-   processor, look at the commit, sleep while the commit word has the value of that look.
+   Publisher: commit, compiler barrier, load the epoch, wake, twice per epoch at most, the second time for another
+   commit than the first. Reader: mark, barrier on every processor, look at the commit, sleep while the commit word has
+   the value of that look. The publisher also flushes when there is nothing new: it looks and wakes without a commit.
    -DBAD_BARRIER: the reader's barrier drains its own buffer only.
    -DBAD_ONCE: one wake per epoch; it may belong to a commit that the reader has taken before.
    A sleep whose time is over goes on under its mark, after one more look.
+   -DBAD_IDLE: a flush of nothing counts as the second wake.
    -DBAD_LOOK: the reader does not look again between mark and sleep, and sleeps on its mark.
    -DBAD_REARM: a sleep that goes on does not compare the commit word again. */
 #define LAST 3
 #define TIMEOUTS 2
+#ifdef BAD_ONCE
+#define MAY_AGAIN 0
+#endif
+#ifdef BAD_IDLE
+#define MAY_AGAIN isOwed
+#endif
+#ifndef MAY_AGAIN
+#define MAY_AGAIN (isOwed && number != wokenAt)
+#endif
 byte commitMemory = 0, commitBuffer = 0; bool isCommitBuffered = 0;
 byte epochMemory = 0, epochBuffer = 0; bool isEpochBuffered = 0;
 bool isAsleep = 0, isDone = 0;
@@ -20,25 +31,28 @@ end: do
 }
 
 active proctype Publisher() {
-  byte number = 0, epoch, woken = 0; bool isOwed = 0;
+  byte number = 0, epoch, woken = 0, wokenAt = 0, flushes = 2; bool isOwed = 0;
   do
-  :: number < LAST ->
-     number++;
-     atomic { !isCommitBuffered -> commitBuffer = number; isCommitBuffered = 1 };
+  :: number < LAST || flushes > 0 ->
+     if
+     :: number < LAST ->
+        number++;
+        atomic { !isCommitBuffered -> commitBuffer = number; isCommitBuffered = 1 }
+     :: flushes > 0 -> flushes--
+     fi;
      epoch = epochMemory;            /* may overtake the store above */
      if
-#ifdef BAD_ONCE
-     :: epoch % 2 == 1 && epoch != woken ->
-#else
-     :: epoch % 2 == 1 && (epoch != woken || isOwed) ->
-        isOwed = (epoch != woken);
-#endif
+     :: epoch % 2 == 1 && (epoch != woken || MAY_AGAIN) ->
+        if
+        :: epoch != woken -> isOwed = 1; wokenAt = number
+        :: else -> isOwed = 0
+        fi;
         woken = epoch;
         /* A system call: the buffer is empty before the sleepers are looked at. */
         atomic { !isCommitBuffered -> isAsleep = 0 }
      :: else
      fi
-  :: else -> break
+  :: number == LAST -> break
   od
 }
 

@@ -99,6 +99,22 @@ public final class Child: Sendable {
     state.with { s in s.exit == nil && Glibc.kill(pid, number) == 0 }
   }
 
+  /// Stops the child and waits until all of its threads stand still; false when it has ended.
+  ///
+  /// The signal alone is not enough: it goes to one thread, and the others run on until that one
+  /// has its turn.
+  public func stop() -> Bool {
+    guard signal(SIGSTOP) else { return false }
+    var info = unsafe siginfo_t()
+    let wanted = WSTOPPED | WEXITED | WNOWAIT
+    while true {
+      if unsafe waitid(P_PID, id_t(pid), &info, wanted) == 0 {
+        return unsafe info.si_code == CLD_STOPPED
+      }
+      guard errno == EINTR else { return false }
+    }
+  }
+
   /// Kills the child if it still runs.
   public func kill() { signal(SIGKILL) }
 

@@ -12,14 +12,15 @@ public enum Watchdog {
     return try body()
   }
 
-  /// As the synchronous form, for `async` bodies.
+  /// As the synchronous form, for `async` bodies; they run on ``OwnThreads``.
   public static func bounding<Result>(
-    _ what: String, seconds: Int, isolation: isolated (any Actor)? = #isolation,
-    _ body: () async throws -> Result
+    _ what: String, seconds: Int, _ body: () async throws -> Result
   ) async rethrows -> Result {
-    let leash = Leash(what, seconds: seconds)
-    defer { leash.release() }
-    return try await body()
+    try await withTaskExecutorPreference(OwnThreads.shared, isolation: nil) {
+      let leash = Leash(what, seconds: seconds)
+      defer { leash.release() }
+      return try await body()
+    }
   }
 }
 

@@ -78,10 +78,14 @@ extension Agent {
     let box = try box(for: topic)
     if try box.tryPublish(topic, payload) { return }
     let agent = self
+    // The wait for one's turn counts: of many tasks none waits longer than the first.
+    let end = deadline(after: .seconds(5))
     try await blocking { () throws(BusError) in
       try box.with({ () throws(BusError) in try agent.publisher(on: topic) }) {
         publisher throws(BusError) in
-        try publisher.publish(topic, payload)
+        let now = HostClock.monotonicNs()
+        let left = Duration.nanoseconds(Int64(clamping: end > now ? end - now : 0))
+        try publisher.publish(topic, payload, timeout: left)
       }
     }
   }

@@ -319,10 +319,13 @@ final class PublisherCore: Sendable {
 
   /// The stream is over.
   func close() {
+    if let stream {
+      agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
+      agent.post(.closeStream(CloseStreamFrame(stream: stream)))
+    }
+    // After the router was told: a join that the service thread handles until then is let in, and
+    // one that it refuses afterwards is refused for a stream that has ended, which harms nobody.
     gate.end()
-    guard let stream else { return }
-    agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
-    agent.post(.closeStream(CloseStreamFrame(stream: stream)))
   }
 
   // MARK: Restart of the router

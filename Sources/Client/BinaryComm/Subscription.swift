@@ -87,13 +87,13 @@ final class Intake: Sendable {
   private let room: Int
   private let state = Mutex(State())
   private let spaceFreed = HeapWord()
-  private let lease = Mutex<EpochLease?>(nil)
+  private let source = Mutex<SubscriptionCore?>(nil)
 
   init(room: Int) { self.room = room }
 
   func start(_ reader: consuming Reader) -> Bool {
-    let sleeper = reader.core.lease
-    lease.withLock { $0 = sleeper }
+    let core = reader.core
+    source.withLock { $0 = core }
     let box = Mutex<Reader?>(consume reader)
     let handover = Handover(box)
     return startThread("bcs-intake") { [self] in
@@ -111,9 +111,11 @@ final class Intake: Sendable {
 
   private func run(_ reader: consuming Reader) {
     var reader = reader
-    while !state.withLock({ $0.stopping }) {
+    while true {
+      // Before the look at what it tells of: what changes after that look ends the sleep at once.
       let seen = spaceFreed.word.loadAcquire()
-      let free = state.withLock { room - $0.count }
+      let (isStopping, free) = state.withLock { ($0.stopping, room - $0.count) }
+      if isStopping { break }
       guard free > 0 else {
         sleep(on: spaceFreed, seen: seen)
         continue
@@ -133,6 +135,7 @@ final class Intake: Sendable {
     }
     reader.close()
     finish(nil)
+    source.withLock { $0 = nil }
   }
 
   private func put(_ fresh: [ReceivedMessage], _ statistics: ReaderStatistics) {
@@ -157,15 +160,13 @@ final class Intake: Sendable {
   func stop() {
     state.withLock { $0.stopping = true }
     tellOfSpace()
-    kick()
+    source.withLock { $0 }?.nudge()
   }
 
   private func tellOfSpace() {
     spaceFreed.word.add(1)
     wake(spaceFreed)
   }
-
-  private func kick() { lease.withLock { $0 }?.epoch.kick() }
 
   var statistics: ReaderStatistics { state.withLock { $0.statistics } }
 

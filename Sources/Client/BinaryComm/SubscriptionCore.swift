@@ -170,8 +170,15 @@ final class SubscriptionCore: Sendable {
   }
 
   func take(_ evicted: EvictedFrame) {
-    guard state.withLock({ $0.attachments[evicted.attachment] != nil }) else { return }
-    post(.evicted(evicted.attachment, evicted.reason))
+    guard let attachment = state.withLock({ $0.attachments[evicted.attachment] }) else { return }
+    guard attachment.start == nil else {
+      post(.evicted(evicted.attachment, evicted.reason))
+      return
+    }
+    // The reading thread never heard of this stream, and would not find it among its own.
+    let name = attachment.source.publisherName
+    post(.refused(.evicted("\(name) did not let this reader in: \(evicted.reason)")))
+    finish(evicted.attachment)
   }
 
   func beginSnapshot() { state.withLock { $0.named = [] } }
@@ -192,6 +199,13 @@ final class SubscriptionCore: Sendable {
 
   func post(_ event: ReaderEvent) {
     state.withLock { $0.inbox.append(event) }
+    nudge()
+  }
+
+  /// Ends the reading thread's wait, whether or not there is anything to read.
+  ///
+  /// A kick alone would not: the thread would find nothing new and go on sleeping.
+  func nudge() {
     changes.word.add(1)
     epoch?.kick()
   }

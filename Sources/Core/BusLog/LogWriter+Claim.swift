@@ -108,13 +108,15 @@ extension LogWriter {
   private func wake(_ sleeper: inout Sleeper, _ epoch: UInt32) {
     let isOwnWord = epoch & EpochBits.onOwnWord != 0
     guard sleeper.woken != epoch else {
-      guard sleeper.isOwed else { return }
+      // A flush of nothing is nothing that could keep the reader from its sleep.
+      guard sleeper.isOwed, isOwnWord || committed != sleeper.wokenAt else { return }
       let word = unsafe isOwnWord ? sleeper.epoch.address : commitWord.address
       let woken = unsafe plat_futex_wake(word, isOwnWord ? 1 : .max)
       sleeper.isOwed = isOwnWord && woken <= 0
       return
     }
     sleeper.woken = epoch
+    sleeper.wokenAt = committed
     // The reader may have taken this commit already before it marked its epoch: then this wake is
     // for nothing, and the next commit owes it another. After two the reader is awake or will not
     // sleep, because it compares the commit word with what it saw before the mark.

@@ -48,6 +48,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   struct Sleeper {
     let epoch: WatchedWord32
     var woken: UInt32
+    /// What was committed at the first wake of that epoch.
+    var wokenAt: UInt64 = 0
     /// The wake of this epoch may have come too early: the next commit wakes again.
     var isOwed = false
   }

@@ -104,6 +104,42 @@ struct CLIBusTests {
     #expect(try writer.wait(timeout: .seconds(20)).succeeded)
   }
 
+  @Test("a stopped reader is shown as behind, one that caught up as not")
+  func behind() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let reader = try bus.subscriber("news", "--lossless", "--name", "reader")
+    let writer = try bus.start("pub", "news", "--stdin-lines", "--name", "writer", input: .pipe)
+    writer.send("first\n")
+    try reader.waitForLine(containing: "first", timeout: .seconds(20))
+    func shown() throws -> [String: Any] {
+      let rows = try jsonLines(try bus.run("channel", "show", "news", "--json").stdout)
+      return try #require(rows.first { $0["kind"] as? String == "reader" })
+    }
+    func until(_ isTrue: ([String: Any]) -> Bool) throws {
+      let watchdog = Date() + 20
+      while try !isTrue(shown()) {
+        guard Date() < watchdog else {
+          Issue.record("never shown: \(try shown())")
+          return
+        }
+        breathe()
+      }
+    }
+    try until { $0["behind_bytes"] as? Int == 0 && $0["received"] as? Int == 1 }
+    #expect(reader.stop())
+    for number in 0..<10 { writer.send("line \(number)\n") }
+    try until { ($0["behind_bytes"] as? Int ?? 0) >= 640 }
+    let table = try bus.run("channel", "show", "news").stdout
+    for title in ["BEHIND", "RECEIVED", "LOST"] { #expect(table.contains(title)) }
+    reader.signal(SIGCONT)
+    try until { $0["behind_bytes"] as? Int == 0 && $0["received"] as? Int == 11 }
+    #expect(try shown()["gaps"] as? Int == 0)
+    writer.closeInput()
+    #expect(try writer.wait(timeout: .seconds(20)).succeeded)
+    reader.kill()
+  }
+
   @Test("waiting for a reader ends with 4 when none comes; so does a subscription")
   func timeouts() throws {
     let dir = try TemporaryDirectory("cli")

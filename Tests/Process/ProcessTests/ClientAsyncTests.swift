@@ -57,7 +57,7 @@ struct ClientAsyncTests {
       let listener = try bus.agent("listener")
       let alerts = try await listener.subscribe("alerts.>")
       for value in 0..<3 { try await writer.publish("alerts.cpu", numbered(value)) }
-      let consumer = Task {
+      let consumer = Task(executorPreference: OwnThreads.shared) {
         var seen: [Int] = []
         for try await message in alerts {
           seen.append(number(message.payload))
@@ -67,14 +67,31 @@ struct ClientAsyncTests {
       }
       #expect(try await consumer.value == [0, 1, 2])
       let idle = try await listener.subscribe("alerts.>")
-      let waiting = Task {
+      let waiting = Task(executorPreference: OwnThreads.shared) {
         var count = 0
         for try await _ in idle { count += 1 }
         return count
       }
-      try await Task.sleep(for: .milliseconds(20))
+      await rest(milliseconds: 20)
       idle.cancel()
       #expect(try await waiting.value == 0)
+    }
+  }
+
+  @Test("cancel is not slept through: two hundred readers that wait end one after the other")
+  func cancelAsleep() async throws {
+    try await Watchdog.bounding("two hundred times cancel", seconds: 60) {
+      let bus = try ClientBus()
+      let listener = try bus.agent("listener")
+      for _ in 0..<200 {
+        let idle = try await listener.subscribe("alerts.>")
+        // Time for its thread to fall asleep.
+        await rest(milliseconds: 2)
+        idle.cancel()
+        var count = 0
+        for try await _ in idle { count += 1 }
+        #expect(count == 0)
+      }
     }
   }
 
@@ -84,12 +101,12 @@ struct ClientAsyncTests {
       let bus = try ClientBus()
       let listener = try bus.agent("listener")
       let idle = try await listener.subscribe("alerts.>")
-      let waiting = Task {
+      let waiting = Task(executorPreference: OwnThreads.shared) {
         var count = 0
         for try await _ in idle { count += 1 }
         return count
       }
-      try await Task.sleep(for: .milliseconds(20))
+      await rest(milliseconds: 20)
       waiting.cancel()
       #expect(try await waiting.value == 0)
     }
@@ -105,18 +122,47 @@ struct ClientAsyncTests {
       let publish = { (publisher: inout Publisher, value: Int) throws(BusError) in
         try publisher.publish("alerts.cpu", numbered(value), timeout: .seconds(600))
       }
-      let first = Task {
+      let first = Task(executorPreference: OwnThreads.shared) {
         for try await message in try await listener.subscribe(
           "alerts.>", mode: .lossless, buffer: 4)
         { return number(message.payload) }
         return -1
       }
-      while try writer.query(.attachments).isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+      // A row alone says that the subscription is known: until it has joined, nothing is promised.
+      while try !writer.query(.attachments).contains(where: { $0["state"] == "joined" }) {
+        await rest(milliseconds: 5)
+      }
       try publish(&publisher, 0)
       #expect(try await first.value == 0)
       for value in 1...5000 { try publish(&publisher, value) }
       let published = publisher.published
       #expect(published == 5001)
+    }
+  }
+
+  @Test("many that publish to a full window wait together, none of them behind another's wait")
+  func fullWindow() async throws {
+    try await Watchdog.bounding("a full window", seconds: 60) {
+      let bus = try ClientBus(["--stall", "600", "--log-first", "65536", "--log-most", "65536"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let reader = try listener.reader("alerts", mode: .lossless)
+      let errors = await withTaskGroup { group in
+        for value in 0..<24 {
+          group.addTask { () -> BusError? in
+            do throws(BusError) {
+              try await writer.publish("alerts", numbered(value, bytes: 16_000))
+              return nil
+            } catch {
+              return error
+            }
+          }
+        }
+        return await group.reduce(into: [BusError]()) { $0 += [$1].compactMap { $0 } }
+      }
+      #expect((20..<24).contains(errors.count))
+      #expect(errors.allSatisfy { $0.code == .resourceExhausted })
+      #expect(reader.statistics.received == 0)
     }
   }
 
@@ -133,7 +179,7 @@ struct ClientAsyncTests {
           #expect((error as? BusError)?.code == .closed)
         }
         #expect(count == 0)
-        try await Task.sleep(for: .milliseconds(2))
+        await rest(milliseconds: 2)
         alerts.cancel()
         handle.close()
       }

@@ -49,7 +49,6 @@ struct ClientLosslessTests {
       let listener = try bus.agent("listener")
       var reader = try listener.reader("alerts.>", mode: .lossless)
       var publisher = try writer.publisher(on: "alerts")
-      try reader.meet()
       try publisher.publish("alerts.disk", Array("full".utf8))
       try publisher.publish("alerts.cpu", [])
       publisher.close()
@@ -144,7 +143,6 @@ struct ClientLosslessTests {
       let listener = try bus.agent("listener")
       var reader = try listener.reader("ticks", mode: .lossless)
       var publisher = try writer.publisher(on: "ticks", options: smallLog)
-      try reader.meet()
       let most = publisher.payloadBytesMax
       #expect(most > 4000 && most < 4096)
       let error = failure { () throws(BusError) in
@@ -156,7 +154,8 @@ struct ClientLosslessTests {
       }
       #expect(now == .payloadTooLarge(bytes: most + 1, limit: most))
       try publisher.publish("ticks", numbered(7, bytes: most))
-      let messages = try reader.drain()
+      var messages: [ReceivedMessage] = []
+      while messages.isEmpty { messages = try reader.drain() }
       #expect(messages.map(\.payload) == [numbered(7, bytes: most)])
     }
   }

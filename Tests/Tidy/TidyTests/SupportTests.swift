@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import Synchronization
 import Testing
 
 /// The helpers that all other tests trust.
@@ -68,6 +69,20 @@ struct SupportTests {
     #expect(try child.wait().succeeded)
   }
 
+  @Test("A child that was stopped stands still, and one that has ended is told apart")
+  func stop() throws {
+    let child = try Child.start("sh", ["-c", "while :; do :; done"])
+    for _ in 0..<20 {
+      #expect(child.stop())
+      let line = try String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8)
+      #expect(line.contains(") T "), "\(line)")
+      #expect(child.signal(SIGCONT))
+    }
+    child.kill()
+    #expect(try child.wait().exit == .signal(SIGKILL))
+    #expect(!child.stop())
+  }
+
   @Test("A signal reaches the child, which starts with default signals and no descriptors of ours")
   func signals() throws {
     let child = try Child.start("sh", ["-c", "ls /proc/self/fd | wc -l; exec sleep 1000"])
@@ -106,4 +121,30 @@ struct SupportTests {
       Watchdog.bounding("hangs", seconds: 1) { while true { sleep(1) } }
     }
   }
+
+  @Test("An asynchronous test comes back though other tests block every thread of Swift's pool")
+  func ownThreads() async {
+    await #expect(processExitsWith: .success) {
+      let flag = Flag()
+      await withTaskGroup { group in
+        for _ in 0..<16 * ProcessInfo.processInfo.activeProcessorCount {
+          group.addTask { flag.wait() }
+        }
+        await Watchdog.bounding("behind blocked threads", seconds: 60) {
+          await rest(milliseconds: 20)
+          async let other: Void = rest(milliseconds: 20)
+          await Task(executorPreference: OwnThreads.shared) { await rest(milliseconds: 20) }.value
+          await other
+          flag.raise()
+        }
+      }
+    }
+  }
+}
+
+/// What threads wait for without suspending.
+private final class Flag: Sendable {
+  private let raised = Atomic(false)
+  func raise() { raised.store(true, ordering: .releasing) }
+  func wait() { while !raised.load(ordering: .acquiring) { usleep(1000) } }
 }

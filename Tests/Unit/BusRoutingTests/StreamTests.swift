@@ -72,6 +72,38 @@ struct StreamTests {
     #expect(world.frames(to: publisher).last == .leave(LeaveFrame(attachment: attachment)))
   }
 
+  @Test("a publisher that closed before it looked at a join turns nobody away by refusing it")
+  func refusedAfterClose() throws {
+    var world = World()
+    let publisher = world.agent("feed")
+    let early = world.agent("early")
+    let late = world.agent("late")
+    world.subscribe(early, "a")
+    let log = world.addLog(publisher, "feed", "a")
+    world.subscribe(late, "a")
+    let stream = try #require(world.streams.last)
+    let readers = [early, late]
+    let attachments = try readers.map { try #require(world.announces(to: $0).first?.attachment) }
+    for (reader, attachment) in zip(readers, attachments) {
+      world.say(reader, .attach(AttachFrame(attachment: attachment, slot: 17)))
+    }
+    world.logs.progress[log.token] = LogProgress(commit: 6400, sequence: 100)
+    world.forgetSent()
+    world.say(publisher, .closeStream(CloseStreamFrame(stream: stream)))
+    for attachment in attachments {
+      world.say(publisher, .joinRefused(JoinRefusedFrame(attachment: attachment, reason: "over")))
+    }
+    let ended = RouterFrame.streamEnded(
+      StreamEndedFrame(stream: stream, finalPosition: 6400, reason: .closed))
+    let starts: [(position: UInt64, sequence: UInt64)] = [(0, 0), (6400, 100)]
+    for (place, start) in starts.enumerated() {
+      let joined = JoinedFrame(
+        attachment: attachments[place], generation: 0, startPosition: start.position,
+        startSequence: start.sequence, departed: 0)
+      #expect(world.frames(to: readers[place]) == [.joined(joined), ended])
+    }
+  }
+
   @Test("a rotation is announced to every reader first; the old log lives until it is released")
   func rotation() throws {
     var world = World()
