@@ -1,4 +1,5 @@
 import BusTestSupport
+import BusWire
 import Foundation
 import Testing
 
@@ -84,7 +85,7 @@ struct CLIPlainTests {
   @Test("the error table has every code, and explains one by number or name")
   func errors() throws {
     let all = try jsonLines(try runCLI("errors", "--json").stdout)
-    #expect(all.count == 16)
+    #expect(all.count == BusErrorCode.allCases.count)
     #expect(all.contains { $0["name"] as? String == "NO_ROUTER" && $0["exit"] as? Int == 69 })
     for word in ["3", "NO_ROUTER", "no-router"] {
       let one = try runCLI("errors", word)

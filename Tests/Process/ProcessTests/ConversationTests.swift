@@ -19,10 +19,10 @@ struct ConversationTests {
       }
       try await adder.serve("adder") { _ in Array("me".utf8) }
       for value in 0..<200 {
-        let reply = try await caller.request("math.add", numbered(value))
+        let reply = try await caller.request("math.add", numbered(value), timeout: patient)
         #expect(number(reply.payload) == value + 1 && reply.responder == "adder")
       }
-      let own = try await caller.request("adder", [])
+      let own = try await caller.request("adder", [], timeout: patient)
       #expect(own.payload == Array("me".utf8))
     }
   }
@@ -37,7 +37,8 @@ struct ConversationTests {
       try await withThrowingTaskGroup(of: Bool.self) { group in
         for value in 0..<1000 {
           group.addTask {
-            number(try await caller.request("double", numbered(value)).payload) == value * 2
+            number(try await caller.request("double", numbered(value), timeout: patient).payload)
+              == value * 2
           }
         }
         for try await isRight in group { #expect(isRight) }
@@ -55,11 +56,11 @@ struct ConversationTests {
       }
       let server = try bus.agent("server")
       let service = try await server.serve("here") { $0.payload }
-      #expect(try await caller.request("here", [1]).payload == [1])
+      #expect(try await caller.request("here", [1], timeout: patient).payload == [1])
       try await service.stop()
       // The news travels beside the messages: until it is there the responder itself says no.
       let after = await failure { () async throws(BusError) in
-        _ = try await caller.request("here", [1])
+        _ = try await caller.request("here", [1], timeout: patient)
       }
       #expect(after?.code == .noResponders || after == nil)
       server.close()
@@ -80,13 +81,14 @@ struct ConversationTests {
       try await server.serve("any") { _ in throw Odd() }
       try await server.serve("bus") { _ in throw BusError.resourceExhausted("all out") }
       await #expect(throws: BusError.failed(code: 4242, "no such account")) {
-        try await caller.request("own", [])
+        try await caller.request("own", [], timeout: patient)
       }
-      let odd = await failure { () async throws(BusError) in _ = try await caller.request("any", [])
+      let odd = await failure { () async throws(BusError) in
+        _ = try await caller.request("any", [], timeout: patient)
       }
       #expect(odd?.code == .failed && odd?.detail.contains("Odd") == true)
       await #expect(throws: BusError.resourceExhausted("all out")) {
-        try await caller.request("bus", [])
+        try await caller.request("bus", [], timeout: patient)
       }
     }
   }
@@ -196,7 +198,7 @@ struct ConversationTests {
         }
         servers.append(server)
       }
-      let all = try await caller.gather("price", [])
+      let all = try await caller.gather("price", [], timeout: patient)
       #expect(Set(all.replies.map(\.responder)) == ["a", "c"])
       #expect(all.failures == [.failed(code: 2000, "closed today")])
       let first = try await caller.gather("race", [], until: .first, timeout: .seconds(3000))
@@ -214,7 +216,7 @@ struct ConversationTests {
       for server in servers { try await server.serve("echo") { $0.payload } }
       var counts: [String: Int] = [:]
       for _ in 0..<20 {
-        counts[try await caller.request("echo", []).responder, default: 0] += 1
+        counts[try await caller.request("echo", [], timeout: patient).responder, default: 0] += 1
       }
       #expect(counts == ["a": 10, "b": 10])
     }
@@ -247,6 +249,9 @@ struct ConversationTests {
     }
   }
 }
+
+/// Handlers run where all tasks of this process do, and some tests keep those threads busy.
+private let patient = Duration.seconds(50)
 
 /// The error that the body throws, nil when it throws none.
 private func failure(_ body: () async throws(BusError) -> Void) async -> BusError? {

@@ -178,22 +178,27 @@ struct StressTests {
     }
     let messages = UInt64(20_000 / Self.share)
     Watchdog.bounding("a sleeping reader, own word \(ownWord)", seconds: 120) {
-      for number in 0..<messages {
-        while !pen.send(number, count: 8) {
-          pen.writer.waitForRoom(recordBytes: 128, timeoutNs: 1_000_000)
-        }
-        // Now and then two in a row, else the reader has time to fall asleep.
-        if number % 7 == 0, number + 1 < messages { continue }
-        Self.await(number, board, epoch)
-      }
-      // All were taken: the closing record comes alone, to a reader that sleeps or is about to.
-      while !pen.writer.close() { pen.writer.waitForRoom(recordBytes: 64, timeoutNs: 1_000_000) }
+      Self.feed(pen, messages, board, epoch)
       threads.wait()
     }
     print("sleeping reader: \(board.sleeps.load(ordering: .relaxed)) sleeps, \(messages) messages")
     #expect(board.taken.load(ordering: .relaxed) == messages)
     #expect(board.sleeps.load(ordering: .relaxed) > 0)
     #expect(board.faults.withLock { $0 } == [])
+  }
+
+  /// Sends one by one, mostly to a reader that sleeps or is about to, and closes.
+  private static func feed(_ pen: Pen, _ messages: UInt64, _ board: Board, _ epoch: ReaderEpoch) {
+    for number in 0..<messages {
+      while !pen.send(number, count: 8) {
+        pen.writer.waitForRoom(recordBytes: 128, timeoutNs: 1_000_000)
+      }
+      // Now and then two in a row, else the reader has time to fall asleep.
+      if number % 7 == 0, number + 1 < messages { continue }
+      Self.await(number, board, epoch)
+    }
+    // All were taken: the closing record comes alone.
+    while !pen.writer.close() { pen.writer.waitForRoom(recordBytes: 64, timeoutNs: 1_000_000) }
   }
 
   /// Waits until a message was taken; a reader that does not come is reported and woken by hand.

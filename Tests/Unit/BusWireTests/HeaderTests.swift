@@ -178,8 +178,10 @@ struct HeaderTests {
       BUS_TYPE_ERROR, BUS_TYPE_BROADCAST,
     ]
     #expect(MessageType.allCases.map { Int32($0.rawValue) } == types)
-    let flags: [MessageFlags] = [.redelivered, .more, .lastPart, .replyExpected, .compressed]
-    #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16])
+    let flags: [MessageFlags] = [
+      .redelivered, .more, .lastPart, .replyExpected, .compressed, .streamed, .cancel,
+    ]
+    #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16, 32, 64])
     #expect(MessageFlags(flags) == .known)
   }
 }

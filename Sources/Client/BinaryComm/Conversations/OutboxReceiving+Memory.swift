@@ -156,7 +156,7 @@ extension Outbox {
   private mutating func context(
     of message: borrowing Message, _ words: HeaderWords
   ) throws(BusError) -> MessageContext {
-    guard words.hops < WireLimit.hopsMax else {
+    guard words.hops <= WireLimit.hopsMax else {
       count(.tooManyHops)
       throw .tooManyHops("the work was passed on \(words.hops) times")
     }
