@@ -85,8 +85,8 @@ let package = Package(
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusJSON"),
     module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
-    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusJSON", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
+    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
+    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusJSON", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
 

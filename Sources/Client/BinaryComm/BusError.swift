@@ -113,5 +113,8 @@ public enum BusError: Error, Equatable, Sendable {
 
 extension BusError: CustomStringConvertible {
   /// The code's name, the details, and what to do next.
-  public var description: String { "\(code.name): \(detail). \(code.remedy)" }
+  public var description: String {
+    // The router's details are sentences.
+    "\(code.name): \(detail)\(detail.hasSuffix(".") ? "" : ".") \(code.remedy)"
+  }
 }

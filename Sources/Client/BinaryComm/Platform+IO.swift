@@ -39,8 +39,11 @@ enum ControlSocket {
   static func connect(directory: String) throws(BusError) -> Descriptor {
     let path = RunDirectory.socketPath(in: directory)
     var address = sockaddr_un()
-    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
-      throw .invalid("the run directory's path is too long for a socket: \(path)")
+    let most = MemoryLayout.size(ofValue: address.sun_path) - 1
+    guard path.utf8.count <= most else {
+      throw .invalid(
+        "the socket's path has \(path.utf8.count) bytes, more than the \(most) that a socket may "
+          + "have; choose a shorter run directory than \(directory)")
     }
     address.sun_family = sa_family_t(AF_UNIX)
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { to in

@@ -13,8 +13,38 @@ import Synchronization
 /// ```
 ///
 /// A thread of ours sleeps in the reader's place while the handle is armed, and raises the event.
-/// The descriptor never leaves this process: whoever held it could block all who write to it.
+/// The descriptor never leaves this process: whoever held it could block all who write to it. Keep
+/// the handle for as long as a loop has its descriptor: letting go of it closes it.
 public final class PollableHandle: Sendable {
+  private let sentry: Sentry
+
+  init(_ lease: EpochLease) throws(BusError) {
+    let sentry = try Sentry(lease)
+    self.sentry = sentry
+    // The thread holds the sentry only, so that a handle that nobody holds any more ends it.
+    guard startThread("bcs-sentry", { sentry.keepWatch() }) else {
+      throw .system("no thread for a pollable handle")
+    }
+  }
+
+  deinit { sentry.close() }
+
+  /// The descriptor for an event loop's readers.
+  ///
+  /// Owned by this handle.
+  public var descriptor: Int32 { sentry.bell.descriptor.number }
+
+  /// Makes the descriptor unreadable until the next event.
+  public func clear() { sentry.bell.silence() }
+
+  /// Ends the thread; the descriptor stays silent from now on.
+  public func close() { sentry.close() }
+
+  func watch(_ list: WatchList, marked: UInt32) { sentry.watch(list, marked: marked) }
+}
+
+/// Who sleeps in a reader's place: what a handle and its thread share.
+private final class Sentry: Sendable {
   private struct Watch: Sendable {
     var list: WatchList
     var marked: UInt32
@@ -23,7 +53,7 @@ public final class PollableHandle: Sendable {
     var watch: Watch?
     var isClosed = false
   }
-  private let bell: Bell
+  let bell: Bell
   private let lease: EpochLease
   private var epoch: ReaderEpoch { lease.epoch }
   private let state = Mutex(State())
@@ -32,22 +62,9 @@ public final class PollableHandle: Sendable {
   init(_ lease: EpochLease) throws(BusError) {
     bell = try Bell()
     self.lease = lease
-    let handle = self
-    guard startThread("bcs-sentry", { handle.keepWatch() }) else {
-      throw .system("no thread for a pollable handle")
-    }
   }
 
-  /// The descriptor for an event loop's readers.
-  ///
-  /// Owned by this handle.
-  public var descriptor: Int32 { bell.descriptor.number }
-
-  /// Makes the descriptor unreadable until the next event.
-  public func clear() { bell.silence() }
-
-  /// Ends the thread; the descriptor stays silent from now on.
-  public func close() {
+  func close() {
     state.withLock { $0.isClosed = true }
     commands.word.add(1)
     wake(commands)
@@ -60,8 +77,8 @@ public final class PollableHandle: Sendable {
     wake(commands)
   }
 
-  /// Sleeps in the reader's place; ends with ``close()``.
-  private func keepWatch() {
+  /// Sleeps in the reader's place; ends with `close()`.
+  func keepWatch() {
     while true {
       let seen = commands.word.loadAcquire()
       let (watch, closed) = state.withLock { ($0.watch.take(), $0.isClosed) }

@@ -221,6 +221,14 @@ int plat_start_time(pid_t pid, uint64_t *ticks) {
 
 int plat_undumpable(void) { return result(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)); }
 
+void plat_hold_standard_descriptors(void) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // Takes the lowest number that is free, which is this one.
+    (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+  }
+}
+
 // --- Control socket --------------------------------------------------------------------------
 
 int plat_send(int socket, const void *bytes, size_t length, const int *fds, int count) {

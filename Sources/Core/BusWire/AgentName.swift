@@ -58,7 +58,8 @@ extension AgentNameError: CustomStringConvertible {
     case .emptyToken(let name):
       "'\(name)' has an empty token; \(rule)"
     case .character(let character):
-      "'\(character.debugDescription)' is not allowed in an agent's name; \(rule)"
+      "\(character.unicodeScalars.map(\.named).joined(separator: ", ")) is not allowed in an "
+        + "agent's name; \(rule)"
     case .wildcard(let character):
       "'\(character)' is a wildcard for subscriptions; give the agent a name without it"
     case .tooManyTokens(let tokens):

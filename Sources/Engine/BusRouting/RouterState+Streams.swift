@@ -57,7 +57,7 @@ extension RouterState {
         "Logs on \(channel) may have \(most) bytes: raise --log-most or the channel's limit.")
       return nil
     }
-    if let text = budget.objection(to: shape.segmentBytes, for: agent, quota: owner.quota) {
+    if let text = budget.objection(toLog: shape.segmentBytes, for: agent, quota: owner.quota) {
       refuse(asker, .resourceExhausted, text)
       return nil
     }

@@ -19,6 +19,7 @@ public struct BenchProgram {
   public func run(_ modes: [BenchMode], _ options: BenchOptions, isTogether: Bool = false) throws {
     let cpus = Machine.allowedCPUs
     do throws(BenchError) {
+      Machine.holdStandardDescriptors()
       try Household.endOnSignals()
       let directory = try routerDirectory(options.dir)
       var reports: [BenchReport] = []
@@ -28,10 +29,10 @@ public struct BenchProgram {
           plan, cpus: cpus, program: WorkerProgram(arguments: worker), progress: progress)
         let report = try series.measure(directory: mode == .floor ? nil : directory)
         clearProgress()
-        if !options.json { print(report.table + (modes.count > 1 ? "\n" : "")) }
+        if !options.json { try Machine.show(report.table + (modes.count > 1 ? "\n" : "")) }
         reports.append(report)
       }
-      if options.json { print(rendered(reports, isTogether)) }
+      if options.json { try Machine.show(rendered(reports, isTogether)) }
       try judge(reports)
     } catch {
       clearProgress()
@@ -66,6 +67,7 @@ public struct BenchProgram {
 
   /// Where a router answers: the named directory, else the usual one; nil: start one.
   private func routerDirectory(_ named: String?) throws(BenchError) -> String? {
+    if named == "" { throw .usage("--dir is empty: name a directory, or leave it out") }
     let directory = RunDirectory.resolve(named)
     if Machine.answers(RunDirectory.socketPath(in: directory)) { return directory }
     if named != nil { throw .noRouter(directory) }

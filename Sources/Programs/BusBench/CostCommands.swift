@@ -66,7 +66,7 @@ private func show(
   do throws(BenchError) {
     try Household.endOnSignals()
     let report = try measure()
-    print(isJSON ? report.json.rendered : report.table)
+    try Machine.show(isJSON ? report.json.rendered : report.table)
   } catch {
     Machine.say("error: \(error.description)")
     throw ExitCode(error.exitCode)

@@ -77,7 +77,18 @@ enum Machine {
   static func say(_ line: String) { writeAll(line + "\n", to: 2) }
 }
 
-/// Writes all of a text; false when the other end is gone.
+extension Machine {
+  /// Keeps the numbers of the standard descriptors, those that the parent closed too, from files.
+  static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
+
+  /// Writes a result to standard output; that its reader has had enough is no failure.
+  static func show(_ text: String) throws(BenchError) {
+    guard !writeAll(text + "\n", to: 1), errno != EPIPE else { return }
+    throw .system("writing the results", error: errno)
+  }
+}
+
+/// Writes all of a text; false, with the reason in `errno`, when the system refuses.
 @discardableResult
 func writeAll(_ text: String, to descriptor: Int32) -> Bool {
   var rest = Array(text.utf8)[...]

@@ -20,6 +20,14 @@ public struct ByteSize: ExpressibleByArgument, Sendable, Equatable, CustomString
     bytes = count << shift
   }
 
+  /// Reads a size; throws `ValidationError` with the form of sizes.
+  public static func parse(_ text: String) throws -> ByteSize {
+    guard let size = ByteSize(argument: text) else {
+      throw ValidationError("a size is a number from 1 on, such as 65536, 64K, 16MiB or 1g")
+    }
+    return size
+  }
+
   private static let shifts: [String: UInt64] = [
     "": 0, "b": 0, "k": 10, "kib": 10, "m": 20, "mib": 20, "g": 30, "gib": 30, "t": 40, "tib": 40,
   ]

@@ -13,23 +13,29 @@ public struct RouterOptions: ParsableArguments, Sendable {
 
   /// Bytes of all agents together.
   @Option(
-    help: ArgumentHelp(
-      "Shared memory of all agents together, such as 512M or 4GiB.", valueName: "size"))
+    help: Self.size(
+      "Shared memory of all agents together, such as 512M or 4GiB.", RouterLimits().arenaBytes),
+    transform: ByteSize.parse)
   public var arena = ByteSize(bytes: RouterLimits().arenaBytes)
 
   /// Bytes of one agent.
   @Option(
-    help: ArgumentHelp(
-      "Shared memory of one agent, where the policy states no quota.", valueName: "size"))
+    help: Self.size(
+      "Shared memory of one agent, where the policy states no quota.", RouterLimits().agentBytes),
+    transform: ByteSize.parse)
   public var agentQuota = ByteSize(bytes: RouterLimits().agentBytes)
 
   /// Ring bytes of a first log.
   @Option(
-    help: ArgumentHelp("Ring of the first log of a stream, a power of two.", valueName: "size"))
+    help: Self.size(
+      "Ring of the first log of a stream, a power of two.", RouterLimits().logBytesFirst),
+    transform: ByteSize.parse)
   public var logFirst = ByteSize(bytes: RouterLimits().logBytesFirst)
 
   /// Ring bytes of the largest log.
-  @Option(help: ArgumentHelp("Ring a log may grow to, a power of two.", valueName: "size"))
+  @Option(
+    help: Self.size("Ring a log may grow to, a power of two.", RouterLimits().logBytesMost),
+    transform: ByteSize.parse)
   public var logMost = ByteSize(bytes: RouterLimits().logBytesMost)
 
   /// Seconds of the stall budget.
@@ -46,6 +52,11 @@ public struct RouterOptions: ParsableArguments, Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// Help that shows the default, which the parser does not for what is read by a function.
+  private static func size(_ text: String, _ standard: UInt64) -> ArgumentHelp {
+    ArgumentHelp("\(text) (default: \(ByteSize(bytes: standard)))", valueName: "size")
+  }
 
   /// Checks the ranges; throws `ValidationError` with what is allowed.
   public func validate() throws {

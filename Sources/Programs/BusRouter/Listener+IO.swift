@@ -18,7 +18,8 @@ struct Listener: ~Copyable {
     umask(former)
     guard reason == 0 else {
       close(socket)
-      throw .system("Binding \(path)", reason)
+      throw .system(
+        "Binding \(path)", reason, hint: "Remove what lies there, or name another --dir.")
     }
     guard listen(socket, 512) == 0 else {
       let reason = errno

@@ -36,7 +36,10 @@ struct RouterLock: ~Copyable {
   private static func lock(_ path: String) throws(RouterFailure) -> Int32 {
     for _ in 0..<100 {
       let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-      guard file >= 0 else { throw .system("Opening \(path)", errno) }
+      guard file >= 0 else {
+        throw .system(
+          "Opening \(path)", errno, hint: "Remove what lies there, or name another --dir.")
+      }
       do {
         try check(file, path)
       } catch {

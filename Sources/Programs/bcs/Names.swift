@@ -12,7 +12,12 @@ enum Names {
     do { _ = try TopicPattern(text) } catch { throw refusal("pattern", text, error) }
   }
 
-  private static func refusal(_ what: String, _ text: String, _ error: TopicError) -> Failure {
+  /// The name of an agent.
+  static func checkAgent(_ text: String) throws {
+    do { try AgentName.check(text) } catch { throw refusal("name", text, error) }
+  }
+
+  private static func refusal(_ what: String, _ text: String, _ error: some Error) -> Failure {
     let shown = text.count > 40 ? text.prefix(37) + "…" : text
     return .usage("The \(what) '\(shown.printable)' is refused: \(error)", remedy: "")
   }

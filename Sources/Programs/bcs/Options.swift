@@ -17,6 +17,10 @@ struct CommonOptions: ParsableArguments {
   @Option(help: "Least level that is said on standard error: trace to error.")
   var logLevel = LogLevel.notice
 
+  func validate() throws {
+    if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
+  }
+
   /// Says something about the work on standard error, if the level asks for it.
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
     guard level >= logLevel else { return }
@@ -55,11 +59,7 @@ struct NameOptions: ParsableArguments {
   /// - Throws: `Failure` with exit code 64 for a name that no agent may have.
   func resolved(_ verb: String) throws -> String {
     guard let name else { return "cli.\(verb).\(getpid())" }
-    do {
-      try AgentName.check(name)
-    } catch {
-      throw Failure.usage("The name '\(name)' cannot be taken: \(error).", remedy: "")
-    }
+    try Names.checkAgent(name)
     return name
   }
 }

@@ -8,6 +8,7 @@ import Glibc
 @main
 struct Program {
   static func main() {
+    System.holdStandardDescriptors()
     Interrupt.install()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(status(of: arguments))
@@ -38,24 +39,44 @@ struct Program {
     }
     let code = BCS.exitCode(for: error).rawValue
     if code == 0 {
-      try? Output.write(BCS.fullMessage(for: error) + "\n")
-      return 0
+      return ending(isJSON) { try Output.write(BCS.fullMessage(for: error) + "\n") }
     }
     if let plain = error as? ExitCode { return plain.rawValue }
     guard code == Failure.usage else {
       Failure("\(error)", remedy: "", exitCode: 1, name: "SYSTEM").show(asJSON: isJSON)
       return 1
     }
-    let hint = Spelling.hint(for: arguments, in: BCS.self)
-    let text = BCS.message(for: error) + (hint.map { ". Did you mean '\($0)'?" } ?? "")
+    let (command, call) = meant(arguments)
+    var text = BCS.message(for: error)
+    // The parser would tell of a missing argument first.
+    if let unknown = Spelling.unknownOption(in: arguments, of: command) {
+      if !text.contains(unknown) { text = "Unknown option '\(unknown)'" }
+    }
+    if let hint = Spelling.hint(for: arguments, in: BCS.self) {
+      text += ". Did you mean '\(hint)'?"
+    }
     Failure(
-      text, remedy: "See `\(helpCall(arguments))`.", exitCode: Failure.usage, name: "USAGE"
+      text, remedy: "See `\(call) --help`.", exitCode: Failure.usage, name: "USAGE"
     ).show(asJSON: isJSON)
     return Failure.usage
   }
 
-  /// The call that prints the help of the command the user meant, as far as it can be told.
-  private static func helpCall(_ arguments: [String]) -> String {
+  /// The exit code after the last words of a program.
+  private static func ending(_ isJSON: Bool, _ say: () throws -> Void) -> Int32 {
+    do {
+      try say()
+    } catch {
+      guard let failure = Failure(error) else { return 0 }
+      failure.show(asJSON: isJSON)
+      return failure.exitCode
+    }
+    return 0
+  }
+
+  /// The command the user meant, as far as it can be told, and its call.
+  private static func meant(
+    _ arguments: [String]
+  ) -> (command: any ParsableCommand.Type, call: String) {
     var command: any ParsableCommand.Type = BCS.self
     var call = "bcs"
     for word in arguments {
@@ -64,7 +85,7 @@ struct Program {
       command = next
       call += " \(word)"
     }
-    return "\(call) --help"
+    return (command, call)
   }
 }
 

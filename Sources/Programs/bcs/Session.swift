@@ -15,4 +15,15 @@ struct Session {
     common.log(.debug, "registered as \(agent.name), incarnation \(agent.incarnation)")
     return Session(agent: agent, directory: bus.directory)
   }
+
+  /// Waits until a router knows this agent; false when none did in time.
+  func waitForRouter(_ time: Duration) throws -> Bool {
+    let limit = Deadline(time)
+    while !agent.isConnected {
+      if limit.isOver { return false }
+      try Interrupt.check()
+      System.sleep(.milliseconds(20))
+    }
+    return true
+  }
 }

@@ -17,6 +17,17 @@ enum Spelling {
     return nil
   }
 
+  /// The first option that the command does not have, as far as its help tells.
+  static func unknownOption(
+    in arguments: [String], of command: any ParsableCommand.Type
+  ) -> String? {
+    let help = command.helpMessage(includeHidden: true)
+    let known = Set(help.split { !$0.isLetter && !$0.isNumber && $0 != "-" })
+    return arguments.prefix { $0 != "--" }.lazy
+      .filter { $0.hasPrefix("--") }.map { $0.prefix { $0 != "=" } }
+      .first { !known.contains($0) }.map(String.init)
+  }
+
   /// The candidate with the fewest edits; nil when even that one is far.
   static func nearest(to word: String, among candidates: [String]) -> String? {
     let scored = candidates.map { (name: $0, edits: edits(word, $0)) }

@@ -1,3 +1,4 @@
+import CBusPlatform
 import Glibc
 
 /// The process's surroundings, without Foundation, whose loading would cost the start 20 ms.
@@ -11,20 +12,32 @@ enum Environment {
     return found
   }
 
-  /// Writes a line to standard output at once, also into a pipe.
-  static func printNow(_ text: String) { write(text, to: STDOUT_FILENO) }
+  /// Keeps the numbers of the standard descriptors, those that the parent closed too, from files.
+  static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
+
+  /// Writes a line to standard output at once, also into a pipe; says on standard error when nobody
+  /// takes it.
+  static func printNow(_ text: String) {
+    let reason = write(text, to: STDOUT_FILENO)
+    guard reason != 0 else { return }
+    let words = unsafe String(cString: strerror(reason))
+    complain(
+      "msg_router: Standard output cannot be written (\(words)); the router runs all the same.")
+  }
 
   /// Writes a line to standard error.
-  static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
+  static func complain(_ text: String) { _ = write(text, to: STDERR_FILENO) }
 
-  private static func write(_ text: String, to descriptor: Int32) {
+  /// Returns 0 or the error number.
+  private static func write(_ text: String, to descriptor: Int32) -> Int32 {
     var rest = Array((text + "\n").utf8)[...]
     while !rest.isEmpty {
       let bytes = Array(rest)
       let written = unsafe Glibc.write(descriptor, bytes, bytes.count)
       if written < 0, errno == EINTR { continue }
-      guard written > 0 else { return }
+      guard written > 0 else { return errno }
       rest = rest.dropFirst(written)
     }
+    return 0
   }
 }

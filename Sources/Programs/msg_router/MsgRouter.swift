@@ -38,7 +38,13 @@ struct MsgRouter: ParsableCommand {
   @Option(help: .hidden)
   var forbid: String?
 
+  static func main() {
+    Environment.holdStandardDescriptors()
+    main(nil)
+  }
+
   func validate() throws {
+    if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
     _ = try HiddenFeatures.mask(forbid ?? "")
   }
 

@@ -48,6 +48,16 @@ struct CLIPlainTests {
       (["errors", "NO_ROUTR"], "NO_ROUTER"),
       (["completions", "tcsh"], "zsh"),
       (["check", "kill", "--dir", "x"], "leave --dir out"),
+      (["pub", "--bogus"], "Unknown option '--bogus'"),
+      (["sub", "--timeuot=3"], "Unknown option '--timeuot'"),
+      (["pub", "a", "x", "--chunk", "0"], "such as 65536"),
+      (["pub", "a", "x", "--rate", "0"], "a rate is above 0"),
+      (["up", "--arena", "lots"], "such as 65536"),
+      (["pub", "a", "x", "--name", "a b"], "a space is not allowed"),
+      (["pub", "a", "x", "--name", String(repeating: "n", count: 300)], "n…' is refused"),
+      (["agent", "--dir", ""], "--dir is empty"),
+      (["up", "--dir", ""], "--dir is empty"),
+      (["bench", "latency", "--dir", ""], "--dir is empty"),
     ])
   func usage(words: [String], hint: String) throws {
     let result = try Child.run(try Programs.path("bcs"), words, timeout: .seconds(20))

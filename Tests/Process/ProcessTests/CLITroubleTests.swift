@@ -104,6 +104,47 @@ struct CLITroubleTests {
     #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
   }
 
+  @Test("a publisher whose router went for good says that only those who were there have it all")
+  func routerGoneAtTheEnd() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let reader = try bus.subscriber("a")
+    let writer = try bus.start("pub", "a", "--stdin-lines", input: .pipe)
+    writer.send("before\n")
+    try reader.waitForLine(containing: "before", timeout: .seconds(10))
+    try bus.killRouter()
+    writer.send("without\n")
+    try reader.waitForLine(containing: "without", timeout: .seconds(10))
+    writer.closeInput()
+    let result = try writer.wait(timeout: .seconds(30))
+    #expect(result.exit == .code(69))
+    #expect(result.stdout.contains("published 2 messages"))
+    #expect(result.stderr.contains("The router is gone"))
+  }
+
+  @Test("logs may fill the arena: who holds it can still be seen, and more is refused clearly")
+  func fullArena() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path, ["--arena", "1M"])
+    var writers: [Child] = []
+    var refusal: ChildResult?
+    while refusal == nil {
+      let writer = try bus.start("pub", "c\(writers.count)", "--stdin-lines", input: .pipe)
+      writer.send("x\n")
+      while writer.isRunning, try !streams(bus).contains("c\(writers.count)") { breathe() }
+      if writer.isRunning { writers.append(writer) } else { refusal = try writer.wait() }
+    }
+    #expect(writers.count > 3)
+    #expect(refusal?.exit == .code(6))
+    #expect(refusal?.stderr.contains("raise --arena") == true)
+    #expect(refusal?.stderr.contains("..") == false)
+    #expect(try jsonLines(try bus.run("agent", "--json").stdout).count == writers.count + 1)
+  }
+
+  private func streams(_ bus: CLIBus) throws -> [String] {
+    try jsonLines(try bus.run("channel", "--json").stdout).compactMap { $0["channel"] as? String }
+  }
+
   @Test("a second router on a directory exits with 1 and names the first")
   func secondRouter() throws {
     let dir = try TemporaryDirectory("cli")

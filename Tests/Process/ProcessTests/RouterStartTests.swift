@@ -80,7 +80,7 @@ struct RouterStartTests {
     "wrong options end with 64",
     arguments: [
       ["--arena", "3"], ["--log-first", "5000"], ["--stall", "-1"], ["--forbid", "gravity"],
-      ["--log-first", "8M", "--log-most", "4M"],
+      ["--log-first", "8M", "--log-most", "4M"], ["--dir", ""],
     ])
   func usage(options: [String]) throws {
     let result = try Child.run(try Programs.path("msg_router"), options)

@@ -112,6 +112,29 @@ struct RegistryTests {
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 
+  @Test("logs leave a part of the arena to agents that join")
+  func keptForJoins() {
+    var limits = RouterLimits()
+    limits.arenaBytes = 32 * World.readerBytes
+    limits.agentBytes = limits.arenaBytes
+    var world = World(limits: limits)
+    let a = world.agent("a")
+    var number = 0
+    while errorCode(world.addLog(a, "a", "x\(number)").answers) == nil { number += 1 }
+    let kept = limits.arenaBytes / 16
+    #expect(number > 10)
+    #expect(world.router.arenaBytesUsed <= limits.arenaBytes - kept)
+    for name in ["b", "c"] {
+      let newcomer = world.connect()
+      #expect(errorCode(world.register(newcomer, name)) == nil)
+    }
+    let last = world.connect()
+    while world.router.arenaBytesUsed + World.readerBytes <= limits.arenaBytes {
+      world.register(world.connect(), "n\(world.router.agentCount)")
+    }
+    #expect(errorCode(world.register(last, "last")) == .resourceExhausted)
+  }
+
   @Test("connections of one user are bounded")
   func connectionsBounded() {
     var limits = RouterLimits()

@@ -137,6 +137,10 @@ int plat_start_time(pid_t pid, uint64_t *ticks);
 /// Forbids other processes of the same user to read or trace this one; no core dumps.
 int plat_undumpable(void);
 
+/// Fills the standard descriptors that the parent closed with ones that can be neither read nor
+/// written, so that no socket or memory file gets their numbers and the program's output.
+void plat_hold_standard_descriptors(void);
+
 // --- Control socket --------------------------------------------------------------------------
 
 #define PLAT_MOST_DESCRIPTORS 8

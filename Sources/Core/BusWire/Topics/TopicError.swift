@@ -36,7 +36,7 @@ extension TopicError: CustomStringConvertible {
       "Token \(position) of the topic is empty: "
         + "remove the dot at the start or end, or one of two dots in a row."
     case .badCharacter(let scalar, let position):
-      "Token \(position) of the topic holds \(Self.shown(scalar)): use letters, digits and "
+      "Token \(position) of the topic holds \(scalar.named): use letters, digits and "
         + "printable ASCII signs, no spaces."
     case .notUTF8:
       "The topic is not UTF-8: encode it as UTF-8."
@@ -52,10 +52,14 @@ extension TopicError: CustomStringConvertible {
     }
   }
 
+}
+
+extension Unicode.Scalar {
   /// The scalar as text that cannot disturb a terminal or a log.
-  private static func shown(_ scalar: Unicode.Scalar) -> String {
-    if scalar == " " { return "a space" }
-    let hex = String(scalar.value, radix: 16, uppercase: true)
+  var named: String {
+    if self == " " { return "a space" }
+    if (0x21...0x7E).contains(value) { return "'\(self)'" }
+    let hex = String(value, radix: 16, uppercase: true)
     return "the character U+" + String(repeating: "0", count: max(0, 4 - hex.utf8.count)) + hex
   }
 }

@@ -1,13 +1,16 @@
 import ArgumentParser
 
 /// A number of messages per second, as in `100` or `100/s`.
-struct Rate: ExpressibleByArgument {
+struct Rate {
   let perSecond: Double
 
-  init?(argument: String) {
-    let number = argument.hasSuffix("/s") ? String(argument.dropLast(2)) : argument
-    guard let value = Double(number), value > 0, value <= 1e9 else { return nil }
-    perSecond = value
+  /// Reads a rate; throws `ValidationError` with the form of rates.
+  static func parse(_ text: String) throws -> Rate {
+    let number = text.hasSuffix("/s") ? String(text.dropLast(2)) : text
+    guard let value = Double(number), value > 0, value <= 1e9 else {
+      throw ValidationError("a rate is above 0 and at most 1e9, such as 0.5, 100 or 100/s")
+    }
+    return Rate(perSecond: value)
   }
 }
 

@@ -25,11 +25,14 @@ struct PubCommand: ParsableCommand {
   @Argument(help: "The topic, such as alerts.disk.") var topic: String
   @Argument(help: "The body; standard input when it is left out.") var body: String?
   @Option(help: "Publish the body that many times.") var count = 1
-  @Option(help: ArgumentHelp("Messages per second.", valueName: "number")) var rate: Rate?
+  @Option(
+    help: ArgumentHelp("Messages per second.", valueName: "number"), transform: Rate.parse)
+  var rate: Rate?
   @Option(help: ArgumentHelp("Pause between messages.", valueName: "seconds")) var sleep: Double?
   @Option(help: "The body is this file's bytes.", completion: .file()) var file: String?
   @Option(
-    help: ArgumentHelp("Split larger bodies into parts of this size.", valueName: "size"))
+    help: ArgumentHelp("Split larger bodies into parts of this size.", valueName: "size"),
+    transform: ByteSize.parse)
   var chunk: ByteSize?
   @Flag(help: "Each line of standard input is a message, until its end.") var stdinLines = false
   @Flag(help: "Send the body as it is, without filling in templates.") var raw = false
@@ -68,8 +71,11 @@ struct PubCommand: ParsableCommand {
       session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout)
     Interrupt.beGraceful()
     if waitForReader { try work.awaitReader(session.agent) }
+    var isKept = true
     do {
       if let template { try repeatBody(template, &work) } else { try sendLines(&work) }
+      // A router that comes back is handed the log; without one it ends with this process.
+      isKept = try work.messages == 0 || session.waitForRouter(.seconds(5))
     } catch is Interrupted {
       work.close()
       session.agent.close()
@@ -79,6 +85,11 @@ struct PubCommand: ParsableCommand {
     work.close()
     session.agent.close()
     try show(work)
+    guard isKept else {
+      throw Failure(
+        .noRouter,
+        "The router is gone: only readers that were there before get what was published.")
+    }
   }
 
   private func bodyTemplate() throws -> PubTemplate {

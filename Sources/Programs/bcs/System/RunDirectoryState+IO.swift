@@ -42,6 +42,11 @@ struct RunDirectoryState {
         "it belongs to user \(facts.st_uid)",
         remedy: "Connect only if you trust that user, or name another with --dir.")
     }
+    guard facts.st_uid == geteuid() || facts.st_mode & 0o011 != 0 || geteuid() == 0 else {
+      return .wrong(
+        "it belongs to user \(facts.st_uid), who keeps you out",
+        remedy: "Have the router's policy name you, or name another with --dir.")
+    }
     guard RunDirectoryRule.isClosed(mode: facts.st_mode) else {
       return .wrong(
         "it is open to other users (mode \(String(facts.st_mode & 0o777, radix: 8)))",

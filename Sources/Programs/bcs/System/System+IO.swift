@@ -1,8 +1,12 @@
 import BusMemory
+import CBusPlatform
 import Glibc
 
 /// Small questions to the operating system.
 enum System {
+  /// Keeps the numbers of the standard descriptors, those that the parent closed too, from files.
+  static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
+
   /// The system's words for an error number.
   static func words(_ code: Int32) -> String {
     var buffer = [CChar](repeating: 0, count: 256)
