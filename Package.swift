@@ -63,7 +63,8 @@ let package = Package(
     // Core: no packages, no Foundation, no I/O beyond mmap.
     module("Core", "BusWire", uses: ["CBusABI", "CBusPlatform"], spans),
     module("Core", "BusMemory", uses: ["CBusABI", "CBusPlatform"], spans),
-    module("Core", "BusLog", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusCounters", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusLog", uses: ["BusWire", "BusMemory", "BusCounters", "CBusABI", "CBusPlatform"], spans),
 
     // Engine: events in, actions out; no clock, socket or file.
     module("Engine", "BusAccess", uses: ["BusWire"]),
@@ -76,7 +77,7 @@ let package = Package(
     module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
 
     // Client: meets the router in shared memory and on the control socket only.
-    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform"], spans),
+    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform"], spans),
 
     // Programs.
     module(
@@ -95,7 +96,8 @@ let package = Package(
     .target(name: "CAllocationCount", path: "Tests/Support/CAllocationCount", cSettings: c),
     tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
-    tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
+    tests("Unit", "BusCountersTests", uses: ["BusCounters", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
+    tests("Unit", "BusLogTests", uses: ["BusLog", "BusCounters", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests(
       "Unit", "BusRoutingTests",

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -14,6 +15,7 @@ final class AgentCore: Sendable {
   let id: BusUUID
   let clock = ClockCell()
   let bell: Bell
+  let counters: CounterTable
   let state: Mutex<State>
   /// Raised when the service thread has ended.
   let stopped = Signal()
@@ -32,6 +34,8 @@ final class AgentCore: Sendable {
     var limits = Limits()
     /// While everything is handed in to a new router: frames wait in the outbox.
     var keepsFrames = false
+    /// The segments of counters that the router of this connection was offered.
+    var offeredCounters: Set<Int> = []
     /// Said goodbye: the end of the connection is wanted.
     var isLeaving = false
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
@@ -69,7 +73,9 @@ final class AgentCore: Sendable {
     self.name = name
     self.category = category
     id = BusUUID(agentName: name)
-    bell = try Bell()
+    let bell = try Bell()
+    self.bell = bell
+    counters = CounterTable(agent: id) { bell.ring() }
     state = Mutex(State())
   }
 

@@ -58,7 +58,7 @@ public struct Publisher: ~Copyable, Sendable {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
     let shape = log.identity.shape
-    writer = LogWriter(first: log, gate: core.gate, fences: fences)
+    writer = LogWriter(first: log, gate: core.gate, fences: fences, row: core.row)
     self.core = core
     self.clock = clock
     self.mostBytes = mostBytes

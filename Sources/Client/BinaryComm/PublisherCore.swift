@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -10,6 +11,8 @@ final class PublisherCore: Sendable {
   let agent: AgentCore
   let channel: String
   let gate: WindowGate
+  /// What this stream's messages are counted in.
+  let row: CounterRow
   private let state = Mutex(State())
 
   private struct State: ~Copyable, Sendable {
@@ -56,11 +59,14 @@ final class PublisherCore: Sendable {
   init(agent: AgentCore, channel: String, stall: StallPolicy) {
     self.agent = agent
     self.channel = channel
+    row = agent.counters.reserve(.sent(channel))
     let evictions = Evictions(agent)
     gate = WindowGate(stall: stall) { attachment, reason in
       evictions.report(AttachmentID(attachment), reason)
     }
   }
+
+  deinit { agent.counters.end(row) }
 
   /// Reports evictions from the publishing thread.
   private struct Evictions: Sendable {
@@ -96,6 +102,7 @@ final class PublisherCore: Sendable {
             basePosition: 0, descriptor: descriptor)
         ]
       }
+      agent.counters.activate(row, stream: added.stream.value)
       agent.state.withLock { $0.publishers[added.stream] = self }
     }
   }
@@ -292,6 +299,7 @@ final class PublisherCore: Sendable {
 
   /// The stream is over.
   func close() {
+    agent.counters.end(row)
     gate.end()
     guard let stream else { return }
     agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
