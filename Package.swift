@@ -85,8 +85,9 @@ let package = Package(
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusBench", uses: ["BinaryComm", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    module("Programs", "BusAdmin", uses: ["BusCounters"]),
     program("msg_router", uses: ["BusRouter", "BusOptions", "BusPolicyFile", "BusCrypto", "BusHardware", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
+    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusCounters", "BusBench", "BusOptions", "BusHardware", "BusCrypto", "BusPolicyFile", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
 
@@ -102,11 +103,13 @@ let package = Package(
     tests(
       "Unit", "BusRoutingTests",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport"]),
+    tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusLog", "BusOptions", "BusWire", "CBusABI", "CBusPlatform",
+        "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusLog", "BusOptions", "BusWire", "CBusABI",
+        "CBusPlatform",
         "BusTestSupport", "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),

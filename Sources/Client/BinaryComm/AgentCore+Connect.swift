@@ -83,6 +83,7 @@ extension AgentCore {
       guard case .down = state.link else { return false }
       state.socket = talk.socket
       state.link = .up
+      state.downSinceNs = nil
       return true
     }
     guard resumed else { return false }

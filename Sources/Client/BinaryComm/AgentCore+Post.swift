@@ -8,7 +8,7 @@ extension AgentCore {
   /// Sends a frame from the service thread and hands its answer to `then`, there; false without a
   /// router.
   func post(
-    _ frame: AgentFrame, descriptor: Descriptor,
+    _ frame: AgentFrame, descriptor: Descriptor?,
     then:
       @escaping @Sendable (PendingReply.Outcome)
       -> Void

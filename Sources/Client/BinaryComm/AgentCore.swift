@@ -36,6 +36,11 @@ final class AgentCore: Sendable {
     var keepsFrames = false
     /// The segments of counters that the router of this connection was offered.
     var offeredCounters: Set<Int> = []
+    /// Who watches everybody's counters here, and whether this router was asked for them.
+    var watch: CounterWatch?
+    var isWatchAsked = true
+    /// Since when there has been no router.
+    var downSinceNs: UInt64?
     /// Said goodbye: the end of the connection is wanted.
     var isLeaving = false
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
@@ -193,6 +198,7 @@ final class AgentCore: Sendable {
       if case .closed = state.link {} else { state.link = .closed(why) }
       let pending = Array(state.pending.values)
       state.pending.removeAll()
+      state.watch = nil
       return (pending, Array(state.publishers.values), Array(state.subscriptions.values))
     }
     for reply in pending { reply.finish(.lost) }

@@ -92,6 +92,16 @@ public struct CounterReading: Equatable, Sendable {
   /// False when the agent was caught, again and again, in the middle of changing the row.
   public let isSettled: Bool
 
+  /// The row of a reading that ended with its agent, which left so many messages unread.
+  public func leaving(_ left: UInt64) -> CounterReading {
+    var counts = counts
+    counts.sequence &+= left
+    counts.drops[DropReason.left.rawValue] &+= left
+    return CounterReading(
+      key: key, state: state, identity: identity, counts: counts, times: times,
+      isSettled: isSettled)
+  }
+
   /// Takes what was read.
   public init(
     key: Key, state: State, identity: CounterIdentity, counts: CounterCounts,

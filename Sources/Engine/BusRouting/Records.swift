@@ -30,6 +30,10 @@ struct Agent {
   var streams: Set<StreamID> = []
   /// Whether it may still hand in what it had under a former router.
   var handsIn = false
+  /// What it counts in, in the order of the parts.
+  var counters: [CounterSegment] = []
+  /// Whether it is told of everybody's counters.
+  var isWatching = false
 
   var name: String { caller.name.text }
 }

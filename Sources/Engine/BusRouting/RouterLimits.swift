@@ -31,6 +31,8 @@ public struct RouterLimits: Hashable, Sendable {
   public var expectedMost = 1900
   /// Readers that a returning publisher may name.
   public var handedInReadersPerAgent = 8192
+  /// Segments of counters of one agent.
+  public var countersPerAgent = 5
   /// Bytes of a category.
   public var categoryBytes = 64
 

@@ -31,6 +31,7 @@ extension RouterState {
     handedInReaders[incarnation] = nil
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
+    dropCounters(of: agent)
     for publisher in publishers.sorted() {
       tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
     }

@@ -21,6 +21,7 @@ extension RouterState {
     act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
     for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
     for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
+    if agent.isWatching { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 

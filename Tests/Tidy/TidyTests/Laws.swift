@@ -55,6 +55,8 @@ enum Law {
     Room(
       "Options", "Sources/Programs/BusOptions/", uses: ["Engine", "Options"],
       outside: ["ArgumentParser"]),
+    // Pure: what was seen in, text out.
+    Room("Admin", "Sources/Programs/BusAdmin/", uses: ["Core", "Admin"], outside: []),
     Room(
       "Bench", "Sources/Programs/BusBench/",
       uses: ["Contract", "Core", "Client", "Adapters", "Bench"]),
@@ -64,7 +66,8 @@ enum Law {
     Room(
       "bcs", "Sources/Programs/bcs/",
       uses: [
-        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "Bench", "bcs",
+        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "Bench", "Admin",
+        "bcs",
       ]),
     Room("Tools", "Sources/Programs/", uses: ["Contract", "Client", "Bench"]),
   ]

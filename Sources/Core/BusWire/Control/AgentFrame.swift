@@ -42,6 +42,10 @@ public enum AgentFrame: Hashable, Sendable {
   case handInAttachment(HandInAttachmentFrame)
   /// Everything that was held before the restart is handed in.
   case handInDone
+  /// See `AddCountersFrame`.
+  case addCounters(AddCountersFrame)
+  /// Asks for everybody's counters, now and as they come.
+  case watch
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -67,6 +71,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInSubscription: .handInSubscription
     case .handInAttachment: .handInAttachment
     case .handInDone: .handInDone
+    case .addCounters: .addCounters
+    case .watch: .watch
     }
   }
 
@@ -121,7 +127,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInReader(let body): body
     case .handInSubscription(let body): body
     case .handInAttachment(let body): body
-    case .goodbye, .handInDone: nil
+    case .addCounters(let body): body
+    case .goodbye, .handInDone, .watch: nil
     }
   }
 
@@ -148,6 +155,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInSubscription: self = try .handInSubscription(SubscribeFrame(from: &reader))
     case .handInAttachment: self = try .handInAttachment(HandInAttachmentFrame(from: &reader))
     case .handInDone: self = .handInDone
+    case .addCounters: self = try .addCounters(AddCountersFrame(from: &reader))
+    case .watch: self = .watch
     default: throw .unknownKind(kind.rawValue)
     }
   }

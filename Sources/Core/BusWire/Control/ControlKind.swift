@@ -42,6 +42,10 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case handInAttachment = 20
   /// Agent to router: `AgentFrame.handInDone`.
   case handInDone = 21
+  /// Agent to router: `AgentFrame.addCounters`.
+  case addCounters = 30
+  /// Agent to router: `AgentFrame.watch`.
+  case watch = 31
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.
@@ -76,4 +80,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case error = 116
   /// Router to agent: `RouterFrame.done`.
   case done = 117
+  /// Router to agent: `RouterFrame.counters`.
+  case counters = 130
+  /// Router to agent: `RouterFrame.countersGone`.
+  case countersGone = 131
 }

@@ -32,8 +32,12 @@ public enum RouterFrame: Hashable, Sendable {
   case queryEnd
   /// See `ErrorFrame`.
   case error(ErrorFrame)
-  /// Answers handInDone.
+  /// Answers handInDone, addCounters and watch.
   case done
+  /// See `CountersFrame`.
+  case counters(CountersFrame)
+  /// See `CountersGoneFrame`.
+  case countersGone(CountersGoneFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -55,6 +59,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .queryEnd: .queryEnd
     case .error: .error
     case .done: .done
+    case .counters: .counters
+    case .countersGone: .countersGone
     }
   }
 
@@ -105,6 +111,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .snapshotEnd(let body): body
     case .row(let body): body
     case .error(let body): body
+    case .counters(let body): body
+    case .countersGone(let body): body
     case .queryEnd, .done: nil
     }
   }
@@ -128,6 +136,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .queryEnd: self = .queryEnd
     case .error: self = try .error(ErrorFrame(from: &reader))
     case .done: self = .done
+    case .counters: self = try .counters(CountersFrame(from: &reader))
+    case .countersGone: self = try .countersGone(CountersGoneFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -1,3 +1,5 @@
+import BusAdmin
+
 /// A value of a JSON line or of a table's cell.
 enum JSON: Equatable {
   case text(String)
@@ -34,7 +36,7 @@ enum JSON: Equatable {
   /// The value as a person reads it in a table.
   var shown: String {
     switch self {
-    case .text(let text): Self.printable(text)
+    case .text(let text): SafeText.printable(text)
     case .list(let items): items.map(\.shown).joined(separator: ", ")
     case .flag(let flag): flag ? "yes" : "no"
     case .null: "-"
@@ -43,25 +45,7 @@ enum JSON: Equatable {
   }
 
   /// Text of unknown origin without anything that moves a cursor or changes a colour.
-  static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: isControl) else { return text }
-    var safe = ""
-    for scalar in text.unicodeScalars {
-      if isControl(scalar) {
-        safe += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        safe.unicodeScalars.append(scalar)
-      }
-    }
-    return safe
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
-  }
+  static func printable(_ text: String) -> String { SafeText.printable(text) }
 
   private static func quoted(_ text: String) -> String {
     var quoted = "\""
