@@ -63,7 +63,8 @@ let package = Package(
     // Core: no packages, no Foundation, no I/O beyond mmap.
     module("Core", "BusWire", uses: ["CBusABI", "CBusPlatform"], spans),
     module("Core", "BusMemory", uses: ["CBusABI", "CBusPlatform"], spans),
-    module("Core", "BusLog", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusCounters", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusLog", uses: ["BusWire", "BusMemory", "BusCounters", "CBusABI", "CBusPlatform"], spans),
 
     // Engine: events in, actions out; no clock, socket or file.
     module("Engine", "BusAccess", uses: ["BusWire"]),
@@ -76,7 +77,7 @@ let package = Package(
     module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
 
     // Client: meets the router in shared memory and on the control socket only.
-    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform"], spans),
+    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform"], spans),
 
     // Programs.
     module(
@@ -85,8 +86,9 @@ let package = Package(
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusJSON"),
     module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    module("Programs", "BusAdmin", uses: ["BusCounters"]),
     program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusBench", "BusOptions", "BusJSON", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusPlatform", arguments]),
+    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
 
@@ -96,16 +98,19 @@ let package = Package(
     .target(name: "CAllocationCount", path: "Tests/Support/CAllocationCount", cSettings: c),
     tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
-    tests("Unit", "BusLogTests", uses: ["BusLog", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
+    tests("Unit", "BusCountersTests", uses: ["BusCounters", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
+    tests("Unit", "BusLogTests", uses: ["BusLog", "BusCounters", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests(
       "Unit", "BusRoutingTests",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport"]),
+    tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusBench", "BusJSON", "BusLog", "BusOptions", "BusWire", "CBusABI", "CBusPlatform",
+        "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusJSON", "BusLog", "BusOptions", "BusWire",
+        "CBusABI", "CBusPlatform",
         "BusTestSupport", "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),

@@ -25,7 +25,7 @@ struct PolicyReader {
 
   private func agent(_ value: YAMLValue) throws(PolicyFileError) -> AgentRule {
     let fields = try value.fields([
-      "name", "users", "read", "write", "hold_back", "services", "quota",
+      "name", "users", "read", "write", "hold_back", "services", "watch", "quota",
     ])
     guard let name = fields["name"] else {
       throw value.error(.missingKey("name", in: value.place))
@@ -44,6 +44,7 @@ struct PolicyReader {
       rule.call = try patterns(services["call"])
       rule.answer = try patterns(services["answer"])
     }
+    if let watch = fields["watch"] { rule.watch = try flag(watch, key: "watch") }
     if let quota = fields["quota"] { rule.quotaBytes = try size(quota, key: "quota") }
     return rule
   }
@@ -116,6 +117,15 @@ struct PolicyReader {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: unit?.1 ?? 1)
     guard !overflow else { throw value.error(.badSize(text, key: key)) }
     return bytes
+  }
+
+  private func flag(_ value: YAMLValue, key: String) throws(PolicyFileError) -> Bool {
+    switch try value.text("true or false") {
+    case "true": return true
+    case "false": return false
+    case let other:
+      throw value.error(.unknownWord(other, key: key, allowed: ["true", "false"]))
+    }
   }
 
   private func word<Word: RawRepresentable<String> & CaseIterable>(

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -25,6 +26,7 @@ extension AgentCore {
     guard case .registered(let registered) = answer else {
       throw .incompatibleVersion("the router answered register with another frame")
     }
+    counters.begin(incarnation: registered.incarnation.value)
     _ = plat_barrier_register()
     state.withLock { state in
       state.identity = Identity(
@@ -82,6 +84,7 @@ extension AgentCore {
       guard case .down = state.link else { return false }
       state.socket = talk.socket
       state.link = .up
+      state.downSinceNs = nil
       return true
     }
     guard resumed else { return false }

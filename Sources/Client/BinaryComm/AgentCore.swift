@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -14,6 +15,7 @@ final class AgentCore: Sendable {
   let id: BusUUID
   let clock: ClockCell
   let bell: Bell
+  let counters: CounterTable
   let state: Mutex<State>
   /// Raised when the service thread has ended.
   let stopped = Signal()
@@ -33,6 +35,13 @@ final class AgentCore: Sendable {
     var limits = Limits()
     /// While everything is handed in to a new router: frames wait in the outbox.
     var keepsFrames = false
+    /// The segments of counters that the router of this connection was offered.
+    var offeredCounters: Set<Int> = []
+    /// Who watches everybody's counters here, and whether this router was asked for them.
+    var watch: CounterWatch?
+    var isWatchAsked = true
+    /// Since when there has been no router.
+    var downSinceNs: UInt64?
     /// Said goodbye: the end of the connection is wanted.
     var isLeaving = false
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
@@ -73,6 +82,7 @@ final class AgentCore: Sendable {
     let bell = try Bell()
     self.bell = bell
     clock = ClockCell { bell.ring() }
+    counters = CounterTable(agent: id) { bell.ring() }
     state = Mutex(State())
   }
 
@@ -190,6 +200,7 @@ final class AgentCore: Sendable {
       if case .closed = state.link {} else { state.link = .closed(why) }
       let pending = Array(state.pending.values)
       state.pending.removeAll()
+      state.watch = nil
       return (pending, Array(state.publishers.values), Array(state.subscriptions.values))
     }
     for reply in pending { reply.finish(.lost) }

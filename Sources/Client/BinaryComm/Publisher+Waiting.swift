@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -49,6 +50,18 @@ extension Publisher {
   private mutating func makeRoom(
     _ topic: TopicHandle, _ count: Int, deadlineNs: UInt64
   ) throws(BusError) {
+    do throws(BusError) {
+      try waitForRoom(topic, count, deadlineNs: deadlineNs)
+    } catch {
+      core.row.noteError()
+      if error.code == .resourceExhausted { core.row.noteDrop(.queueFull) }
+      throw error
+    }
+  }
+
+  private mutating func waitForRoom(
+    _ topic: TopicHandle, _ count: Int, deadlineNs: UInt64
+  ) throws(BusError) {
     let bytes = try checked(topic, count)
     if takeReadyLog() { return }
     let now = HostClock.monotonicNs()
@@ -98,6 +111,7 @@ extension Publisher {
   /// After some full windows the readers' pace is worth a larger log.
   private mutating func noteFullWindow() {
     fullWindows += 1
+    core.row.noteBlocked()
     let capacity = writer.shape.capacity
     guard fullWindows % 4 == 0, capacity < mostBytes else { return }
     let next = min(capacity * 4, mostBytes)

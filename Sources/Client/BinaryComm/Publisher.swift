@@ -56,7 +56,7 @@ public struct Publisher: ~Copyable, Sendable {
   ) {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
-    writer = LogWriter(first: log, gate: core.gate, fences: fences)
+    writer = LogWriter(first: log, gate: core.gate, fences: fences, row: core.row)
     self.core = core
     self.clock = clock
     self.mostBytes = mostBytes

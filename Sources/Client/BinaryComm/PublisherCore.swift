@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -12,6 +13,8 @@ final class PublisherCore: Sendable {
   let gate: WindowGate
   /// Called with every reader that left, after it has left the window.
   private let onLeave: @Sendable () -> Void
+  /// What this stream's messages are counted in.
+  let row: CounterRow
   private let state = Mutex(State())
 
   private struct State: ~Copyable, Sendable {
@@ -60,17 +63,20 @@ final class PublisherCore: Sendable {
   }
 
   init(
-    agent: AgentCore, channel: String, stall: StallPolicy,
+    agent: AgentCore, channel: String, stall: StallPolicy, countedAs: CounterIdentity? = nil,
     onLeave: @escaping @Sendable () -> Void = {}
   ) {
     self.agent = agent
     self.channel = channel
     self.onLeave = onLeave
+    row = agent.counters.reserve(countedAs ?? .sent(channel))
     let evictions = Evictions(agent)
     gate = WindowGate(stall: stall) { attachment, reason in
       evictions.report(AttachmentID(attachment), reason)
     }
   }
+
+  deinit { agent.counters.end(row) }
 
   /// Reports evictions from the publishing thread.
   private struct Evictions: Sendable {
@@ -130,6 +136,7 @@ final class PublisherCore: Sendable {
           basePosition: 0, descriptor: descriptor)
       ]
     }
+    agent.counters.activate(row, stream: added.stream.value)
     agent.state.withLock { $0.publishers[added.stream] = self }
   }
 
@@ -319,6 +326,7 @@ final class PublisherCore: Sendable {
 
   /// The stream is over.
   func close() {
+    agent.counters.end(row)
     if let stream {
       agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
       agent.post(.closeStream(CloseStreamFrame(stream: stream)))

@@ -1,3 +1,4 @@
+public import BusCounters
 public import BusLog
 public import BusMemory
 public import BusWire
@@ -52,6 +53,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   @usableFromInline var streamCount = 0
   @usableFromInline var next = 0
   @usableFromInline var pace = LookPace()
+  @usableFromInline var clock: HostClock
   var streamRoom = 4
   var past = ReaderStatistics()
   /// True for a spinning reader of exactly one stream.
@@ -69,6 +71,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     self.strategy = strategy
     takesAll = InboxChannel.owner(ofPattern: core.pattern.text) != nil
     changes = core.changes.word
+    clock = core.agent.clock.clock()
     unsafe streams = UnsafeMutablePointer<ReadStream>.allocate(capacity: streamRoom)
   }
 
@@ -95,6 +98,9 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     var delivered = 0
     var looked = 0
     var taken = 0
+    var bytes: UInt64 = 0
+    var newest: UInt64 = 0
+    var times: TimeCounts?
     while looked < streamCount, taken < limit {
       if next >= streamCount { next = urgentCount }
       // The urgent ones first; `next` goes round the others.
@@ -102,18 +108,35 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       let stream = unsafe streams + at
       let topics = unsafe stream.pointee.topics
       let verdicts = unsafe stream.pointee.verdicts
-      taken &+= unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
+      let (deliveredBefore, bytesBefore) = (delivered, bytes)
+      let here = unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
         let id = record.header.word6
         let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
         let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
         if _fastPath(verdict == 1) || takesAll || (unsafe verdict == 0 && topics.wants(record)) {
           delivered &+= 1
+          bytes &+= UInt64(record.header.length)
           unsafe body(Message(record, topics))
         }
       }
       if at == next { next &+= 1 }
+      taken &+= here
+      #if !BCS_NO_COUNTERS
+        if unsafe stream.pointee.hasMoved {
+          let (handed, sum) = (delivered &- deliveredBefore, bytes &- bytesBefore)
+          unsafe stream.pointee.note(taken: here, handed: handed, bytes: sum)
+          if here > 0, let stamp = unsafe stream.pointee.log.newestStampNs {
+            newest = stamp
+            times = unsafe stream.pointee.meter.row.times
+          }
+        }
+      #endif
       looked &+= 1
       if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(at) }
+    }
+    if let times {
+      let now = clock.unixNs()
+      times.note(ns: now > newest ? now &- newest : 0)
     }
     pace.note(taken)
     return delivered
@@ -127,6 +150,7 @@ struct ReadStream: ~Copyable {
   @usableFromInline var log: LogReader
   @usableFromInline let topics: Unmanaged<StreamTopics>
   @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
+  @usableFromInline var meter: ReadingMeter
   let source: StreamSource
   var segments: [UInt32: PeerSegment]
 
@@ -140,6 +164,7 @@ struct ReadStream: ~Copyable {
     let topics = StreamTopics(opened.source, pattern: pattern, table: table)
     unsafe verdicts = topics.verdicts
     unsafe self.topics = Unmanaged.passRetained(topics)
+    meter = ReadingMeter(opened.row, start: opened.start.sequence)
     source = opened.source
     segments = opened.segments
   }

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -20,7 +21,7 @@ extension Reader {
       case .evicted(let key, let reason):
         if let at = place(of: key) {
           failure = .evicted("\(name(at)): \(reason)")
-          remove(at)
+          remove(at, .evicted)
         }
       case .refused(let error), .closed(let error): failure = error
       }
@@ -51,28 +52,31 @@ extension Reader {
       do throws(BusError) {
         guard try moveOn(at) else { return }
       } catch {
-        remove(at)
+        remove(at, .corrupt)
         throw error
       }
       core.released(key(at), generation)
     case .ended:
       guard !hasLeftovers(at) else { return }
       past.ended += 1
-      remove(at)
+      remove(at, nil)
     case .evicted:
       let name = name(at)
-      remove(at)
+      remove(at, .evicted)
       throw .evicted("the publisher \(name) went on without this reader; the last batch is void")
     case .corrupt:
       let name = name(at)
-      remove(at)
+      remove(at, .corrupt)
       throw .corrupt("the log of \(name) holds bytes that are no record; it is not read any more")
     }
   }
 
   /// Forgets a stream; its counts stay in ``statistics``.
-  private mutating func remove(_ at: Int) {
+  ///
+  /// Of messages that are not read any more the row says why; nil: all were read.
+  private mutating func remove(_ at: Int, _ reason: DropReason?) {
     let key = key(at)
+    leave(at, reason)
     past = adding(at, to: past)
     drop(at)
     core.finish(key)
@@ -93,7 +97,7 @@ extension Reader {
   public mutating func close() {
     guard !isClosed else { return }
     isClosed = true
-    while streamCount > 0 { remove(streamCount - 1) }
+    while streamCount > 0 { remove(streamCount - 1, .left) }
     core.close()
   }
 }

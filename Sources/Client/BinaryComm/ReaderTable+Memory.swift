@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -51,6 +52,8 @@ extension Reader {
   func addLog(_ at: Int, _ generation: UInt32, _ segment: PeerSegment) {
     unsafe streams[at].segments[generation] = segment
   }
+
+  func leave(_ at: Int, _ reason: DropReason?) { unsafe streams[at].leave(reason) }
 
   func hasLeftovers(_ at: Int) -> Bool { unsafe streams[at].log.hasLeftovers }
 

@@ -36,6 +36,7 @@ struct ServiceThread {
         core.flushOutbox()
         receiveAll(socket)
       }
+      core.tendCounters()
       core.prepareLogs()
       lookOnceASecond()
       return true
@@ -90,6 +91,7 @@ extension AgentCore {
       if state.link == .up, !state.isLeaving { state.link = .down }
       state.socket = nil
       state.outbox.removeAll()
+      forgetCounters(&state)
       let pending = Array(state.pending.values)
       state.pending.removeAll()
       return pending
@@ -148,10 +150,14 @@ extension AgentCore {
     case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
     case .logAdded(let added): publisher(added.stream)?.take(added)
     case .responders(let frame): messenger?.take(frame)
+    case .counters(let frame): state.withLock { $0.watch }?.take(frame, descriptor)
+    case .countersGone(let gone): state.withLock { $0.watch }?.take(gone)
     case .snapshotBegin:
+      state.withLock { $0.watch }?.beginListing()
       subscriptions { $0.beginSnapshot() }
       publishers { $0.beginSnapshot() }
     case .snapshotEnd:
+      state.withLock { $0.watch }?.endListing(graceNs: 0)
       subscriptions { $0.endSnapshot() }
       publishers { $0.endSnapshot() }
     default: break

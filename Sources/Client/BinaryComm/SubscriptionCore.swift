@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -28,6 +29,8 @@ final class SubscriptionCore: Sendable {
     var slot: CursorSlot
     var segments: [UInt32: PeerSegment]
     var start: WindowGate.Start?
+    /// What this reading is counted in, from the moment at which the publisher let us in.
+    var row: CounterRow?
   }
 
   init(
@@ -150,12 +153,25 @@ final class SubscriptionCore: Sendable {
         generation: joined.generation, position: joined.startPosition,
         sequence: joined.startSequence, departed: joined.departed)
       attachment.start = start
+      let row = row(of: attachment.source, start: joined.startSequence)
+      attachment.row = row
       state.attachments[joined.attachment] = attachment
       return OpenedStream(
         source: attachment.source, slot: attachment.slot, segments: attachment.segments,
-        start: start)
+        start: start, row: row)
     }
     if let opened { post(.opened(opened)) }
+  }
+
+  private func row(of source: StreamSource, start: UInt64) -> CounterRow {
+    let inbox = InboxChannel(source.channel)
+    let identity = CounterIdentity.received(
+      inbox == nil ? source.channel : InboxChannel.shownName(of: agent.name),
+      kind: inbox == nil ? .topic : .pair, lane: inbox?.lane.counted ?? .normal,
+      mode: CounterMode(rawValue: mode.rawValue) ?? .none,
+      from: source.publisherName, peerIncarnation: source.publisherIncarnation.value,
+      stream: source.stream.value, attachment: source.attachment.value)
+    return agent.counters.open(identity, owner: UInt64(id), start: start)
   }
 
   func take(_ ended: StreamEndedFrame) {
@@ -230,6 +246,7 @@ final class SubscriptionCore: Sendable {
     guard let gone = state.withLock({ $0.attachments.removeValue(forKey: attachment) }) else {
       return
     }
+    if let row = gone.row { agent.counters.end(row) }
     segment.give(back: gone.slot)
     agent.post(.detach(DetachFrame(attachment: attachment)))
   }
@@ -241,6 +258,7 @@ final class SubscriptionCore: Sendable {
     }
     agent.post(.unsubscribe(UnsubscribeFrame(subscription: id)))
     for attachment in all { finish(attachment) }
+    agent.counters.release(owner: UInt64(id))
     agent.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) }
   }
 
@@ -279,6 +297,7 @@ struct OpenedStream: Sendable {
   let slot: CursorSlot
   let segments: [UInt32: PeerSegment]
   let start: WindowGate.Start
+  let row: CounterRow
 }
 
 /// What the service thread tells the reading thread.

@@ -38,6 +38,7 @@ extension LogReader {
 
   @usableFromInline
   mutating func lose(_ count: UInt64) {
+    if count > 0, gapPending == 0 { gapEvents &+= 1 }
     gaps &+= count
     gapPending &+= count
   }
@@ -84,6 +85,7 @@ struct NewestRecords: Sendable {
   private var places: [BusUUID: NewestRecord] = [:]
 
   @usableFromInline var isEmpty: Bool { places.isEmpty }
+  @usableFromInline var count: UInt64 { UInt64(places.count) }
 
   /// True when the message replaces an older one of its destination.
   mutating func note(_ place: NewestRecord) -> Bool {

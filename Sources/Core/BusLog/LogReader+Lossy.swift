@@ -94,8 +94,7 @@ extension LogReader {
       // No publisher fits more messages than lines into what was overwritten.
       let lost = start.sequence &- sequence
       guard lost <= (start.position - position) / 64 else { continue }
-      gaps &+= lost
-      gapPending &+= lost
+      lose(lost)
       position = start.position
       sequence = start.sequence
       knownCommit = commit

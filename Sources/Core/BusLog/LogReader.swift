@@ -66,6 +66,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline var receivedCount: UInt64 = 0
   /// Messages lost to overwriting.
   public internal(set) var gaps: UInt64 = 0
+  /// How often messages were lost directly before one that was handed over.
+  public internal(set) var gapEvents: UInt64 = 0
   /// Messages that carried a foreign source and were dropped.
   @usableFromInline var forgedCount: UInt64 = 0
   /// In the mode ``ReadMode/latest``: messages that a newer one of their topic replaced.

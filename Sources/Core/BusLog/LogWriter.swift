@@ -1,3 +1,4 @@
+public import BusCounters
 public import BusMemory
 public import BusWire
 import CBusABI
@@ -32,6 +33,9 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline var sourceWord1: UInt64
   @usableFromInline var committed: UInt64 = 0
   @usableFromInline var batchMax: UInt64
+  /// Where sent messages are counted; nil for a writer that nobody watches.
+  @usableFromInline let row: CounterRow?
+  @usableFromInline var payloadBytes: UInt64 = 0
 
   var log: PreparedLog
   var view: OwnLogView
@@ -58,8 +62,11 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// Starts a stream in its first log.
   ///
   /// `fences`: no process-wide barrier is to be had, so each publish pays a full fence before it
-  /// looks for sleepers.
-  public init(first log: consuming PreparedLog, gate: WindowGate, fences: Bool = false) {
+  /// looks for sleepers. `row`: where its messages are counted, kept by the caller's table.
+  public init(
+    first log: consuming PreparedLog, gate: WindowGate, fences: Bool = false,
+    row: CounterRow? = nil
+  ) {
     let view = OwnLogView(log, basePosition: 0)
     unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: Self.sleepersMax)
     limit = gate.limit
@@ -70,6 +77,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     unsafe pen = unsafe view.ring
     fencesEachPublish = fences
     batchMax = view.shape.capacity / 4
+    self.row = row
     self.log = log
     self.gate = gate
     self.view = view
@@ -128,6 +136,9 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @inlinable @inline(__always)
   public mutating func publish() {
     sequenceWord.storeRelaxed(sequence)
+    #if !BCS_NO_COUNTERS
+      row?.show(messages: sequence, bytes: payloadBytes)
+    #endif
     commitWord.storeRelease(position)  // SYNC: log.commit
     committed = position
     if _slowPath(sleeperCount != 0 || limit.loadRelaxed() == 0) { wakeSleepers() }
@@ -165,9 +176,12 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   }
 
   @inlinable @inline(__always)
-  func writeHead(
+  mutating func writeHead(
     _ head: Head, at to: UnsafeMutableRawPointer, payload: Int, extension extra: Int, stamp: UInt64
   ) {
+    #if !BCS_NO_COUNTERS
+      payloadBytes &+= UInt64(truncatingIfNeeded: payload)
+    #endif
     let sizes = UInt64(UInt32(truncatingIfNeeded: payload)) | UInt64(extra) &<< 48
     unsafe to.storeBytes(of: head.identity, as: UInt64.self)
     unsafe to.storeBytes(of: head.urgency | sizes, toByteOffset: 8, as: UInt64.self)

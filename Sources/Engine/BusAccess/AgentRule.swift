@@ -16,6 +16,8 @@ public struct AgentRule: Sendable, Equatable {
   public var call: [TopicPattern]
   /// Services it may answer besides its own name.
   public var answer: [TopicPattern]
+  /// Whether it may watch the counters of every agent.
+  public var watch = false
   /// Most bytes of shared memory it may register; nil for the router's own default.
   public var quotaBytes: UInt64?
 

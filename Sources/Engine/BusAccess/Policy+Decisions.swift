@@ -89,6 +89,18 @@ extension Policy {
     return decide(caller, "answer", service: service, \.answer)
   }
 
+  /// Whether the caller may watch the counters of every agent: names, channels, how much and how
+  /// fast, but no message.
+  public func mayWatch(_ caller: Caller) -> Decision {
+    let name = mayTakeName(caller)
+    guard name.allowed else { return name }
+    guard case .rules = basis else { return name }
+    if let entry = entries(for: caller).first(where: \.watch) {
+      return .allow("Agent entry \(entry.name) may watch.")
+    }
+    return .deny("\(caller) may not watch: no entry for it says watch: true.")
+  }
+
   private func readFreely(_ pattern: TopicPattern, because name: Decision) -> Decision {
     guard let prefix = pattern.literalPrefix, prefix.isReserved else { return name }
     guard prefix.isWithin(ChannelMap.broadcast) else {

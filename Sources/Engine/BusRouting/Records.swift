@@ -34,6 +34,10 @@ struct Agent {
   var interests: Set<ServiceName> = []
   /// Whether it may still hand in what it had under a former router.
   var handsIn = false
+  /// What it counts in, in the order of the parts.
+  var counters: [CounterSegment] = []
+  /// Whether it is told of everybody's counters.
+  var isWatching = false
 
   var name: String { caller.name.text }
   /// It takes messages of its own.

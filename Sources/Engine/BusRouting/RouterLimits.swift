@@ -35,6 +35,8 @@ public struct RouterLimits: Hashable, Sendable {
   public var answersPerAgent = 256
   /// Names whose responders one agent may want to know.
   public var interestsPerAgent = 1024
+  /// Segments of counters of one agent.
+  public var countersPerAgent = 5
   /// Bytes of a category.
   public var categoryBytes = 64
 

@@ -33,6 +33,7 @@ extension RouterState {
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
     if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
+    dropCounters(of: agent)
     for publisher in publishers.sorted() {
       tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
     }

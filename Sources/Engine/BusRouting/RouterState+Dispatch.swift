@@ -50,6 +50,8 @@ extension RouterState {
     case .evict(let frame): evict(frame.attachment, frame.reason, of: agent)
     case .answer(let frame): answerName(frame, of: agent, asker)
     case .resolve(let frame): resolve(frame, of: agent, asker)
+    case .addCounters(let frame): if let segment { addCounters(frame, segment, of: agent, asker) }
+    case .watch: watch(of: agent, asker)
     default: handleHandIn(frame, segment, of: agent, asker)
     }
   }
@@ -79,7 +81,7 @@ extension AgentFrame {
   /// How many descriptors belong to a frame of this kind.
   fileprivate var segmentsExpected: Int {
     switch self {
-    case .register, .reattach, .addLog, .handInLog: 1
+    case .register, .reattach, .addLog, .handInLog, .addCounters: 1
     default: 0
     }
   }

@@ -177,6 +177,7 @@ extension Segment {
     case .unusable(let text), .noRoom(let text): text
     case .log: "The descriptor is a log; a \(wanted) belongs here."
     case .reader: "The descriptor is a reader segment; a \(wanted) belongs here."
+    case .counters: "The descriptor is a segment of counters; a \(wanted) belongs here."
     }
   }
 }

@@ -24,6 +24,7 @@ extension RouterState {
     for name in agent.interests.sorted() {
       act(.send(id, .snapshot, .responders(responders(of: name)), nil))
     }
+    if agent.isWatching { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 

@@ -56,6 +56,26 @@ public struct ReaderShape: Hashable, Sendable {
   }
 }
 
+/// The identity of a segment of counters, from the router's own copy of its first bytes.
+public struct CountersShape: Hashable, Sendable {
+  /// Size of the memfd in bytes, fully allocated.
+  public var segmentBytes: UInt64
+  /// The agent that the segment names.
+  public var agent: BusUUID
+  /// Its incarnation.
+  public var incarnation: Incarnation
+  /// Which segment of the agent it is.
+  public var part: UInt16
+
+  /// Takes the checked values.
+  public init(segmentBytes: UInt64, agent: BusUUID, incarnation: Incarnation, part: UInt16) {
+    self.segmentBytes = segmentBytes
+    self.agent = agent
+    self.incarnation = incarnation
+    self.part = part
+  }
+}
+
 /// A descriptor that came with a frame, and what was found behind it.
 public struct Segment: Hashable, Sendable {
   /// What a descriptor turned out to be.
@@ -64,6 +84,8 @@ public struct Segment: Hashable, Sendable {
     case log(LogShape)
     /// A sealed, allocated reader segment.
     case reader(ReaderShape)
+    /// A sealed, allocated segment of counters.
+    case counters(CountersShape)
     /// Anything else; the sentence says what is wrong and what to do.
     case unusable(String)
     /// The router has no room to look at it or keep it; the sentence says what to do.

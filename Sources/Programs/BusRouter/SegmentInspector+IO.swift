@@ -36,7 +36,9 @@ struct SegmentInspector {
     switch identity.u32(0) {
     case BUS_LOG_MAGIC: return log(identity, size: UInt64(status.st_size))
     case BUS_READER_MAGIC: return reader(identity, size: UInt64(status.st_size))
-    default: return .unusable("The segment is neither a log nor a reader segment.")
+    case BUS_COUNTERS_MAGIC: return counters(identity, size: UInt64(status.st_size))
+    default:
+      return .unusable("The segment is neither a log nor a reader segment nor one of counters.")
     }
   }
 
@@ -99,6 +101,20 @@ struct SegmentInspector {
     return .reader(
       ReaderShape(
         segmentBytes: size, agent: identity.uuid(16), incarnation: Incarnation(identity.u64(32))))
+  }
+
+  private func counters(_ identity: Identity, size: UInt64) -> Segment.Finding {
+    let part = identity.u16(6)
+    var wanted = UInt64(BUS_COUNTERS_BYTES_FIRST)
+    for _ in 0..<min(part, UInt16(BUS_COUNTERS_PARTS)) { wanted *= UInt64(BUS_COUNTERS_GROWTH) }
+    guard identity.u16(4) == BUS_LAYOUT_VERSION, part < BUS_COUNTERS_PARTS, size == wanted,
+      identity.u64(8) == size, UInt64(identity.u32(40)) == size / 1024 - 1,
+      UInt64(identity.u32(44)) == size / 2048
+    else { return .unusable("The identity of the counters breaks the layout.") }
+    return .counters(
+      CountersShape(
+        segmentBytes: size, agent: identity.uuid(16), incarnation: Incarnation(identity.u64(32)),
+        part: part))
   }
 
   private static let identityBytes = 256

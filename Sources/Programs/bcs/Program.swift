@@ -104,7 +104,8 @@ struct BCS: ParsableCommand {
     version: Release.banner,
     subcommands: [
       UpCommand.self, PubCommand.self, SubCommand.self, AgentCommand.self, ChannelCommand.self,
-      BenchCommand.self, DoctorCommand.self, ErrorsCommand.self, CheckCommand.self,
+      TopCommand.self, StatCommand.self, MetricsCommand.self, BenchCommand.self, DoctorCommand.self,
+      ErrorsCommand.self, CheckCommand.self,
       CompletionsCommand.self,
     ])
 }

@@ -29,6 +29,7 @@ struct PolicyFileTests {
             - ticks
           hold_back: [alerts.disk]
           services: {call: ["*.b"], answer: [sum.up]}
+          watch: true
           quota: 3 MiB
         - {name: idle, users: [bob]}
       channels:
@@ -52,6 +53,7 @@ struct PolicyFileTests {
     #expect(policy.mayCall(hub, service: try Topic("a.b")).allowed)
     #expect(policy.mayAnswer(hub, service: try Topic("sum.up")).allowed)
     #expect(!policy.mayAnswer(idle, service: try Topic("sum.up")).allowed)
+    #expect(policy.mayWatch(hub).allowed && !policy.mayWatch(idle).allowed)
     #expect(policy.quotaBytes(of: hub) == 3 << 20)
     let settings = policy.settings(of: try Topic("ticks"))
     #expect(settings.payloadBytesMax == 1000 && settings.logBytesMax == 128 << 10)
@@ -78,7 +80,7 @@ struct PolicyFileTests {
     Self.expect(
       Self.head + "roles: []\n", line: 4,
       .unknownKey("roles", allowed: ["agents", "channels", "broadcast"]))
-    let keys = ["name", "users", "read", "write", "hold_back", "services", "quota"]
+    let keys = ["name", "users", "read", "write", "hold_back", "services", "watch", "quota"]
     Self.expect(
       Self.head + "    read: []\n    reads: []\n", line: 5, .unknownKey("reads", allowed: keys))
     Self.expect(
@@ -90,6 +92,19 @@ struct PolicyFileTests {
     Self.expect(
       Self.head + "    [read]: []\n", line: 4,
       .unknownKey("a list or mapping", allowed: keys))
+  }
+
+  @Test("watch is true or false and nothing else")
+  func watchFlag() throws {
+    let on = try Self.parse(Self.head + "    watch: true\n")
+    let off = try Self.parse(Self.head + "    watch: false\n")
+    let caller = Caller(name: try Topic("x"), uid: 1001)
+    #expect(on.mayWatch(caller).allowed && !off.mayWatch(caller).allowed)
+    for word in ["yes", "1", "True"] {
+      Self.expect(
+        Self.head + "    watch: \(word)\n", line: 4,
+        .unknownWord(word, key: "watch", allowed: ["true", "false"]))
+    }
   }
 
   @Test("Missing and doubled keys are named with their line")

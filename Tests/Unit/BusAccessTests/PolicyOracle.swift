@@ -11,6 +11,7 @@ struct PolicyWords: CustomStringConvertible {
     var holdBack: [String] = []
     var call: [String] = []
     var answer: [String] = []
+    var watch = false
   }
 
   var agents: [Agent] = []
@@ -29,6 +30,7 @@ struct PolicyWords: CustomStringConvertible {
       rule.holdBack = try agent.holdBack.map { try Grant($0) }
       rule.call = try agent.call.map { try TopicPattern($0) }
       rule.answer = try agent.answer.map { try TopicPattern($0) }
+      rule.watch = agent.watch
       try policy.add(rule)
     }
     for channel in channels { try policy.add(ChannelRule(name: try Topic(channel))) }
@@ -100,6 +102,10 @@ struct PolicyOracle {
   func holdsBack(_ name: String, _ uid: UInt32, channel: String) -> Bool {
     has(name, uid, \.read, free: true, channel: channel)
       && has(name, uid, \.holdBack, free: false, channel: channel)
+  }
+
+  func watches(_ name: String, _ uid: UInt32) -> Bool {
+    words.agents.contains { $0.watch && $0.users.contains(uid) && Self.matches($0.name, name) }
   }
 
   func calls(_ name: String, _ uid: UInt32, _ service: String) -> Bool {

@@ -54,8 +54,10 @@ struct PolicyOracleTests {
     }
     #expect(total >= 16_000)
     // A run in which one verb is never allowed would say nothing about it.
-    for verb in ["name", "write", "log", "subscribe", "map", "hold back", "call", "answer"] {
-      #expect(allowed[verb, default: 0] > 20, "\(verb): \(allowed)")
+    for verb in [
+      "name", "write", "log", "subscribe", "map", "hold back", "call", "answer", "watch",
+    ] {
+      #expect(allowed[verb, default: 0] > 3, "\(verb): \(allowed)")
     }
   }
 
@@ -68,6 +70,7 @@ struct PolicyOracleTests {
     let (name, uid) = (asked.name, asked.uid)
     return [
       ("name", policy.mayTakeName(caller), oracle.takes(name, uid)),
+      ("watch", policy.mayWatch(caller), oracle.watches(name, uid)),
       (
         "write", policy.mayWrite(caller, topic: topic),
         oracle.writes(name, uid, topic: asked.topic)
@@ -110,6 +113,7 @@ struct PolicyOracleTests {
       agent.holdBack = some(grants, &random)
       agent.call = some(patterns.filter { !$0.hasPrefix("bcs") }, &random)
       agent.answer = some(patterns.filter { !$0.hasPrefix("bcs") }, &random)
+      agent.watch = Bool.random(using: &random)
       words.agents.append(agent)
     }
     words.channels = some(["a", "a.a", "a.b.a", "b.b.b", "bcs.broadcast"], &random)

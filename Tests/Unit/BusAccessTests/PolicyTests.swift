@@ -17,6 +17,7 @@ struct PolicyTests {
       #expect(
         policy.mayRead(caller, try TopicPattern("alerts.*"), channel: channel).allowed == expected)
       #expect(policy.mayHoldBack(caller, channel: channel).allowed == expected)
+      #expect(policy.mayWatch(caller).allowed == expected)
       #expect(policy.mayCall(caller, service: channel).allowed == expected)
       #expect(policy.mayAnswer(caller, service: channel).allowed == expected)
       #expect(policy.mayWrite(caller, channel: ChannelMap.broadcast).allowed == expected)

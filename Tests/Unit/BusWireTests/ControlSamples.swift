@@ -19,6 +19,7 @@ enum ControlSamples {
       .hello(HelloFrame(layoutVersion: 0x0102, program: "bcs")),
       .register(RegisterFrame(name: "auditor", category: "security", agent: agent)),
       .query(QueryFrame(subject: .attachments)),
+      .addCounters(AddCountersFrame(part: 0x0102, segmentBytes: .max - 7)), .watch,
       .goodbye,
     ]
     if let ticket {
@@ -136,6 +137,11 @@ enum ControlSamples {
       .agentGone(AgentGoneFrame(incarnation: incarnation)),
       .streamEnded(StreamEndedFrame(stream: stream, finalPosition: .max, reason: .fenced)),
       .evicted(EvictedFrame(attachment: attachment, reason: "stalled for 5 s")),
+      .counters(
+        CountersFrame(
+          incarnation: incarnation, agent: agent, name: "feed", category: "märkte", pid: 4_000_000,
+          uid: 0xFFFF_FFFE, part: 0x0304, segmentBytes: 16384)),
+      .countersGone(CountersGoneFrame(incarnation: incarnation)),
       .snapshotBegin(SnapshotFrame(generation: 1)), .snapshotEnd(SnapshotFrame(generation: 1)),
     ]
   }

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -20,7 +21,7 @@ extension MessengerCore {
   /// Makes a log to a peer and offers it to the router; the outcome comes as an event.
   ///
   /// False when no router is there to ask.
-  func makeLane(_ channel: InboxChannel) throws(BusError) -> Bool {
+  func makeLane(_ channel: InboxChannel, to peer: String) throws(BusError) -> Bool {
     guard let shape = LogShape(capacity: Self.firstLaneBytes),
       let identity = agent.logIdentity(channel.name, generation: 0, shape: shape)
     else { throw .closed("the agent was closed") }
@@ -34,7 +35,10 @@ extension MessengerCore {
     let owner = channel.owner
     // One peer that stands still holds up nobody but whoever writes to it: no eviction.
     let core = PublisherCore(
-      agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0)
+      agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0),
+      countedAs: .sent(
+        InboxChannel.shownName(of: peer), kind: .pair, lane: channel.lane.counted, to: peer,
+        peerIncarnation: owner.value)
     ) { [weak self] in self?.post(.gone(owner)) }
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let most = agent.state.withLock { $0.limits.logBytesMost }
@@ -48,4 +52,14 @@ extension MessengerCore {
       }
     }
   }
+}
+
+extension Lane {
+  /// The lane as counters name it.
+  var counted: CounterLane { self == .urgent ? .urgent : .normal }
+}
+
+extension InboxChannel {
+  /// What an inbox is called where people read it.
+  static func shownName(of owner: String) -> String { "inbox.\(owner)" }
 }

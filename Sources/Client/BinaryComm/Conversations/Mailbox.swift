@@ -48,7 +48,9 @@ final class Mailbox<Element: Sendable>: Sendable {
     return outcome
   }
 
-  /// Nothing more comes; what is there is still handed out. The first end counts.
+  /// Nothing more comes; what is there is still handed out.
+  ///
+  /// The first end counts.
   func end(_ failure: BusError? = nil) {
     let waiting = state.withLock { state in
       if !state.ended {
@@ -60,8 +62,9 @@ final class Mailbox<Element: Sendable>: Sendable {
     waiting?.resume()
   }
 
-  /// The next element, nil after the last; suspends until there is one. Nil, too, when the task is
-  /// cancelled.
+  /// The next element, nil after the last; suspends until there is one.
+  ///
+  /// Nil, too, when the task is cancelled.
   func next() async throws(BusError) -> Element? {
     while true {
       let (element, ended, failure) = state.withLock { ($0.pop(), $0.ended, $0.failure) }

@@ -75,7 +75,9 @@ final class MessengerCore: Sendable {
     }
   }
 
-  /// Asks who answers a name; the answer comes as an event. False without a router.
+  /// Asks who answers a name; the answer comes as an event.
+  ///
+  /// False without a router.
   func resolve(_ name: PeerName) -> Bool {
     state.withLock { _ = $0.interests.insert(name) }
     let frame = ResolveFrame(name: name.text, group: name.group)

@@ -22,7 +22,7 @@ public struct MessengerOptions: Sendable, Equatable {
 }
 
 /// Why a message was not handed to the program.
-public enum DropReason: String, Sendable, CaseIterable {
+public enum InboxDrop: String, Sendable, CaseIterable {
   /// A response to a request that does not wait, or not for this peer.
   case unknownCorrelation = "unknown_correlation"
   /// The sender may not call that name.
@@ -60,5 +60,5 @@ public struct ConversationStatistics: Sendable, Equatable {
   /// Direct messages handed to the program.
   public var eventsReceived: UInt64 = 0
   /// What was dropped, by reason.
-  public var drops: [DropReason: UInt64] = [:]
+  public var drops: [InboxDrop: UInt64] = [:]
 }

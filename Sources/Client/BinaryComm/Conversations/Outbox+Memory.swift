@@ -185,7 +185,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     guard let peer = unsafe lines.at(line) else { return }
     let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
     let owner = unsafe Incarnation(peer.pointee.incarnation)
-    if try core.makeLane(InboxChannel(owner: owner, lane: lane)) {
+    let name = unsafe peer.pointee.name
+    if try core.makeLane(InboxChannel(owner: owner, lane: lane), to: name) {
       unsafe out.pointee.phase = .making
     }
   }

@@ -29,7 +29,7 @@ extension Outbox {
     }
   }
 
-  mutating func count(_ reason: DropReason) { statistics.drops[reason, default: 0] += 1 }
+  mutating func count(_ reason: InboxDrop) { statistics.drops[reason, default: 0] += 1 }
 
   /// Gives the publisher of an inbox log its place in the table.
   private mutating func introduce(_ message: borrowing Message) -> Int {

@@ -120,6 +120,108 @@ _Static_assert(BUS_READER_SLOTS_OFFSET + BUS_READER_SLOTS * BUS_READER_LINE
 #define BUS_SLOT_GAPS 24      // u64: messages lost to overwriting, for whoever watches
 
 // ---------------------------------------------------------------------------------------------
+// Counter segment: written by one agent, mapped read-only by whoever may watch it. An agent that
+// needs more rows makes another, larger one (the next part): rows never move under their writers.
+//
+//        0  identity (256 bytes)
+//      256  words of the part: version, used
+//      512  rows (512 bytes each): half of the segment, less the 512 bytes above
+//  bytes/2  histograms (1024 bytes each): the other half
+//
+// A row counts one reading or one publishing of one stream on one lane, or the past of one channel
+// on one lane: what its rows counted that have ended. Identity first, counting words behind it, on
+// lines that no other row shares.
+#define BUS_COUNTERS_MAGIC 0x52544E43u
+#define BUS_COUNTERS_BYTES_FIRST 16384
+#define BUS_COUNTERS_GROWTH 4
+#define BUS_COUNTERS_PARTS 5
+#define BUS_COUNTERS_ROWS_OFFSET 512
+#define BUS_COUNTERS_ROW_BYTES 512
+#define BUS_COUNTERS_HISTOGRAM_BYTES 1024
+
+typedef struct bus_counters_identity {
+  uint32_t magic;           //  0  BUS_COUNTERS_MAGIC
+  uint16_t layout_version;  //  4  BUS_LAYOUT_VERSION
+  uint16_t part;            //  6  0 for the first segment of an agent
+  uint64_t segment_bytes;   //  8  size of the memfd
+  uint8_t agent[16];        // 16
+  uint64_t incarnation;     // 32
+  uint32_t rows;            // 40  segment_bytes / 1024 - 1
+  uint32_t histograms;      // 44  segment_bytes / 2048
+  uint8_t reserved[208];    // 48
+} bus_counters_identity_t;
+_Static_assert(sizeof(bus_counters_identity_t) == 256, "counters identity");
+
+// Words of the part. The version is a seqlock over all parts of the agent, in part 0 only: odd
+// while a row that ends is being added to the past of its channel.
+#define BUS_COUNTERS_VERSION 256  // u64
+#define BUS_COUNTERS_USED 264     // u64: rows from here on were never used
+
+typedef struct bus_counter_row {
+  uint32_t state;             //   0  BUS_ROW_*: stored last when a row begins
+  uint32_t tenancy;           //   4  how many rows have lain here
+  uint8_t direction;          //   8  BUS_ROW_SENT or BUS_ROW_RECEIVED
+  uint8_t kind;               //   9  BUS_LOG_KIND_*
+  uint8_t lane;               //  10  0 normal, 1 urgent
+  uint8_t mode;               //  11  received: 1 lossless, 2 lossy, 3 latest; sent: 0
+  uint16_t histogram;         //  12  1 + number of the histogram in this part, 0: none
+  uint8_t channel_length;     //  14
+  uint8_t peer_length;        //  15
+  uint64_t stream;            //  16  the router's name for the stream; 0 in a row of the past
+  uint64_t peer_incarnation;  //  24  received: of the publisher; sent to a pair: of the reader
+  uint64_t attachment;        //  32  received: of the reading
+  uint8_t channel[128];       //  40
+  uint8_t peer[80];           // 168  name of the peer
+  uint8_t reserved[8];        // 248
+} bus_counter_row_t;
+_Static_assert(sizeof(bus_counter_row_t) == 256, "counter row");
+_Static_assert(offsetof(bus_counter_row_t, channel) == 40, "channel of a counter row");
+_Static_assert(offsetof(bus_counter_row_t, peer) == 168, "peer of a counter row");
+#define BUS_ROW_FREE 0   // never used
+#define BUS_ROW_LIVE 1
+#define BUS_ROW_ENDED 2  // its counts are in the past of its channel; stays until its place is used
+#define BUS_ROW_PAST 3   // what the ended rows of a channel counted, with the channel's histogram
+#define BUS_ROW_SENT 1
+#define BUS_ROW_RECEIVED 2
+
+// Counting words, offsets from the row.
+#define BUS_COUNT_VERSION 256      // u64 seqlock, odd while a reader writes; sent: always 0
+#define BUS_COUNT_SEQUENCE 264     // u64 received: messages of the stream before the next to take
+#define BUS_COUNT_START 272        // u64 received: where in the stream this reading began
+#define BUS_COUNT_MESSAGES 280     // u64 sent: the log's own sequence; received: handed over
+#define BUS_COUNT_BYTES 288        // u64 of their payloads
+#define BUS_COUNT_ERRORS 296       // u64 calls that failed
+#define BUS_COUNT_GAP_EVENTS 304   // u64 how often a reader was overtaken
+#define BUS_COUNT_GAP_MESSAGES 312 // u64 messages it lost by that
+#define BUS_COUNT_DROPS 320        // 16 * u64, by BUS_DROP_*
+#define BUS_COUNT_DROP_REASONS 16
+#define BUS_COUNT_BLOCKED 448      // u64 sent: how often the window was full
+_Static_assert(BUS_COUNT_DROPS + BUS_COUNT_DROP_REASONS * 8 == BUS_COUNT_BLOCKED, "drops");
+_Static_assert(BUS_COUNTERS_ROWS_OFFSET % 128 == 0 && BUS_COUNTERS_ROW_BYTES % 128 == 0 &&
+                 BUS_COUNT_VERSION % 128 == 0, "no two writers share a pair of lines");
+
+// Why a message was not handed over. In a received row: part of the balance of its stream. In a
+// sent row: refused before it was sent, so not in the stream at all.
+#define BUS_DROP_EVICTED 0       // the reader was evicted before it took it
+#define BUS_DROP_LEFT 1          // the reader left before it took it
+#define BUS_DROP_CORRUPT 2       // the log could not be read on
+#define BUS_DROP_FORGED 3        // it claimed another source than the log's owner
+#define BUS_DROP_SUPERSEDED 4    // mode latest: a newer one of its topic came
+#define BUS_DROP_FILTERED 5      // of the channel, but the reader's pattern does not want it
+#define BUS_DROP_EXPIRED 6       // its deadline had passed
+#define BUS_DROP_DENIED 7        // no right
+#define BUS_DROP_PEER_GONE 8     // the one it was for is gone
+#define BUS_DROP_RATE_LIMITED 9
+#define BUS_DROP_QUEUE_FULL 10   // the window stayed full
+
+// Histogram of one-way times: 127 * u64 counts, then a u64: the sum in ns. Bucket n < 4 holds n
+// units of 16 ns; above, four buckets for each power of two; the last holds everything longer.
+#define BUS_HISTOGRAM_BUCKETS 127
+#define BUS_HISTOGRAM_UNIT_SHIFT 4
+#define BUS_HISTOGRAM_SUM 1016
+_Static_assert((BUS_HISTOGRAM_BUCKETS + 1) * 8 == BUS_COUNTERS_HISTOGRAM_BYTES, "histogram");
+
+// ---------------------------------------------------------------------------------------------
 // Clock page: written by the router, read-only to agents. unix_ns = unix_base +
 // ((tsc - tsc_base) * mult >> 32).
 #define BUS_CLOCK_MAGIC 0x4B434C43u

@@ -46,6 +46,10 @@ public enum AgentFrame: Hashable, Sendable {
   case answer(AnswerFrame)
   /// See `ResolveFrame`.
   case resolve(ResolveFrame)
+  /// See `AddCountersFrame`.
+  case addCounters(AddCountersFrame)
+  /// Asks for everybody's counters, now and as they come.
+  case watch
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -73,6 +77,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInDone: .handInDone
     case .answer: .answer
     case .resolve: .resolve
+    case .addCounters: .addCounters
+    case .watch: .watch
     }
   }
 
@@ -113,7 +119,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInAttachment(let body): body
     case .answer(let body): body
     case .resolve(let body): body
-    case .goodbye, .handInDone: nil
+    case .addCounters(let body): body
+    case .goodbye, .handInDone, .watch: nil
     }
   }
 
@@ -142,6 +149,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInDone: self = .handInDone
     case .answer: self = try .answer(AnswerFrame(from: &reader))
     case .resolve: self = try .resolve(ResolveFrame(from: &reader))
+    case .addCounters: self = try .addCounters(AddCountersFrame(from: &reader))
+    case .watch: self = .watch
     default: throw .unknownKind(kind.rawValue)
     }
   }

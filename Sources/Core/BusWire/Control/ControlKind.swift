@@ -46,6 +46,10 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case answer = 22
   /// Agent to router: `AgentFrame.resolve`.
   case resolve = 23
+  /// Agent to router: `AgentFrame.addCounters`.
+  case addCounters = 30
+  /// Agent to router: `AgentFrame.watch`.
+  case watch = 31
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.
@@ -82,4 +86,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case done = 117
   /// Router to agent: `RouterFrame.responders`.
   case responders = 118
+  /// Router to agent: `RouterFrame.counters`.
+  case counters = 130
+  /// Router to agent: `RouterFrame.countersGone`.
+  case countersGone = 131
 }

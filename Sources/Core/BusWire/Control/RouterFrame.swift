@@ -32,10 +32,14 @@ public enum RouterFrame: Hashable, Sendable {
   case queryEnd
   /// See `ErrorFrame`.
   case error(ErrorFrame)
-  /// Answers handInDone.
+  /// Answers handInDone, addCounters and watch.
   case done
   /// See `RespondersFrame`.
   case responders(RespondersFrame)
+  /// See `CountersFrame`.
+  case counters(CountersFrame)
+  /// See `CountersGoneFrame`.
+  case countersGone(CountersGoneFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -58,6 +62,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .error: .error
     case .done: .done
     case .responders: .responders
+    case .counters: .counters
+    case .countersGone: .countersGone
     }
   }
 
@@ -93,6 +99,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .row(let body): body
     case .error(let body): body
     case .responders(let body): body
+    case .counters(let body): body
+    case .countersGone(let body): body
     case .queryEnd, .done: nil
     }
   }
@@ -117,6 +125,8 @@ public enum RouterFrame: Hashable, Sendable {
     case .error: self = try .error(ErrorFrame(from: &reader))
     case .done: self = .done
     case .responders: self = try .responders(RespondersFrame(from: &reader))
+    case .counters: self = try .counters(CountersFrame(from: &reader))
+    case .countersGone: self = try .countersGone(CountersGoneFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -20,7 +20,8 @@ struct CheckPolicy: ParsableCommand {
       [
         Column("agent", "AGENT"), Column("users", "USERS"), Column("read", "READ"),
         Column("write", "WRITE"), Column("hold_back", "HOLD BACK"), Column("call", "CALL"),
-        Column("answer", "ANSWER"), Column("quota", "QUOTA", isNumber: true),
+        Column("answer", "ANSWER"), Column("watch", "WATCH"),
+        Column("quota", "QUOTA", isNumber: true),
       ], empty: "The policy gives no rights to anybody.")
     listing.rows = policy.agents.map(row)
     try common.show(listing)
@@ -31,7 +32,7 @@ struct CheckPolicy: ParsableCommand {
     [
       .text(rule.name.text), .list(rule.users.sorted().map { .unsigned(UInt64($0)) }),
       grants(rule.read), grants(rule.write), grants(rule.holdBack), patterns(rule.call),
-      patterns(rule.answer), rule.quotaBytes.map { .unsigned($0) } ?? .null,
+      patterns(rule.answer), .boolean(rule.watch), rule.quotaBytes.map { .unsigned($0) } ?? .null,
     ]
   }
 

@@ -1,3 +1,4 @@
+import BusAdmin
 import BusJSON
 
 extension JSONValue {
@@ -15,23 +16,5 @@ extension JSONValue {
 
 extension StringProtocol {
   /// Text of unknown origin without anything that moves a cursor or changes a colour.
-  var printable: String {
-    guard unicodeScalars.contains(where: Self.isControl) else { return String(self) }
-    var safe = ""
-    for scalar in unicodeScalars {
-      if Self.isControl(scalar) {
-        safe += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        safe.unicodeScalars.append(scalar)
-      }
-    }
-    return safe
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
-  }
+  var printable: String { SafeText.printable(String(self)) }
 }

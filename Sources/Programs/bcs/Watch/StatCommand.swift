@@ -1,0 +1,67 @@
+import ArgumentParser
+import BinaryComm
+import BusAdmin
+
+/// Prints what the agents count, once, and whether it adds up.
+struct StatCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stat", abstract: "Show what each agent sends and receives, and the balance.",
+    discussion: """
+      Looks twice, --interval apart; rates and times are of that time, counts since each agent \
+      began. For every channel: sent = delivered + pending + gaps + dropped, where a reading \
+      answers for what was sent since it began. Ends with 1 where that does not hold.
+
+      Example:
+        bcs stat --interval 5 --json
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var naming: NameOptions
+  @OptionGroup var timing: IntervalOptions
+
+  func run() throws {
+    let watching = try Watching.open(common, name: naming.resolved("stat"))
+    defer { watching.close() }
+    let (earlier, _) = try watching.twice(timing.interval)
+    let before = logs(watching)
+    let later = watching.look()
+    let witness = LogWitness(before: before, after: logs(watching))
+    let picture = BusPicture(later, since: earlier)
+    try show(picture, later, witness)
+    for fault in picture.faults {
+      common.log(
+        .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
+    }
+    try judge(picture, later, witness)
+  }
+
+  /// What lies in the logs; nothing while there is no router to read them.
+  private func logs(_ watching: Watching) -> [UInt64: UInt64] {
+    guard watching.watch.routerGoneNs == nil else { return [:] }
+    return LogWitness.read((try? watching.session.agent.query(.streams)) ?? [])
+  }
+
+  private func show(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
+    var traffic = TrafficRows.listing
+    traffic.rows = picture.traffic.map(TrafficRows.row)
+    try common.show(traffic)
+    if !common.json { try Output.write("\n") }
+    var balance = BalanceRows.listing
+    balance.rows = picture.channels.map { channel in
+      BalanceRows.row(channel, log: witness.verdict(on: channel, in: sample))
+    }
+    try common.show(balance)
+  }
+
+  private func judge(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
+    let broken = picture.channels.filter { channel in
+      !channel.holds || witness.verdict(on: channel, in: sample) == .differs
+    }
+    guard let first = broken.first else { return }
+    throw Failure(
+      "The balance does not hold on \(broken.count) of \(picture.channels.count) channels, first "
+        + "on '\(first.channel.printable)'.",
+      remedy: "An agent there writes counters that cannot be true: `bcs channel show "
+        + "\(first.channel.printable)` names its publishers and readers.", name: "BALANCE")
+  }
+}

@@ -1,0 +1,140 @@
+import BusAdmin
+import BusCounters
+import BusJSON
+
+/// How what the agents count is shown in listings.
+enum TrafficRows {
+  static var listing: Listing {
+    Listing(
+      [
+        Column("kind"), Column("agent", "AGENT"), Column("channel", "CHANNEL"),
+        Column("direction", "DIR"), Column("lane", "LANE"), Column("log"), Column("mode", "MODE"),
+        Column("streams"), Column("messages", "MESSAGES", isNumber: true),
+        Column("rate", "MSG/S", isNumber: true), Column("messages_per_second"),
+        Column("bytes"), Column("byte_rate", "BYTE/S", isNumber: true),
+        Column("bytes_per_second"), Column("depth", "DEPTH", isNumber: true),
+        Column("lost", "LOST", isNumber: true), Column("gaps"), Column("gap_messages"),
+        Column("dropped", "DROPPED", isNumber: true), Column("drops"),
+        Column("errors", "ERRORS", isNumber: true), Column("window_full"),
+        Column("p50", "P50", isNumber: true), Column("p99", "P99", isNumber: true),
+        Column("p50_ns"), Column("p99_ns"), Column("ended"), Column("category"),
+        Column("incarnation"),
+      ], empty: "Nobody publishes or reads.")
+  }
+
+  static func row(_ one: Traffic) -> [JSONValue] {
+    let (middle, slow) = (one.percentile(0.5), one.percentile(0.99))
+    return names(one) + rates(one) + losses(one) + [
+      time(middle), time(slow), JSONValue(middle), JSONValue(slow), .boolean(one.hasEnded),
+      .text(one.category), .unsigned(one.key.incarnation),
+    ]
+  }
+
+  private static func names(_ one: Traffic) -> [JSONValue] {
+    [
+      .text("traffic"), .text(one.agent), .text(one.key.channel),
+      .text(one.key.direction == .sent ? "out" : "in"), .text("\(one.key.lane)"),
+      .text("\(one.key.kind)"), .text(one.key.mode == .none ? "-" : "\(one.key.mode)"),
+    ]
+  }
+
+  private static func rates(_ one: Traffic) -> [JSONValue] {
+    let (messages, bytes) = (one.recent?.messagesPerSecond, one.recent?.bytesPerSecond)
+    return [
+      .integer(one.streams), .unsigned(one.counts.messages),
+      JSONValue(messages.map { Figure.count($0) }), JSONValue(messages),
+      .unsigned(one.counts.bytes), JSONValue(bytes.map { Figure.bytes($0) }), JSONValue(bytes),
+    ]
+  }
+
+  private static func losses(_ one: Traffic) -> [JSONValue] {
+    [
+      JSONValue(one.depth), .unsigned(one.lost), .unsigned(one.counts.gapEvents),
+      .unsigned(one.counts.gapMessages), .unsigned(one.counts.droppedAll),
+      drops(one.counts.drops), .unsigned(one.counts.errors), .unsigned(one.counts.blocked),
+    ]
+  }
+
+  /// Reasons with their counts, such as `filtered=12`, without those that never happened.
+  static func drops(_ drops: [UInt64]) -> JSONValue {
+    .list(
+      DropReason.allCases.filter { drops[$0.rawValue] > 0 }
+        .map { .text("\($0.name)=\(drops[$0.rawValue])") })
+  }
+
+  private static func time(_ ns: UInt64?) -> JSONValue { JSONValue(ns.map { Figure.time(ns: $0) }) }
+}
+
+/// How the balance of channels is shown.
+enum BalanceRows {
+  static var listing: Listing {
+    Listing(
+      [
+        Column("kind"), Column("channel", "CHANNEL"), Column("lane", "LANE"), Column("log"),
+        Column("streams", "STREAMS", isNumber: true),
+        Column("published", "PUBLISHED", isNumber: true),
+        Column("readings", "READINGS", isNumber: true), Column("sent", "SENT", isNumber: true),
+        Column("delivered", "= DELIVERED", isNumber: true),
+        Column("pending", "+ PENDING", isNumber: true), Column("gaps", "+ GAPS", isNumber: true),
+        Column("dropped", "+ DROPPED", isNumber: true), Column("drops", "BY REASON"),
+        Column("balance", "BALANCE"), Column("unseen"), Column("faults"),
+      ], empty: "No channels.")
+  }
+
+  static func row(_ one: ChannelBalance, log: LogVerdict) -> [JSONValue] {
+    [
+      .text("balance"), .text(one.channel), .text("\(one.lane)"), .text("\(one.kind)"),
+      .integer(one.streams), .unsigned(one.published), .integer(one.readings),
+      .unsigned(one.sent), .unsigned(one.delivered), .unsigned(one.pending), .unsigned(one.gaps),
+      .unsigned(one.dropped), TrafficRows.drops(one.drops),
+      .text(!one.holds ? "broken" : log == .differs ? "log differs" : "ok"),
+      .integer(one.unseen), .integer(one.faults),
+    ]
+  }
+}
+
+/// What the router reads in the logs themselves, beside what their publishers' counters say.
+enum LogVerdict {
+  /// The same.
+  case agrees
+  /// Something else: the publisher's counters are not to be believed.
+  case differs
+  /// No router, or the stream came or went meanwhile.
+  case unknown
+}
+
+/// The messages in each stream's log, read by the router before and after a look at the counters.
+struct LogWitness {
+  let before: [UInt64: UInt64]
+  let after: [UInt64: UInt64]
+
+  /// The messages of each stream that has some.
+  static func read(_ rows: [[String: String]]) -> [UInt64: UInt64] {
+    var found: [UInt64: UInt64] = [:]
+    for row in rows where row["state"] == "open" {
+      // A log that was registered and is not in use yet has no message, whatever the stream has.
+      guard let stream = row["stream"].flatMap(UInt64.init),
+        let messages = row["messages"].flatMap(UInt64.init), messages > 0
+      else { continue }
+      found[stream] = messages
+    }
+    return found
+  }
+
+  /// Whether the counters of a channel's publishers say what the logs say.
+  func verdict(on channel: ChannelBalance, in sample: BusSample) -> LogVerdict {
+    var verdict = LogVerdict.unknown
+    for agent in sample.agents {
+      for row in agent.rows where row.state == .live && row.identity.direction == .sent {
+        let identity = row.identity
+        guard identity.channel == channel.channel, identity.kind == channel.kind,
+          identity.lane == channel.lane, let least = before[identity.stream],
+          let most = after[identity.stream], least <= most
+        else { continue }
+        guard row.counts.messages >= least, row.counts.messages <= most else { return .differs }
+        verdict = .agrees
+      }
+    }
+    return verdict
+  }
+}
