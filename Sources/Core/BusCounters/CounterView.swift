@@ -95,10 +95,13 @@ public struct CounterView: Sendable {
     for look in 1...Self.rowLooksMost {
       let before = state.loadAcquire()
       guard before != UInt32(BUS_ROW_FREE) else { return nil }
+      // Before the version: the next tenant counts versions from 0 again.
+      let tenant = tenancy.loadAcquire()
       let odd = version.loadAcquire()  // SYNC: counters.row
       unsafe copy.fill(from: at)
       let isWhole = odd & 1 == 0 && version.loadAcquireAfterLoads() == odd
-      let isSame = state.loadAcquire() == before && tenancy.loadRelaxed() == copy.tenancy
+      let isSame =
+        state.loadAcquire() == before && tenancy.loadRelaxed() == tenant && copy.tenancy == tenant
       if isWhole && isSame {
         return copy.reading(part: number, row: row, isSettled: true, of: self)
       }
