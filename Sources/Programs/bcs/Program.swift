@@ -98,12 +98,14 @@ struct BCS: ParsableCommand {
       The run directory is --dir, else $BCS_DIR, else $XDG_RUNTIME_DIR/bcs, else /tmp/bcs-UID.
 
       Exit codes: 0 ok, 1 failed, 3 no responders, 4 timeout, 5 denied, 6 resource exhausted, \
-      7 incompatible version, 64 usage, 69 no router, 130 interrupted. `bcs errors` explains \
+      7 incompatible version, 8 the responder's own error, 9 cancelled, 10 a loop was stopped, \
+      64 usage, 69 no router, 130 interrupted. `bcs errors` explains \
       each error.
       """,
     version: Release.banner,
     subcommands: [
-      UpCommand.self, PubCommand.self, SubCommand.self, AgentCommand.self, ChannelCommand.self,
+      UpCommand.self, PubCommand.self, SubCommand.self, ReqCommand.self, ReplyCommand.self,
+      TellCommand.self, ListenCommand.self, AgentCommand.self, ChannelCommand.self,
       TopCommand.self, StatCommand.self, MetricsCommand.self, BenchCommand.self, DoctorCommand.self,
       ErrorsCommand.self, CheckCommand.self,
       CompletionsCommand.self,

@@ -292,8 +292,13 @@ extension Outbox {
     unsafe lines.line(peer).map { unsafe $0.pointee.name }
   }
 
+  /// True when everything that was sent lies in the log to its recipient.
+  public var isFlushed: Bool {
+    dirty.isEmpty && waitingLanes.isEmpty && names.allSatisfy { $0.waiting.isEmpty }
+  }
+
   /// Whether so much waits for a peer that a stream of replies should pause.
-  func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
+  public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
     guard let line = unsafe lines.line(peer) else { return false }
     let out = unsafe line.pointee.lanes + Int(lane.rawValue)
     return unsafe out.pointee.waiting.count - out.pointee.head >= 64

@@ -54,7 +54,7 @@ struct MessagePrinter {
   }
 
   /// The payload so that it cannot disturb a terminal.
-  private func body(_ payload: [UInt8]) -> String {
+  func body(_ payload: [UInt8]) -> String {
     guard let text = String(validating: payload, as: UTF8.self) else {
       let shown = payload.prefix(64).map { byte in
         let hex = String(byte, radix: 16)

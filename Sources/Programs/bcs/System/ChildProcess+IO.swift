@@ -165,7 +165,7 @@ func become(_ program: String, _ arguments: [String]) -> Int32 {
   }
 }
 
-private func withArguments<Result>(
+func withArguments<Result>(
   _ arguments: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
   let list = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(

@@ -93,7 +93,9 @@ enum Input {
   /// Everything up to the end, at most `limit` bytes.
   ///
   /// - Throws: as `read`, and when there is more than `limit`.
-  static func readAll(_ descriptor: Int32, limit: Int) throws -> [UInt8] {
+  static func readAll(
+    _ descriptor: Int32, limit: Int, remedy: String = "Send it in pieces: --file with --chunk does."
+  ) throws -> [UInt8] {
     var all: [UInt8] = []
     while true {
       let piece = try read(descriptor, room: 1 << 16)
@@ -102,7 +104,7 @@ enum Input {
       guard all.count <= limit else {
         throw Failure(
           "The input has more than \(limit) bytes.",
-          remedy: "Send it in pieces: --file with --chunk does.", name: "PAYLOAD_TOO_LARGE")
+          remedy: remedy, name: "PAYLOAD_TOO_LARGE")
       }
     }
   }

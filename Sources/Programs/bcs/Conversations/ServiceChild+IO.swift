@@ -1,0 +1,215 @@
+import BinaryComm
+import Glibc
+
+/// A command that works on one request: the request is its input, its output the reply.
+///
+/// Nothing here waits: ``step()`` moves what can be moved, and says when it is over.
+final class ServiceChild {
+  /// How it ended.
+  enum End {
+    case exited(Int32)
+    case killed(Int32)
+    /// It was stopped, for this reason.
+    case stopped(BusError)
+  }
+
+  /// What it has written and nobody has taken yet.
+  private(set) var output: [UInt8] = []
+  /// The end of what it wrote to its standard error.
+  private(set) var complaint: [UInt8] = []
+  private let pid: Int32
+  private var input: [UInt8]
+  private var written = 0
+  private var toChild: Int32
+  private var fromChild: Int32
+  private var errors: Int32
+  private let limit: Deadline
+  private let limitText: String
+  private let outputMost: Int
+  private var total = 0
+  private var status: End?
+  private var stopping: BusError?
+  private var killLimit: Deadline?
+  private var drainLimit: Deadline?
+
+  private static let complaintMost = 1024
+  /// How long a child's children may keep its output open after it has ended.
+  private static let drainTime = Duration.milliseconds(200)
+  private static let killTime = Duration.seconds(1)
+
+  /// Starts the command in a process group of its own.
+  init(
+    _ command: [String], input: [UInt8], environment: [(String, String)], limit: Deadline,
+    limitText: String, outputMost: Int
+  ) throws(BusError) {
+    var pipes: [[Int32]] = []
+    for _ in 0..<3 {
+      var ends: [Int32] = [-1, -1]
+      guard unsafe pipe(&ends) == 0 else {
+        let reason = System.words(errno)
+        for pair in pipes { pair.forEach { _ = close($0) } }
+        throw .resourceExhausted("no pipe for the command: \(reason)")
+      }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      pipes.append(ends)
+    }
+    let (pid, code) = Self.spawn(
+      command, environment, (pipes[0][0], pipes[1][1], pipes[2][1]))
+    for end in [pipes[0][0], pipes[1][1], pipes[2][1]] { close(end) }
+    guard code == 0 else {
+      for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { close(end) }
+      throw .system("\(command[0]) cannot be started: \(System.words(code))")
+    }
+    for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+    self.pid = pid
+    self.input = input
+    self.limit = limit
+    self.limitText = limitText
+    self.outputMost = outputMost
+    (toChild, fromChild, errors) = (pipes[0][1], pipes[1][0], pipes[2][0])
+  }
+
+  deinit {
+    if status == nil {
+      _ = kill(-pid, SIGKILL)
+      var ignored: Int32 = 0
+      _ = unsafe waitpid(pid, &ignored, 0)
+    }
+    for end in [toChild, fromChild, errors] where end >= 0 { close(end) }
+  }
+
+  /// Asks it to end, with all that it started; what it answers with is `why`.
+  func stop(_ why: BusError) {
+    guard stopping == nil, status == nil else { return }
+    stopping = why
+    killLimit = Deadline(Self.killTime)
+    _ = kill(-pid, SIGTERM)
+  }
+
+  /// Takes the output so far.
+  func takeOutput() -> [UInt8] {
+    defer { output = [] }
+    return output
+  }
+
+  /// Moves bytes both ways; its end, once there is nothing left to read.
+  ///
+  /// `reads`: false leaves its output where it is, so that it waits.
+  func step(reads: Bool = true) -> End? {
+    feed()
+    complaint = Array((complaint + Self.drain(&errors, most: 1 << 16)).suffix(Self.complaintMost))
+    if reads {
+      let fresh = Self.drain(&fromChild, most: 1 << 20)
+      total += fresh.count
+      if total > outputMost {
+        stop(
+          .resourceExhausted(
+            "the command wrote more than \(outputMost) bytes; --output-limit allows more"))
+      } else if stopping == nil {
+        output += fresh
+      }
+    }
+    if limit.isOver { stop(.timeout("the command did not end within \(limitText)")) }
+    if let killLimit, killLimit.isOver { _ = kill(-pid, SIGKILL) }
+    reap()
+    guard let status else { return nil }
+    if let stopping { return .stopped(stopping) }
+    // What its own children keep open does not hold the reply up.
+    if drainLimit == nil { drainLimit = Deadline(Self.drainTime) }
+    guard fromChild < 0 || (reads && drainLimit?.isOver == true) else { return nil }
+    return status
+  }
+
+  private func feed() {
+    guard toChild >= 0 else { return }
+    while written < input.count {
+      let count = unsafe input[written...].withUnsafeBytes { bytes in
+        unsafe write(toChild, bytes.baseAddress, bytes.count)
+      }
+      if count > 0 {
+        written += count
+        continue
+      }
+      if count < 0, errno == EAGAIN || errno == EINTR { return }
+      // It wants no more of its input, which is its own affair.
+      break
+    }
+    close(toChild)
+    toChild = -1
+    input = []
+  }
+
+  private static func drain(_ end: inout Int32, most: Int) -> [UInt8] {
+    var all: [UInt8] = []
+    var room = [UInt8](repeating: 0, count: 1 << 16)
+    while end >= 0, all.count < most {
+      let count = unsafe read(end, &room, room.count)
+      if count > 0 {
+        all += room[..<count]
+      } else if count == 0 {
+        close(end)
+        end = -1
+      } else {
+        if errno == EINTR { continue }
+        return all
+      }
+    }
+    return all
+  }
+
+  private func reap() {
+    guard status == nil else { return }
+    var code: Int32 = 0
+    guard unsafe waitpid(pid, &code, WNOHANG) == pid else { return }
+    let number = code & 0x7F
+    status = number == 0 ? .exited((code >> 8) & 0xFF) : .killed(number)
+  }
+
+  private static func spawn(
+    _ command: [String], _ environment: [(String, String)],
+    _ ends: (input: Int32, output: Int32, errors: Int32)
+  ) -> (pid: Int32, code: Int32) {
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, ends.input, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, ends.output, 1)
+    unsafe posix_spawn_file_actions_adddup2(&actions, ends.errors, 2)
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+    unsafe sigfillset(&signals)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+    let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | Int32(POSIX_SPAWN_SETPGROUP)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    for (name, value) in environment { unsafe setenv(name, value, 1) }
+    var pid: Int32 = 0
+    let code = unsafe withArguments(command) { list in
+      unsafe posix_spawnp(&pid, command[0], &actions, &attributes, list, environ)
+    }
+    return (pid, code)
+  }
+}
+
+/// Looks for a command before the first request needs it.
+enum CommandPath {
+  /// Throws when there is no such program, or it may not be run.
+  static func check(_ command: String) throws {
+    guard !command.contains("/") else {
+      if unsafe access(command, X_OK) == 0 { return }
+      throw refusal(command, System.words(errno))
+    }
+    let folders = (System.variable("PATH") ?? "/usr/bin:/bin").split(separator: ":")
+    if folders.contains(where: { unsafe access("\($0)/\(command)", X_OK) == 0 }) { return }
+    throw refusal(command, "it is in no folder of PATH")
+  }
+
+  private static func refusal(_ command: String, _ reason: String) -> Failure {
+    .usage(
+      "The command \(command.printable) cannot be run: \(reason).",
+      remedy: "Name a program, or run a script by its interpreter: --exec sh -c '…'.")
+  }
+}

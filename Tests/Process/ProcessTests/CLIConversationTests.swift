@@ -1,0 +1,150 @@
+import BusTestSupport
+import Foundation
+import Testing
+
+/// Command lines as services, and those who ask them.
+@Suite("bcs req, reply, tell and listen", .serialized)
+struct CLIConversationTests {
+  /// Starts `bcs reply`; returns when the router knows what it answers.
+  private static func responder(_ bus: CLIBus, _ service: String, _ words: String...) throws
+    -> Child
+  {
+    let child = try Child.start(
+      try Programs.path("bcs"), ["reply", service, "--dir", bus.directory] + words)
+    while child.isRunning, !child.stderrSoFar.contains("answering") { breathe() }
+    return child
+  }
+
+  @Test("a command line is a service: request in, reply out, metadata in its environment")
+  func exec() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let upper = try Self.responder(bus, "upper", "--exec", "tr", "a-z", "A-Z")
+    let who = try Self.responder(
+      bus, "who", "--exec", "sh", "-c",
+      "echo $BCS_SERVICE $BCS_REQUESTER; test $BCS_DEADLINE_MS -gt 0")
+    defer { [upper, who].forEach { $0.kill() } }
+    let result = try bus.run("req", "upper", "--raw", input: .bytes(Array("hello".utf8)))
+    #expect(result.stdout == "HELLO" && result.succeeded)
+    let asked = try bus.run("req", "who", "--empty", "--raw", "--name", "asker")
+    #expect(asked.stdout == "who asker\n" && asked.succeeded)
+    let json = try bus.run("req", "upper", "x", "--json", "--count", "3")
+    let lines = try jsonLines(json.stdout)
+    #expect(lines.count == 3 && lines.allSatisfy { $0["payload"] as? String == "X" })
+  }
+
+  @Test("exit codes, signals and limits of a command are errors that say what happened")
+  func failures() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let services = [
+      try Self.responder(bus, "exit", "--exec", "sh", "-c", "echo oops >&2; exit 3"),
+      try Self.responder(bus, "signal", "--exec", "sh", "-c", "kill -9 $$"),
+      try Self.responder(bus, "endless", "--output-limit", "64KiB", "--exec", "cat", "/dev/zero"),
+      try Self.responder(bus, "stuck", "--time-limit", "0.2", "--exec", "sleep", "1000"),
+      try Self.responder(bus, "deaf", "--exec", "sh", "-c", "exec <&-; echo done"),
+      try Self.responder(bus, "parent", "--exec", "sh", "-c", "sleep 1000 & echo started"),
+    ]
+    defer { services.forEach { $0.kill() } }
+    let exit = try bus.run("req", "exit", "x")
+    #expect(exit.exit == .code(8) && exit.stderr.contains("1003"))
+    #expect(exit.stderr.contains("oops"))
+    let signal = try bus.run("req", "signal", "x")
+    #expect(signal.exit == .code(8) && signal.stderr.contains("1137"))
+    let endless = try bus.run("req", "endless", "x")
+    #expect(endless.exit == .code(6) && endless.stderr.contains("--output-limit"))
+    let stuck = try bus.run("req", "stuck", "x")
+    #expect(stuck.exit == .code(4) && stuck.stderr.contains("--time-limit"))
+    let big = [UInt8](repeating: 65, count: 300_000)
+    #expect(try bus.run("req", "deaf", "--raw", input: .bytes(big)).stdout == "done\n")
+    // What it left behind holds its output open, and the reply is not held up by that.
+    #expect(try bus.run("req", "parent", "--raw", "x").stdout == "started\n")
+  }
+
+  @Test("lines are parts of a reply; every responder can be asked")
+  func many() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let services = [
+      try Self.responder(bus, "lines", "--lines", "--exec", "sh", "-c", "seq 1 2000; printf end"),
+      try Self.responder(bus, "all", "--name", "one", "--exec", "echo", "1"),
+      try Self.responder(bus, "all", "--name", "two", "--exec", "echo", "2"),
+      try Self.responder(bus, "all", "--name", "bad", "--exec", "false"),
+    ]
+    defer { services.forEach { $0.kill() } }
+    let lines = try bus.run("req", "lines", "x", "--stream")
+    #expect(lines.stdout == (1...2000).map { "\($0)\n" }.joined() + "end\n")
+    let all = try bus.run("req", "all", "x", "--all", "--json")
+    let replies = try jsonLines(all.stdout)
+    #expect(Set(replies.compactMap { $0["responder"] as? String }) == ["one", "two"])
+    #expect(all.succeeded && all.stderr.contains("exit status 1"))
+    #expect(try bus.run("req", "all", "x", "--first", "--raw").succeeded)
+  }
+
+  @Test("what cannot be asked ends with a clear sentence and its documented code")
+  func refusals() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let echo = try Self.responder(bus, "echo", "--echo")
+    defer { echo.kill() }
+    let nobody = try bus.run("req", "nobody", "x")
+    #expect(nobody.exit == .code(3) && nobody.stderr.contains("NO_RESPONDERS"))
+    for time in ["0", "-1"] {
+      #expect(try bus.run("req", "echo", "x", "--timeout=\(time)").exit == .code(64))
+    }
+    let huge = [UInt8](repeating: 1, count: 16_777_217)
+    let refused = try bus.run("req", "echo", input: .bytes(huge))
+    #expect(refused.exit == .code(1) && refused.stderr.contains("16777216"))
+    let missing = try bus.run("reply", "x", "--exec", "no-such-command")
+    #expect(missing.exit == .code(64) && missing.stderr.contains("no-such-command"))
+    #expect(try bus.run("reply", "x").exit == .code(64))
+    #expect(try bus.run("reply", "not a name", "--echo").exit == .code(64))
+    try bus.killRouter()
+    let without = try bus.run("req", "echo", "x", "--timeout", "0.3")
+    #expect(without.exit == .code(69) && without.stderr.contains("bcs up"))
+  }
+
+  @Test("Ctrl-C cancels the request and ends the command that works on it")
+  func cancelled() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let mark = dir.file("began")
+    let slow = try Self.responder(
+      bus, "slow", "--exec", "sh", "-c", "echo $$ > \(mark); exec sleep 1000")
+    defer { slow.kill() }
+    let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
+    var pid: Int32 = 0
+    while pid == 0, asking.isRunning {
+      let text = (try? String(contentsOfFile: mark, encoding: .utf8)) ?? ""
+      pid = Int32(text.split(separator: "\n").first ?? "") ?? 0
+      breathe()
+    }
+    asking.signal(SIGINT)
+    let result = try asking.wait(timeout: .seconds(20))
+    #expect(result.exit == .code(9) && result.stderr.contains("cancelled"))
+    while kill(pid, 0) == 0 { breathe() }
+  }
+
+  @Test("messages reach an agent by name, and each member of a team")
+  func tell() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let listeners = try ["one", "two"].map { name in
+      let child = try bus.start(
+        "listen", "--name", name, "--team", "reviewers", "--json", "--count", "2")
+      while child.isRunning, !child.stderrSoFar.contains("listening") { breathe() }
+      return child
+    }
+    for name in ["one", "two"] { #expect(try bus.run("tell", name, "to \(name)").succeeded) }
+    let team = try bus.run("tell", "reviewers", "to all", "--team", "--priority", "1", "--json")
+    #expect(try jsonLines(team.stdout).first?["recipients"] as? Int == 2)
+    for (listener, name) in zip(listeners, ["one", "two"]) {
+      let result = try listener.wait(timeout: .seconds(20))
+      let lines = try jsonLines(result.stdout)
+      #expect(lines.map { $0["payload"] as? String } == ["to \(name)", "to all"])
+      #expect(lines.map { $0["lane"] as? String } == ["normal", "urgent"])
+      #expect(lines.map { $0["priority"] as? Int } == [3, 1])
+    }
+    #expect(try bus.run("tell", "nobody", "x").exit == .code(3))
+  }
+}
