@@ -98,9 +98,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     var delivered = 0
     var looked = 0
     var taken = 0
-    var bytes: UInt64 = 0
-    var newest: UInt64 = 0
-    var times: TimeCounts?
+    var unwanted: UInt64 = 0
     while looked < streamCount, taken < limit {
       if next >= streamCount { next = urgentCount }
       // The urgent ones first; `next` goes round the others.
@@ -108,35 +106,29 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       let stream = unsafe streams + at
       let topics = unsafe stream.pointee.topics
       let verdicts = unsafe stream.pointee.verdicts
-      let (deliveredBefore, bytesBefore) = (delivered, bytes)
+      let deliveredBefore = delivered
+      let bytesBefore = unsafe stream.pointee.log.receivedBytes
+      unwanted = 0
       let here = unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
         let id = record.header.word6
         let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
         let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
         if _fastPath(verdict == 1) || takesAll || (unsafe verdict == 0 && topics.wants(record)) {
           delivered &+= 1
-          bytes &+= UInt64(record.header.length)
           unsafe body(Message(record, topics))
+        } else {
+          unwanted &+= UInt64(record.header.length)
         }
       }
       if at == next { next &+= 1 }
       taken &+= here
       #if !BCS_NO_COUNTERS
-        if unsafe stream.pointee.hasMoved {
-          let (handed, sum) = (delivered &- deliveredBefore, bytes &- bytesBefore)
-          unsafe stream.pointee.note(taken: here, handed: handed, bytes: sum)
-          if here > 0, let stamp = unsafe stream.pointee.log.newestStampNs {
-            newest = stamp
-            times = unsafe stream.pointee.meter.row.times
-          }
+        if unsafe here > 0 || !stream.pointee.unshown.isResting {
+          noteCounts(at, here, delivered &- deliveredBefore, bytesBefore &+ unwanted)
         }
       #endif
       looked &+= 1
       if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(at) }
-    }
-    if let times {
-      let now = clock.unixNs()
-      times.note(ns: now > newest ? now &- newest : 0)
     }
     pace.note(taken)
     return delivered
@@ -151,6 +143,7 @@ struct ReadStream: ~Copyable {
   @usableFromInline let topics: Unmanaged<StreamTopics>
   @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
   @usableFromInline var meter: ReadingMeter
+  @usableFromInline var unshown: UnshownCounts
   let source: StreamSource
   var segments: [UInt32: PeerSegment]
 
@@ -165,6 +158,7 @@ struct ReadStream: ~Copyable {
     unsafe verdicts = topics.verdicts
     unsafe self.topics = Unmanaged.passRetained(topics)
     meter = ReadingMeter(opened.row, start: opened.start.sequence)
+    unshown = UnshownCounts(sequence: opened.start.sequence, losses: log.losses)
     source = opened.source
     segments = opened.segments
   }

@@ -53,6 +53,24 @@ extension Reader {
     unsafe streams[at].segments[generation] = segment
   }
 
+  /// Counts what a poll took of a stream; when that shows, where times are counted and the newest
+  /// message's stamp.
+  func count(
+    _ at: Int, _ taken: Int, _ handed: Int, _ bytesBefore: UInt64
+  ) -> (times: TimeCounts, stamp: UInt64)? {
+    let stream = unsafe streams + at
+    guard unsafe stream.pointee.hasMoved else {
+      if taken == 0 { unsafe stream.pointee.rest() }
+      return nil
+    }
+    let bytes = unsafe stream.pointee.log.receivedBytes &- bytesBefore
+    guard unsafe stream.pointee.note(taken: taken, handed: handed, bytes: bytes), taken > 0,
+      let times = unsafe stream.pointee.meter.row.times,
+      let stamp = unsafe stream.pointee.log.newestStampNs
+    else { return nil }
+    return (times, stamp)
+  }
+
   func leave(_ at: Int, _ reason: DropReason?) { unsafe streams[at].leave(reason) }
 
   func hasLeftovers(_ at: Int) -> Bool { unsafe streams[at].log.hasLeftovers }

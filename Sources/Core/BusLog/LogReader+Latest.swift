@@ -29,6 +29,7 @@ extension LogReader {
         continue
       }
       taken &+= 1
+      receivedBytesCount &+= lengthOfLent
       let gap = gapPending
       gapPending = 0
       try lend(sequence: place.sequence, gap: gap, body)

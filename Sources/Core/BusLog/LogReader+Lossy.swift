@@ -36,6 +36,7 @@ extension LogReader {
       sequence &+= 1
       guard isLentByOwner() else { continue }
       taken &+= 1
+      receivedBytesCount &+= lengthOfLent
       let gap = gapPending
       gapPending = 0
       try lend(sequence: sequence &- 1, gap: gap, body)

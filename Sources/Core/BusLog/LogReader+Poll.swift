@@ -85,6 +85,8 @@ extension LogReader {
   mutating func lendInPlace<Failure: Error>(
     limit: Int, taken: inout Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
+    var bytes: UInt64 = 0
+    defer { receivedBytesCount &+= bytes }
     while position != knownCommit, taken < limit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
@@ -99,6 +101,7 @@ extension LogReader {
       sequence &+= 1
       guard isLentByOwner() else { continue }
       taken &+= 1
+      bytes &+= lengthOfLent
       try body(
         unsafe Record(header: lent, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
     }
@@ -148,6 +151,10 @@ extension LogReader {
     let sizes = unsafe lent.pointee.word1
     return (64 &+ 63 &+ (sizes &>> 48) &+ (sizes & 0xFFFF_FFFF)) & ~63
   }
+
+  /// The payload's bytes of the record whose header lies in `lent`.
+  @inlinable @inline(__always)
+  var lengthOfLent: UInt64 { unsafe lent.pointee.word1 & 0xFFFF_FFFF }
 
   @inlinable @inline(__always)
   mutating func isLentByOwner() -> Bool {

@@ -64,6 +64,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @usableFromInline let owner0: UInt64
   @usableFromInline let owner1: UInt64
   @usableFromInline var receivedCount: UInt64 = 0
+  /// Payload bytes of those.
+  @usableFromInline var receivedBytesCount: UInt64 = 0
   /// Messages lost to overwriting.
   public internal(set) var gaps: UInt64 = 0
   /// How often messages were lost directly before one that was handed over.
@@ -142,6 +144,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   @inlinable var capacity: UInt64 { mask &+ 1 }
   /// First position not read yet.
   public var nextPosition: UInt64 { position }
+  /// Payload bytes of the messages taken, those outside a topic filter included.
+  @inlinable public var receivedBytes: UInt64 { receivedBytesCount }
   /// Messages taken, those outside a topic filter included.
   public var received: UInt64 { receivedCount }
   /// Messages dropped because they claimed another sender than the log's owner.
