@@ -194,6 +194,7 @@ public final class Agent: Sendable {
   ///
   /// What was published is in registered logs, so readers still get all of it.
   public func close() {
+    desks.withLock { $0 }?.drain(.seconds(1))
     pool.withLock { $0.closeAll() }
     let publishers = core.state.withLock { state in
       state.isLeaving = true

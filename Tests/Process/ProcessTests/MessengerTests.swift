@@ -374,4 +374,23 @@ struct MessengerTests {
       #expect(pair.failures.map(\.code) == [.peerDied])
     }
   }
+
+  @Test("a responder that closes right after its first reply has replied")
+  func closesAtOnce() throws {
+    try Watchdog.bounding("closing after a reply", seconds: 60) {
+      for _ in 0..<20 {
+        var pair = try Pair()
+        let recipient = try pair.openLanes()
+        _ = try pair.left.out.request(recipient, numbered(1))
+        try pair.until(arrived: 1)
+        // The log to the asker is made for this reply.
+        try pair.right.out.reply(to: pair.arrived[0], numbered(11))
+        pair.right.close()
+        while pair.replies.count + pair.failures.count < 1 {
+          if try pair.hear() == 0 { usleep(200) }
+        }
+        #expect(pair.replies == [11] && pair.failures == [])
+      }
+    }
+  }
 }

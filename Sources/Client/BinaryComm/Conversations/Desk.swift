@@ -44,6 +44,16 @@ final class Desk: Sendable {
     core.kick()
   }
 
+  /// Waits until what was sent lies in its log, at most that long.
+  func drain(_ timeout: Duration) {
+    let done = Signal()
+    let submitted: ()? = try? submit { work in
+      work.messenger.drain(timeout: timeout)
+      done.raise()
+    }
+    if submitted != nil { _ = done.wait(deadlineNs: deadline(after: timeout)) }
+  }
+
   private var hasJobs: Bool { state.withLock { !$0.jobs.isEmpty } }
 
   private func takeJobs() -> [Job] {

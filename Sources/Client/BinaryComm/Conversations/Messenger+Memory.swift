@@ -198,9 +198,26 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? { out.name(of: peer) }
 
+  /// Waits until everything that was sent lies in the log to its recipient; false at the timeout.
+  ///
+  /// The first message to a peer waits for its log to be made, others for room.
+  @discardableResult
+  public mutating func drain(timeout: Duration) -> Bool {
+    let end = deadline(after: timeout)
+    while true {
+      if core.changes.word.loadRelaxed() != seenChanges { takeNews() }
+      out.flush()
+      if out.isFlushed { return true }
+      guard HostClock.monotonicNs() < end else { return false }
+      pauseUs(100)
+    }
+  }
+
   /// Takes no more messages; who waits for an answer of this agent is told that it is gone.
+  ///
+  /// Waits up to a second for what was sent to lie in its log.
   public mutating func close() {
-    out.flush()
+    drain(timeout: .seconds(1))
     inbox.close()
   }
 }
