@@ -9,6 +9,8 @@ DESTDIR ?=
 TEST_SECONDS ?= 1800
 
 PROGRAMS := msg_router bcs test_throughput test_latency
+# Built and tested, not installed.
+EXAMPLES := example_chat example_gather
 HEADERS := $(wildcard Sources/Contract/CBusABI/include/*.h)
 BUILT := .build/release
 
@@ -22,7 +24,7 @@ fish_completion = $(sharedir)/fish/vendor_completions.d/bcs.fish
 # $(call link,FOLDER): programs appear in bin/ as links to what was built.
 define link
 @mkdir -p bin
-@for p in $(PROGRAMS); do ln -sfn "../$(1)/$$p" "bin/$$p"; done
+@for p in $(PROGRAMS) $(EXAMPLES); do ln -sfn "../$(1)/$$p" "bin/$$p"; done
 endef
 
 setup: ## install what is missing (once; needs root or sudo only then)

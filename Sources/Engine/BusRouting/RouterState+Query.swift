@@ -102,19 +102,25 @@ extension RouterState {
     of attachment: Attachment, _ reader: Agent, in stream: BusStream
   ) -> [RowField] {
     let start: UInt64
+    var first: UInt64?
     switch attachment.phase {
-    case .joined(let joined): start = joined.startPosition
+    case .joined(let joined): (start, first) = (joined.startPosition, joined.startSequence)
     case .resumed: start = 0
     case .announced, .attached, .evicted: return []
     }
     guard let slot = probe.slot(attachment.slot, of: reader.reader),
-      slot.attachment == attachment.id.value, let end = position(of: stream)
+      slot.attachment == attachment.id.value
     else { return [] }
     let at = max(slot.cursor, start)
-    return fields([
-      ("behind_bytes", "\(end > at ? end - at : 0)"),
-      ("received", "\(min(slot.received, end / 64))"), ("gaps", "\(min(slot.gaps, end / 64))"),
-    ])
+    // Of a log that is with its one reader alone only the cursor is known.
+    let end = position(of: stream)
+    let most = (end ?? at) / 64
+    var found = [
+      ("received", "\(min(slot.received, most))"), ("gaps", "\(min(slot.gaps, most))"),
+    ]
+    if let end { found.append(("behind_bytes", "\(end > at ? end - at : 0)")) }
+    if let first { found.append(("start", "\(first)")) }
+    return fields(found)
   }
 
   /// The position up to which a stream is whole; nil when no log of it can be read.

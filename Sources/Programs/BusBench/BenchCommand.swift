@@ -13,7 +13,7 @@ public struct BenchCommand: ParsableCommand {
       """,
     subcommands: [
       All.self, FloorCommand.self, Throughput.self, Latency.self, Fanout.self, Fanin.self,
-      Request.self, Start.self, Idle.self, WorkerCommand.self,
+      Request.self, Start.self, Idle.self, AllToAll.self, WorkerCommand.self,
     ],
     defaultSubcommand: All.self)
 

@@ -50,6 +50,36 @@ extension BenchCommand {
   }
 }
 
+extension BenchCommand {
+  struct AllToAll: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "alltoall",
+      abstract: "What it takes when every agent asks every other one.",
+      discussion: """
+        Each agent is registered and has an inbox of its own; several share a process. First one \
+        of them asks all others, one after the other, which times the first request to a new peer \
+        (the name is looked up and both logs are made). Then everybody asks everybody.
+        """)
+
+    @Option(help: "Agents, 2 to 500.") var agents = 100
+    @Option(help: "Processes they are in, 1 to 64.") var processes = 4
+    @Option(help: "Runs, 1 to 100; medians are shown.") var runs = 3
+    @Flag(help: "Print one JSON object instead of a table.") var json = false
+
+    func validate() throws {
+      try checkRange("--agents", agents, 2...500)
+      try checkRange("--processes", processes, 1...min(64, agents))
+      try checkRange("--runs", runs, 1...100)
+    }
+
+    func run() throws {
+      let measure = MeshMeasure(
+        runs: runs, agents: agents, processes: processes, worker: benchWorker)
+      try show(json) { () throws(BenchError) in try measure.measure() }
+    }
+  }
+}
+
 private func checkRange<Value: Comparable>(
   _ name: String, _ value: Value, _ range: ClosedRange<Value>
 ) throws {

@@ -40,6 +40,9 @@ enum ProcessCost {
     return words[1] * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// Descriptors that a process has open.
+  static func descriptors(_ pid: Int32) -> Int { names(in: "/proc/\(pid)/fd").count }
+
   private static func words(of path: String) -> [UInt64]? {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }

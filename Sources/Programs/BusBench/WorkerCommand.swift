@@ -24,14 +24,16 @@ public struct WorkerCommand: ParsableCommand {
       try keep(keeper)
       return
     }
+    let mesh = try? JSONDecoder().decode(MeshPlan.self, from: Data(plan.utf8))
     let idle = try? JSONDecoder().decode(IdlePlan.self, from: Data(plan.utf8))
     let worker = try? JSONDecoder().decode(WorkerPlan.self, from: Data(plan.utf8))
-    guard idle != nil || worker != nil else {
+    guard mesh != nil || idle != nil || worker != nil else {
       throw ValidationError("a worker is started by 'bench', not by hand.")
     }
     let link = WorkerLink()
     link.listen()
     do {
+      try mesh?.run(link)
       try idle?.run(link)
       if let worker { try Worker(plan: worker, link: link).run() }
     } catch let failure as WorkerFailure {

@@ -30,6 +30,17 @@ final class WorkerLink: Sendable {
     while stage.load(ordering: .acquiring) < wanted.rawValue { usleep(200) }
   }
 
+  /// Whether an order has come.
+  func hasReached(_ wanted: WorkerStage) -> Bool {
+    stage.load(ordering: .acquiring) >= wanted.rawValue
+  }
+
+  /// Tells the result, and goes on.
+  func announce(_ result: WorkerResult) {
+    isDone.store(true, ordering: .sequentiallyConsistent)
+    tell(WorkerLine(event: .finished, result: result))
+  }
+
   /// Tells that a step is done.
   func tell(_ event: WorkerLine.Event) { tell(WorkerLine(event: event)) }
 

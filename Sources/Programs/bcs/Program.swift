@@ -105,9 +105,9 @@ struct BCS: ParsableCommand {
     version: Release.banner,
     subcommands: [
       UpCommand.self, PubCommand.self, SubCommand.self, ReqCommand.self, ReplyCommand.self,
-      TellCommand.self, ListenCommand.self, AgentCommand.self, ChannelCommand.self,
-      TopCommand.self, StatCommand.self, MetricsCommand.self, BenchCommand.self, DoctorCommand.self,
-      ErrorsCommand.self, CheckCommand.self,
+      TellCommand.self, ListenCommand.self, TraceCommand.self, WhyCommand.self, AgentCommand.self,
+      ChannelCommand.self, TopCommand.self, StatCommand.self, MetricsCommand.self,
+      BenchCommand.self, DoctorCommand.self, ErrorsCommand.self, CheckCommand.self,
       CompletionsCommand.self,
     ])
 }

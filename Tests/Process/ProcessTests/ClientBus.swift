@@ -61,8 +61,8 @@ final class Flag: Sendable {
   }
 
   /// The same for a task, which must not block the threads that all tasks share.
-  func isRaised() async throws {
-    while !raised.load(ordering: .acquiring) { try await Task.sleep(for: .milliseconds(1)) }
+  func isRaised() async {
+    while !raised.load(ordering: .acquiring) { await rest(milliseconds: 1) }
   }
 }
 

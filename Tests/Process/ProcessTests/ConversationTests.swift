@@ -13,11 +13,11 @@ struct ConversationTests {
       let bus = try ClientBus()
       let adder = try bus.agent("adder")
       let caller = try bus.agent("caller")
-      try await adder.serve("math.add") { request in
+      try await adder.serve("math.add", executor: OwnThreads.shared) { request in
         #expect(request.requester == "caller" && request.service == "math.add")
         return numbered(number(request.payload) + 1)
       }
-      try await adder.serve("adder") { _ in Array("me".utf8) }
+      try await adder.serve("adder", executor: OwnThreads.shared) { _ in Array("me".utf8) }
       for value in 0..<200 {
         let reply = try await caller.request("math.add", numbered(value), timeout: patient)
         #expect(number(reply.payload) == value + 1 && reply.responder == "adder")
@@ -33,7 +33,9 @@ struct ConversationTests {
       let bus = try ClientBus()
       let doubler = try bus.agent("doubler")
       let caller = try bus.agent("caller")
-      try await doubler.serve("double") { numbered(number($0.payload) * 2) }
+      try await doubler.serve("double", executor: OwnThreads.shared) {
+        numbered(number($0.payload) * 2)
+      }
       try await withThrowingTaskGroup(of: Bool.self) { group in
         for value in 0..<1000 {
           group.addTask {
@@ -55,7 +57,7 @@ struct ConversationTests {
         try await caller.request("nowhere", [], timeout: .seconds(30))
       }
       let server = try bus.agent("server")
-      let service = try await server.serve("here") { $0.payload }
+      let service = try await server.serve("here", executor: OwnThreads.shared) { $0.payload }
       #expect(try await caller.request("here", [1], timeout: patient).payload == [1])
       try await service.stop()
       // The news travels beside the messages: until it is there the responder itself says no.
@@ -77,9 +79,13 @@ struct ConversationTests {
       let server = try bus.agent("server")
       let caller = try bus.agent("caller")
       struct Odd: Error {}
-      try await server.serve("own") { _ in throw ServiceError(code: 4242, "no such account") }
-      try await server.serve("any") { _ in throw Odd() }
-      try await server.serve("bus") { _ in throw BusError.resourceExhausted("all out") }
+      try await server.serve("own", executor: OwnThreads.shared) { _ in
+        throw ServiceError(code: 4242, "no such account")
+      }
+      try await server.serve("any", executor: OwnThreads.shared) { _ in throw Odd() }
+      try await server.serve("bus", executor: OwnThreads.shared) { _ in
+        throw BusError.resourceExhausted("all out")
+      }
       await #expect(throws: BusError.failed(code: 4242, "no such account")) {
         try await caller.request("own", [], timeout: patient)
       }
@@ -99,7 +105,7 @@ struct ConversationTests {
       let bus = try ClientBus()
       let server = try bus.agent("server")
       let caller = try bus.agent("caller")
-      try await server.serve("slow") { request in
+      try await server.serve("slow", executor: OwnThreads.shared) { request in
         try await Task.sleep(for: .seconds(3600))
         return request.payload
       }
@@ -123,13 +129,15 @@ struct ConversationTests {
       let server = try bus.agent("server")
       let caller = try bus.agent("caller")
       let begun = Flag()
-      try await server.serve("never") { request in
+      try await server.serve("never", executor: OwnThreads.shared) { request in
         begun.raise()
         try await Task.sleep(for: .seconds(3600))
         return request.payload
       }
-      let asked = Task { try await caller.request("never", [], timeout: .seconds(3000)) }
-      try await begun.isRaised()
+      let asked = Task(executorPreference: OwnThreads.shared) {
+        try await caller.request("never", [], timeout: .seconds(3000))
+      }
+      await begun.isRaised()
       server.close()
       let outcome = await asked.result
       guard case .failure(let error as BusError) = outcome else {
@@ -148,15 +156,16 @@ struct ConversationTests {
       let server = try bus.agent("server")
       let caller = try bus.agent("caller")
       let stopped = Flag()
-      try await server.serve("count") { request in
+      try await server.serve("count", executor: OwnThreads.shared) { request in
         for value in 0..<number(request.payload) { try await request.send(numbered(value)) }
         return numbered(-1)
       }
-      try await server.serve("forever") { request in
+      try await server.serve("forever", executor: OwnThreads.shared) { request in
         do {
           while true {
             try await request.send(numbered(0))
-            try await Task.sleep(for: .milliseconds(1))
+            await rest(milliseconds: 1)
+            try Task.checkCancellation()
           }
         } catch {
           stopped.raise()
@@ -172,7 +181,7 @@ struct ConversationTests {
       var parts = endless.makeAsyncIterator()
       _ = try await parts.next()
       endless.cancel()
-      try await stopped.isRaised()
+      await stopped.isRaised()
       let end = await failure { () async throws(BusError) in
         while try await parts.next() != nil {}
       }
@@ -188,11 +197,11 @@ struct ConversationTests {
       var servers: [Agent] = []
       for name in ["a", "b", "c"] {
         let server = try bus.agent(name)
-        try await server.serve("price") { _ in
+        try await server.serve("price", executor: OwnThreads.shared) { _ in
           if name == "b" { throw ServiceError(code: 2000, "closed today") }
           return Array(name.utf8)
         }
-        try await server.serve("race") { _ in
+        try await server.serve("race", executor: OwnThreads.shared) { _ in
           if name != "c" { try await Task.sleep(for: .seconds(3600)) }
           return Array(name.utf8)
         }
@@ -213,7 +222,9 @@ struct ConversationTests {
       let bus = try ClientBus()
       let caller = try bus.agent("caller")
       let servers = [try bus.agent("a"), try bus.agent("b")]
-      for server in servers { try await server.serve("echo") { $0.payload } }
+      for server in servers {
+        try await server.serve("echo", executor: OwnThreads.shared) { $0.payload }
+      }
       var counts: [String: Int] = [:]
       for _ in 0..<20 {
         counts[try await caller.request("echo", [], timeout: patient).responder, default: 0] += 1
@@ -250,7 +261,7 @@ struct ConversationTests {
   }
 }
 
-/// Handlers run where all tasks of this process do, and some tests keep those threads busy.
+/// Other tests of this process keep the CPUs busy.
 private let patient = Duration.seconds(50)
 
 /// The error that the body throws, nil when it throws none.

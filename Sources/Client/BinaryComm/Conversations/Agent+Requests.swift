@@ -162,15 +162,17 @@ extension Agent {
   ///
   /// The handler's result is the reply (or its last part, see ``ServiceRequest/send(_:)``); what it
   /// throws, the error: a ``ServiceError`` as it is, anything else as `FAILED`. A cancelled request
-  /// cancels the handler's task. The agent lives until it is closed. Throws `denied`, `nameInUse`.
+  /// cancels the handler's task. Handlers run on `executor`, else on Swift's pool, which code that
+  /// blocks its threads holds up. The agent lives until it is closed. Throws `denied`, `nameInUse`.
   @discardableResult
   public func serve(
-    _ service: String, concurrency: Int = 64,
+    _ service: String, concurrency: Int = 64, executor: (any TaskExecutor)? = nil,
     _ handler: @escaping @Sendable (ServiceRequest) async throws -> [UInt8]
   ) async throws(BusError) -> ServiceRegistration {
     guard concurrency > 0 else { throw .invalid("a service works on one request at least") }
     try await answer(
-      PeerName(group: .service, text: service), ServiceHandler(concurrency: concurrency, handler))
+      PeerName(group: .service, text: service),
+      ServiceHandler(concurrency: concurrency, executor: executor, handler))
     return ServiceRegistration(name: service, desk: try await desk())
   }
 

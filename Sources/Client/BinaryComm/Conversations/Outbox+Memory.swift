@@ -38,6 +38,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Peers that take no messages any more, of whose own messages some are still to be read.
   var leaving: [Incarnation] = []
   var statistics = ConversationStatistics()
+  /// When the last message was written to a log, by the bus's clock; 0: none was.
+  public private(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.
   private let deadlineItem: UnsafeMutableRawPointer
   private static let deadlineItemBytes = 16
@@ -76,6 +78,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     if case .ready = unsafe out.pointee.phase, unsafe !out.pointee.isWaiting {
       let number = try unsafe write(letter, payload, peer, out, nowNs)
       if number != .max {
+        sentNs = nowNs
         unsafe markDirty(out, line * 2 + Int(lane.rawValue))
         return number
       }
@@ -272,6 +275,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
           let number = try unsafe write(
             message.letter, message.payload.span.rawBytes, peer, out, nowNs)
           guard number != .max else { return true }
+          sentNs = nowNs
           unsafe markDirty(out, key)
           noteNumber(of: message.letter, number)
         } catch {

@@ -43,10 +43,12 @@ final class ServiceHandler: Sendable {
   }
   private let body: Body
   private let concurrency: Int
+  private let executor: (any TaskExecutor)?
   private let state = Mutex(State())
 
-  init(concurrency: Int, _ body: @escaping Body) {
+  init(concurrency: Int, executor: (any TaskExecutor)?, _ body: @escaping Body) {
     self.concurrency = concurrency
+    self.executor = executor
     self.body = body
   }
 
@@ -67,7 +69,7 @@ final class ServiceHandler: Sendable {
     let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)
     let body = body
     state.withLock { state in
-      state.running[key] = Task {
+      state.running[key] = Task(executorPreference: executor) {
         let outcome = await Self.outcome(of: request, body)
         let incoming = request.incoming
         try? request.desk.submit { work in work.finish(incoming, outcome) }

@@ -1,0 +1,171 @@
+import ArgumentParser
+import BinaryComm
+import BusJSON
+import BusWire
+
+/// Sends one request and shows its way there and back.
+struct TraceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "trace", abstract: "Send one request and show its way there and back, with times.",
+    discussion: """
+      The request carries a W3C trace context. All times are of the host's one clock.
+
+      Example:
+        bcs trace math.add '1 2'
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var naming: NameOptions
+  @Argument(help: "The service, or an agent's name.") var service: String
+  @OptionGroup var body: BodyArgument
+  @OptionGroup var urgency: UrgencyOption
+  @Option(help: ArgumentHelp("How long the request may take.", valueName: "seconds"))
+  var timeout = 5.0
+
+  func validate() throws {
+    guard timeout > 0, timeout <= 31_536_000 else {
+      throw ValidationError(
+        "--timeout takes more than 0 and up to 31536000 seconds, not \(timeout).")
+    }
+  }
+
+  func run() throws {
+    try Names.checkTopic(service)
+    let name = try naming.resolved("trace")
+    let payload = try body.read()
+    let session = try Session.open(common, name: name, wait: min(timeout, 5))
+    defer { session.agent.close() }
+    var messenger = try session.agent.messenger()
+    let context = MessageContext(trace: Self.freshTrace())
+    let options = SendOptions(
+      timeoutNs: UInt64(timeout * 1e9), priority: urgency.value, context: context)
+    let askedNs = System.unixNs
+    let id = try messenger.out.request(messenger.out.service(service), payload, options)
+    let reply = try wait(&messenger, id)
+    let route = Route(
+      asker: name, service: service, requestBytes: payload.count, askedNs: askedNs,
+      sentNs: messenger.out.sentNs, reply: reply, trace: context.trace)
+    try show(route, session.agent)
+    messenger.close()
+  }
+
+  private static func freshTrace() -> TraceContext {
+    var random = SystemRandomNumberGenerator()
+    return TraceContext(
+      traceId: BusUUID(high: random.next(), low: random.next()), parentId: random.next() | 1,
+      flags: 1)
+  }
+
+  private func wait(_ messenger: inout Messenger, _ id: UInt32) throws -> Route.Reply {
+    var found: Route.Reply?
+    var failure: BusError?
+    Interrupt.beGraceful()
+    while true {
+      let taken = try messenger.poll { message, incoming, _ in
+        guard incoming.kind == .response, incoming.correlationId == id, found == nil else { return }
+        found = Route.Reply(
+          responder: message.publisher, incarnation: incoming.peer.incarnation,
+          bytes: message.payload.byteCount, writtenNs: message.timestampNs,
+          readNs: System.unixNs, number: message.sequence, lane: incoming.lane)
+      } onFailure: { failed, _ in
+        failure = failed.error
+      }
+      if let found { return found }
+      if let failure { throw failure }
+      try Interrupt.check()
+      if taken == 0 { _ = try messenger.wait(timeout: .milliseconds(200)) }
+    }
+  }
+
+  private func show(_ route: Route, _ agent: Agent) throws {
+    let streams = try agent.query(.streams)
+    let agents = try agent.query(.agents)
+    func stream(of incarnation: UInt64, to owner: UInt64) -> String? {
+      let channel = InboxChannel(owner: Incarnation(owner), lane: route.reply.lane).name
+      return streams.first {
+        $0["incarnation"] == "\(incarnation)" && $0["channel"] == channel
+      }?["stream"]
+    }
+    let there = stream(of: agent.incarnation, to: route.reply.incarnation)
+    let back = stream(of: route.reply.incarnation, to: agent.incarnation)
+    let pid = agents.first { $0["incarnation"] == "\(route.reply.incarnation)" }?["pid"]
+    if common.json {
+      return try Output.write(route.json(there: there, back: back, pid: pid) + "\n")
+    }
+    try Output.write(route.text(there: there, back: back, pid: pid))
+  }
+}
+
+/// The way of one request, as far as it is known.
+struct Route {
+  /// What came back.
+  struct Reply {
+    let responder: String
+    let incarnation: UInt64
+    let bytes: Int
+    let writtenNs: UInt64
+    let readNs: UInt64
+    let number: UInt64
+    let lane: Lane
+  }
+  let asker: String
+  let service: String
+  let requestBytes: Int
+  /// When it was asked, by the host's clock.
+  let askedNs: UInt64
+  /// When it lay in the log: names are looked up and logs made before.
+  let sentNs: UInt64
+  let reply: Reply
+  let trace: TraceContext?
+
+  private func span(_ from: UInt64, _ to: UInt64) -> UInt64 { to > from ? to - from : 0 }
+
+  /// For people, one line for each step.
+  func text(there: String?, back: String?, pid: String?) -> String {
+    let steps = [
+      ("", "\(asker) asks \(service), \(requestBytes) bytes"),
+      (
+        shown(span(askedNs, sentNs)),
+        "the request lies in the log to \(reply.responder)"
+          + (there.map { ", stream \($0)" } ?? "") + ", \(reply.lane) lane"
+      ),
+      (
+        shown(span(sentNs, reply.writtenNs)),
+        "\(reply.responder)\(pid.map { " (process \($0))" } ?? "") has taken it, worked on it, "
+          + "and written \(reply.bytes) bytes"
+          + (back.map { " as message \($0):\(reply.number)" } ?? "")
+      ),
+      (shown(span(reply.writtenNs, reply.readNs)), "\(asker) reads the reply"),
+      (shown(span(askedNs, reply.readNs)), "altogether"),
+    ]
+    let width = steps.map { $0.0.count }.max() ?? 0
+    let head = trace.map { "trace \($0.traceId)\n" } ?? ""
+    return head
+      + steps.map { time, what in
+        String(repeating: " ", count: width - time.count) + "\(time)  \(what.printable)\n"
+      }.joined()
+  }
+
+  func json(there: String?, back: String?, pid: String?) -> String {
+    JSONValue.line([
+      ("trace", JSONValue(trace.map { "\($0.traceId)" })), ("asker", .text(asker)),
+      ("service", .text(service)), ("responder", .text(reply.responder)),
+      ("responder_pid", JSONValue(pid)), ("responder_incarnation", .unsigned(reply.incarnation)),
+      ("lane", .text("\(reply.lane)")), ("request_stream", JSONValue(there)),
+      ("reply_stream", JSONValue(back)), ("reply_number", .unsigned(reply.number)),
+      ("request_bytes", .integer(requestBytes)), ("reply_bytes", .integer(reply.bytes)),
+      ("prepare_ns", .unsigned(span(askedNs, sentNs))),
+      ("there_and_work_ns", .unsigned(span(sentNs, reply.writtenNs))),
+      ("back_ns", .unsigned(span(reply.writtenNs, reply.readNs))),
+      ("total_ns", .unsigned(span(askedNs, reply.readNs))),
+    ])
+  }
+
+  private func shown(_ ns: UInt64) -> String {
+    switch ns {
+    case ..<1000: "\(ns) ns"
+    case ..<1_000_000: "\(Double(ns / 10) / 100) µs"
+    default: "\(Double(ns / 10_000) / 100) ms"
+    }
+  }
+}
