@@ -78,7 +78,7 @@ public enum PrometheusText {
       Family(
         name: "bcs_queue_depth_messages", type: "gauge",
         help: "Messages that wait: received: for the agent; sent: for the slowest reader.",
-        samples: merged(picture.traffic, \.depth).map { labels, depth in
+        samples: merged(picture.traffic, isMixed: true, \.depth).map { labels, depth in
           Sample(labels: labels, value: "\(depth)")
         }),
     ]
@@ -128,7 +128,8 @@ public enum PrometheusText {
   private static func dropped(_ traffic: [Traffic]) -> Family {
     var samples: [Sample] = []
     for reason in DropReason.allCases {
-      for (labels, count) in merged(traffic, { $0.counts.dropped(reason) }) where count > 0 {
+      for (labels, count) in merged(traffic, isMixed: true, { $0.counts.dropped(reason) })
+      where count > 0 {
         samples.append(Sample(labels: labels.with("reason", reason.name), value: "\(count)"))
       }
     }
@@ -187,25 +188,28 @@ public enum PrometheusText {
   }
 
   /// The sum for each set of labels: two lives of an agent have the same.
+  ///
+  /// `isMixed`: both directions are in one family, so a label tells them apart.
   private static func merged(
-    _ traffic: [Traffic], _ count: (Traffic) -> UInt64?
+    _ traffic: [Traffic], isMixed: Bool = false, _ count: (Traffic) -> UInt64?
   ) -> [(Labels, UInt64)] {
     var order: [Labels] = []
     var sums: [String: UInt64] = [:]
     for one in traffic {
       guard let count = count(one) else { continue }
-      let labels = labels(one)
+      let labels = labels(one, isMixed: isMixed)
       if sums[labels.description] == nil { order.append(labels) }
       sums[labels.description, default: 0] &+= count
     }
     return order.map { ($0, sums[$0.description] ?? 0) }
   }
 
-  private static func labels(_ one: Traffic) -> Labels {
+  private static func labels(_ one: Traffic, isMixed: Bool = false) -> Labels {
     var pairs = [
-      ("agent", one.agent), ("channel", one.key.channel), ("direction", "\(one.key.direction)"),
-      ("lane", "\(one.key.lane)"), ("kind", "\(one.key.kind)"),
+      ("agent", one.agent), ("channel", one.key.channel), ("lane", "\(one.key.lane)"),
+      ("kind", "\(one.key.kind)"),
     ]
+    if isMixed { pairs.append(("direction", "\(one.key.direction)")) }
     if one.key.direction == .received { pairs.append(("mode", "\(one.key.mode)")) }
     return Labels(pairs: pairs)
   }

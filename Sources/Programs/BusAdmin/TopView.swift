@@ -70,11 +70,14 @@ public enum TopView {
   private static func summary(_ picture: BusPicture, _ width: Int, _ clock: String) -> Line {
     let p99 = picture.recentPercentile(0.99).map { Figure.time(ns: $0) } ?? "-"
     let text =
-      "bcs top  \(picture.agents) agents  \(picture.channels.count) channels  "
+      "bcs top  \(counted(picture.agents, "agent"))  "
+      + "\(counted(picture.channels.count, "channel"))  "
       + "sent \(Figure.count(picture.sentPerSecond))/s  "
       + "received \(Figure.count(picture.receivedPerSecond))/s  p99 \(p99)"
     let room = width - SafeText.width(clock)
-    guard !clock.isEmpty, SafeText.width(text) < room else { return line(text, .summary, width) }
+    guard !clock.isEmpty, SafeText.width(text) + 2 <= room else {
+      return line(text, .summary, width)
+    }
     return line(SafeText.fitted(text, to: room) + clock, .summary, width)
   }
 
@@ -94,9 +97,13 @@ public enum TopView {
     let lost = picture.traffic.reduce(0) { $0 &+ $1.lost }
     let pending = picture.channels.reduce(0) { $0 &+ $1.pending }
     let text =
-      "balance holds on \(picture.channels.count) channels  pending \(Figure.count(pending))  "
+      "balance holds on \(counted(picture.channels.count, "channel"))  pending \(Figure.count(pending))  "
       + "lost \(Figure.count(lost))"
-    return line(text, lost > 0 ? .alert : .summary, width)
+    return line(text, .summary, width)
+  }
+
+  private static func counted(_ count: Int, _ what: String) -> String {
+    "\(count) \(what)\(count == 1 ? "" : "s")"
   }
 
   private static func nothing(_ picture: BusPicture, _ state: TopState) -> String {

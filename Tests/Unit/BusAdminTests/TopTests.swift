@@ -1,0 +1,215 @@
+import BusAdmin
+import BusCounters
+import Foundation
+import Testing
+
+@Suite("The screen of bcs top")
+struct TopTests {
+  private static func screen(
+    _ width: Int, _ height: Int?, _ picture: BusPicture = Day.picture,
+    _ change: (inout TopState) -> Void = { _ in }
+  ) -> [String] {
+    var state = TopState()
+    change(&state)
+    return TopView.lines(picture, &state, width: width, height: height, clock: "12:00:01 UTC")
+      .map(\.text)
+  }
+
+  @Test("80 x 24 holds everything that matters")
+  func small() {
+    let lines = Self.screen(80, 24)
+    let top = """
+      bcs top  3 agents  1 channel  sent 1M/s  received 1.7M/s  p99 191ns
+      balance holds on 1 channel  pending 202K  lost 300K
+      AGENT                 CHANNEL               DIR vMSG/S BYTE/S DEPTH  LOST    P99
+      feed                  ticks                 out     1M    61M  200K     0      -
+      auditor               ticks                 in    999K    61M    2K     0  191ns
+      cli.sub.4242          ticks                 in    700K      0  200K  300K      -
+      """.split(separator: "\n").map(String.init)
+    #expect(Array(lines.prefix(6)) == top)
+    #expect(lines[6..<23].allSatisfy { $0.isEmpty })
+    #expect(lines.count == 24)
+    #expect(lines[23] == "q quit  s sort: rate  r reverse  / filter  space pause")
+  }
+
+  @Test("a wide window shows more columns, and the time of day")
+  func wide() {
+    let lines = Self.screen(160, 8)
+    let names = String(repeating: " ", count: 24)
+    let gap = String(repeating: " ", count: 81)
+    #expect(
+      lines[0]
+        == "bcs top  3 agents  1 channel  sent 1M/s  received 1.7M/s  p99 191ns" + gap
+        + "12:00:01 UTC")
+    #expect(
+      lines[2]
+        == "AGENT   " + names + "CHANNEL" + names + " DIR vMSG/S BYTE/S DEPTH  LOST    P99 TOTAL"
+        + "    P50 MODE     LANE     ERR  DROP  FULL CATEGORY")
+    #expect(
+      lines[4]
+        == "auditor " + names + "ticks  " + names + " in    999K    61M    2K     0  191ns    2M"
+        + "  176ns lossless normal     0     0     0 security")
+    #expect(lines.count == 8)
+  }
+
+  @Test("no line is wider than the window, whatever its width")
+  func everyWidth() {
+    for width in TopView.least.width...250 {
+      for line in Self.screen(width, 24) { #expect(SafeText.width(line) <= width) }
+    }
+  }
+
+  @Test("names of other scripts and of strangers keep the columns where they are")
+  func names() {
+    var scene = Scene()
+    scene.agent("監査役と長い名前の代理人です")
+    scene.sends("märkte", stream: 1, messages: 1)
+    scene.agent("e\u{301}vil\u{1B}[31m")
+    scene.sends("c", stream: 2, messages: 1)
+    let lines = Self.screen(80, 10, BusPicture(scene.sample(at: 1)))
+    #expect(lines[3].hasPrefix("監査役と長い名前の代理人… märkte "))
+    #expect(lines[4].hasPrefix("e\u{301}vil\\u{1b}[31m "))
+    let places = lines[3...4].map { line -> Int in
+      let head = line.range(of: " out ").map { line[..<$0.lowerBound] } ?? ""
+      return SafeText.width(String(head))
+    }
+    #expect(places == [43, 43])
+  }
+
+  @Test("the second line says what is wrong: no router, a broken balance")
+  func health() {
+    let gone = BusPicture(Day.scene(1).sample(at: 1, routerGoneNs: 12_900_000_000))
+    #expect(Self.screen(80, 10, gone)[1] == "router gone for 12 s; figures are live")
+    var scene = Day.scene(1)
+    scene.agent("liar")
+    scene.reads("ticks", stream: 7, of: 1, at: 10, delivered: 11)
+    let broken = Self.screen(80, 10, BusPicture(scene.sample(at: 1)))
+    #expect(
+      broken[1]
+        == "balance broken on ticks: sent 3000490, accounted for 3000491")
+    var dark = BusSample(timeNs: 1, agents: Day.scene(1).agents)
+    dark.agents[2].fault = "the segment is not sealed"
+    let lines = Self.screen(80, 10, BusPicture(dark))
+    #expect(
+      lines[2] == "cli.sub.4242: its counters cannot be read: the segment is not sealed")
+  }
+
+  @Test("an empty bus says what to try, a filter without a match what it looks for")
+  func empty() {
+    let nobody = Self.screen(80, 8, BusPicture(BusSample(timeNs: 1, agents: [])))
+    #expect(nobody[3] == "Nobody publishes or reads. Try `bcs pub` and `bcs sub`.")
+    let none = Self.screen(80, 8) { $0.filter = "zebra" }
+    #expect(none[3] == "Nothing matches 'zebra'.")
+  }
+
+  @Test("rows beyond the screen are reached by scrolling, and not beyond the last")
+  func scrolling() {
+    var scene = Scene()
+    for number in 0..<30 {
+      scene.agent("a\(number)")
+      scene.sends("c", stream: UInt64(number), messages: 1)
+    }
+    let picture = BusPicture(scene.sample(at: 1))
+    func shown(_ keys: [TopState.Key]) -> [String] {
+      var state = TopState()
+      for key in keys { _ = state.press(key) }
+      let lines = TopView.lines(picture, &state, width: 80, height: 10)
+      return lines[3..<9].map { String($0.text.prefix { $0 != " " }) } + [lines[9].text]
+    }
+    #expect(shown([]).first == "a0" && shown([]).last?.hasSuffix("1-6 of 30") == true)
+    #expect(shown([.down]).first == "a1")
+    #expect(shown([.pageDown, .pageDown, .pageDown, .pageDown]).dropLast().last == "a29")
+    #expect(shown([.pageDown, .up]).first == "a9")
+    #expect(shown([.up]).first == "a0")
+  }
+
+  @Test("without a height every row is printed, and no keys")
+  func once() {
+    let lines = Self.screen(80, nil)
+    #expect(lines.count == 6 && !lines.contains { $0.contains("quit") })
+  }
+}
+
+@Suite("What keys do in bcs top")
+struct TopStateTests {
+  private static func order(_ state: TopState) -> [String] {
+    state.arranged(Day.picture.traffic).map(\.agent)
+  }
+
+  @Test("s goes through all orders, r turns each round")
+  func sorting() {
+    var state = TopState()
+    var seen: [TopState.Order: [String]] = [:]
+    for _ in TopState.Order.allCases {
+      seen[state.order] = Self.order(state)
+      #expect(state.press(.character("r")) == .draw)
+      #expect(Self.order(state).count == 3)
+      #expect(state.press(.character("r")) == .draw)
+      #expect(state.press(.character("s")) == .draw)
+    }
+    #expect(state.order == .rate && seen.count == TopState.Order.allCases.count)
+    #expect(seen[.rate] == ["feed", "auditor", "cli.sub.4242"])
+    #expect(seen[.bytes] == ["feed", "auditor", "cli.sub.4242"])
+    #expect(seen[.depth] == ["feed", "cli.sub.4242", "auditor"])
+    #expect(seen[.lost] == ["cli.sub.4242", "feed", "auditor"])
+    #expect(seen[.p99]?.first == "auditor")
+    #expect(seen[.agent] == ["auditor", "cli.sub.4242", "feed"])
+    state.order = .agent
+    state.isReversed = true
+    #expect(Self.order(state) == ["feed", "cli.sub.4242", "auditor"])
+  }
+
+  @Test("/ takes letters until return, which keeps the filter, or escape, which drops it")
+  func filtering() {
+    var state = TopState()
+    #expect(state.press(.character("/")) == .draw && state.isTyping)
+    for letter in "CLIq" { #expect(state.press(.character(letter)) == .draw) }
+    #expect(Self.order(state).isEmpty)
+    _ = state.press(.backspace)
+    #expect(Self.order(state) == ["cli.sub.4242"])
+    _ = state.press(.enter)
+    #expect(!state.isTyping && state.filter == "CLI")
+    #expect(state.press(.escape) == .draw && state.filter.isEmpty)
+    _ = state.press(.character("/"))
+    _ = state.press(.character("x"))
+    _ = state.press(.escape)
+    #expect(!state.isTyping && state.filter.isEmpty)
+    _ = state.press(.character("/"))
+    for _ in 0..<100 { _ = state.press(.character("y")) }
+    #expect(state.filter.count == 64)
+    #expect(state.press(.character("\u{7}")) == .none)
+  }
+
+  @Test("the filter also finds channels")
+  func channels() {
+    var state = TopState()
+    state.filter = "tick"
+    #expect(Self.order(state).count == 3)
+  }
+
+  @Test("space and p pause, q and control-C end, unknown keys do nothing")
+  func rest() {
+    var state = TopState()
+    #expect(state.press(.character(" ")) == .draw && state.isPaused)
+    #expect(state.press(.character("p")) == .draw && !state.isPaused)
+    #expect(state.press(.character("q")) == .quit)
+    #expect(state.press(.character("z")) == .none)
+    #expect(state.press(.enter) == .none)
+    _ = state.press(.character("/"))
+    #expect(state.press(.interrupt) == .quit)
+  }
+
+  @Test("bytes of a terminal become keys, and what is none is passed over")
+  func keys() {
+    func keys(_ text: String) -> [TopState.Key] { TopState.Key.keys(in: Array(text.utf8)) }
+    #expect(keys("q\r\u{7F}") == [.character("q"), .enter, .backspace])
+    #expect(keys("\u{1B}[A\u{1B}[B\u{1B}OA") == [.up, .down, .up])
+    #expect(keys("\u{1B}[5~\u{1B}[6~") == [.pageUp, .pageDown])
+    #expect(keys("\u{1B}") == [.escape])
+    #expect(keys("\u{1B}[1;5Cx") == [.character("x")])
+    #expect(keys("ä監") == [.character("ä"), .character("監")])
+    #expect(keys("\u{3}") == [.interrupt])
+    #expect(TopState.Key.keys(in: [0xFF, 0xE3, 0x41]) == [.character("A")])
+    #expect(TopState.Key.keys(in: [0x1B, 0x5B]).isEmpty)
+  }
+}
