@@ -41,11 +41,13 @@ lint: setup ## check the format of all Swift files
 	swift format lint --strict --parallel --recursive Sources Tests
 
 test: setup lint ## check the format, build all, run every test
+	@Scripts/promtool.sh .build/tools >/dev/null
 	swift build -c release --build-tests
 	# Again: in a fresh checkout the first build was seen to make a runner without any test.
 	swift build -c release --build-tests
 	$(call link,$(BUILT))
-	@BCS_BIN="$(CURDIR)/bin" timeout --kill-after=10 $(TEST_SECONDS) \
+	@BCS_PROMTOOL="$$(Scripts/promtool.sh .build/tools)" BCS_BIN="$(CURDIR)/bin" \
+	  timeout --kill-after=10 $(TEST_SECONDS) \
 	  swift test -c release --skip-build --disable-xctest </dev/null; \
 	status=$$?; \
 	if [ $$status -eq 124 ] || [ $$status -eq 137 ]; then \
