@@ -108,10 +108,13 @@ struct DeskState: ~Copyable {
       try? messenger.out.fail(incoming, error)
       return
     }
-    service.start(
-      ServiceRequest(
-        payload: event.payload, service: event.topic, requester: event.sender, incoming: incoming,
-        desk: desk))
+    let request = ServiceRequest(
+      payload: event.payload, service: event.topic, requester: event.sender, incoming: incoming,
+      desk: desk)
+    guard !service.start(request) else { return }
+    try? messenger.out.fail(
+      incoming,
+      .resourceExhausted("\(ServiceHandler.waitingMost) requests wait for \(event.topic) already"))
   }
 
   /// Answers a request whose handler has ended.

@@ -52,18 +52,26 @@ final class ServiceHandler: Sendable {
     self.body = body
   }
 
-  /// Works on a request, now or when others are finished: requesters have credit for so many only.
-  func start(_ request: ServiceRequest) {
-    let begins = state.withLock { state in
-      guard state.active < concurrency else {
-        state.waiting.append(request)
-        return false
+  /// Works on a request, now or when others are finished; false when too many wait.
+  ///
+  /// Requesters have credit for so many, but a hostile one need not keep to it.
+  func start(_ request: ServiceRequest) -> Bool {
+    enum Place { case now, later, none }
+    let place = state.withLock { state -> Place in
+      if state.active < concurrency {
+        state.active += 1
+        return .now
       }
-      state.active += 1
-      return true
+      guard state.waiting.count < Self.waitingMost else { return .none }
+      state.waiting.append(request)
+      return .later
     }
-    if begins { run(request) }
+    if place == .now { run(request) }
+    return place != .none
   }
+
+  /// How many requests may wait for one service.
+  static var waitingMost: Int { 16384 }
 
   private func run(_ request: ServiceRequest) {
     let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)

@@ -91,6 +91,8 @@ struct Answering: ~Copyable {
     let requester: String
   }
 
+  /// Requests that may wait for a command to end.
+  private static let waitingMost = 16384
   private var messenger: Messenger
   private let command: ReplyCommand
   private var running: [Work] = []
@@ -135,8 +137,12 @@ struct Answering: ~Copyable {
     var jobs: [Job] = []
     var cancels: [Incoming] = []
     let most = command.count.map { $0 - taken } ?? .max
+    let queued = waiting.count
     let came = try messenger.poll(limit: min(64, max(1, most))) { message, incoming, out in
       switch incoming.kind {
+      case .request where queued + jobs.count >= Self.waitingMost:
+        try? out.fail(
+          incoming, .resourceExhausted("\(Self.waitingMost) requests wait here already"))
       case .request where jobs.count >= most:
         try? out.fail(incoming, .noResponders("this responder has answered all it was to answer"))
       case .request:
