@@ -31,7 +31,7 @@ enum PeerCheck {
     var before: UInt64 = 0
     var after: UInt64 = 0
     guard unsafe plat_start_time(pid, &before) == 0 else {
-      return .failure(PeerUnknown("its process has ended"))
+      return .failure(PeerUnknown("its process has ended", hasEnded: true))
     }
     var pidfd = plat_peer_pidfd(socket)
     if pidfd == -ENOPROTOOPT { pidfd = plat_pidfd_open(pid) }
@@ -41,7 +41,7 @@ enum PeerCheck {
     guard unsafe plat_start_time(pid, &after) == 0, before == after, plat_hung_up(socket) == 0
     else {
       Glibc.close(pidfd)
-      return .failure(PeerUnknown("its process has ended"))
+      return .failure(PeerUnknown("its process has ended", hasEnded: true))
     }
     return .success((Peer(pid: pid, uid: uid, startTime: before), pidfd))
   }
@@ -50,5 +50,11 @@ enum PeerCheck {
 /// Why a peer is not known.
 struct PeerUnknown: Error {
   let reason: String
-  init(_ reason: String) { self.reason = reason }
+  /// Nobody is there any more.
+  let hasEnded: Bool
+
+  init(_ reason: String, hasEnded: Bool = false) {
+    self.reason = reason
+    self.hasEnded = hasEnded
+  }
 }

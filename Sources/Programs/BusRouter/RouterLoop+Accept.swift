@@ -36,7 +36,9 @@ extension RouterLoop {
     }
     switch PeerCheck.identify(socket) {
     case .failure(let unknown):
-      logger.notice("refused a connection: \(unknown.reason)")
+      // One that only looked whether somebody answers here, as bcs does, is no news.
+      logger.log(
+        level: unknown.hasEnded ? .debug : .notice, "refused a connection: \(unknown.reason)")
       close(socket)
     case .success(let (peer, pidfd)):
       let connection = newConnection()
