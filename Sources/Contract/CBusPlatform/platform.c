@@ -153,18 +153,21 @@ int plat_barrier_everywhere(void) { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPE
 
 // Without membarrier: taking write permission from a touched page makes the kernel interrupt every
 // CPU that runs a thread of this process, which is a full barrier there.
+// One caller at a time: another one's protection would make the touch of this one a fault.
 static int barrier_by_protection(void) {
-  static _Atomic(char *) page;
-  char *p = atomic_load(&page);
-  if (!p) {
-    p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) return -errno;
-    char *none = NULL;
-    if (!atomic_compare_exchange_strong(&page, &none, p)) munmap(p, 4096), p = none;
+  static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+  static char *page = MAP_FAILED;
+  pthread_mutex_lock(&turn);
+  if (page == MAP_FAILED)
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int done = page == MAP_FAILED ? -1 : mprotect(page, 4096, PROT_READ | PROT_WRITE);
+  if (done == 0) {
+    __atomic_fetch_add(page, 1, __ATOMIC_SEQ_CST);
+    done = mprotect(page, 4096, PROT_READ);
   }
-  if (mprotect(p, 4096, PROT_READ | PROT_WRITE) < 0) return -errno;
-  __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST);
-  return result(mprotect(p, 4096, PROT_READ));
+  done = result(done);
+  pthread_mutex_unlock(&turn);
+  return done;
 }
 
 int plat_barrier_own_threads(void) {
