@@ -39,7 +39,8 @@ struct LayoutTests {
     let pen = try Pen(stage, capacity: capacity)
     let followers = try Followers(stage)
     let quarter = Int(capacity / 4)
-    let counts = [0, 1, 63, 64, 65, 960, 4032, quarter / 2, quarter - 65, quarter - 64]
+    let most = Int(LogShape.recordBytesMax(capacity: capacity)) - 64
+    let counts = [0, 1, 63, 64, 65, 960, 4032, quarter / 2, quarter - 65, quarter, most]
     var number: UInt64 = 0
     var cases = 0
     func write(_ count: Int) throws {
@@ -66,22 +67,23 @@ struct LayoutTests {
     #expect(followers.lossy.gaps == 0 && followers.latest.reader.superseded == 0)
   }
 
-  @Test("a record one byte larger than a quarter of the ring is refused, and nothing happened")
+  @Test("a payload of a quarter of the ring fits; one beyond the record's limit changes nothing")
   func tooLarge() throws {
     let stage = try Stage()
     let pen = try Pen(stage, capacity: 16384)
     let followers = try Followers(stage)
-    #expect(!pen.append(0, count: 4033))
-    #expect(!pen.fits(4033))
-    #expect(pen.fits(4032))
-    #expect(pen.send(0, count: 4032))
-    #expect(followers.fault(number: 0, count: 4032) == nil)
+    #expect(pen.fits(4096))
+    #expect(!pen.append(0, count: 4289))
+    #expect(!pen.fits(4289))
+    #expect(pen.fits(4288))
+    #expect(pen.send(0, count: 4288))
+    #expect(followers.fault(number: 0, count: 4288) == nil)
   }
 
   @Test("a payload beyond the wire's limit is refused however large the ring is")
   func payloadLimit() throws {
     let stage = try Stage()
-    let pen = try Pen(stage, capacity: 128 << 20)
+    let pen = try Pen(stage, capacity: 64 << 20)
     let reader = try Subject(stage, .lossless, attachment: 1)
     let over = WireLimit.payloadBytesMax + 1
     #expect(pen.fits(over))
