@@ -223,6 +223,40 @@ struct ClientLargeTests {
     }
   }
 
+  @Test(
+    "of a publisher that is killed within a large payload readers see whole payloads, then its end")
+  func killed() throws {
+    try Watchdog.bounding("a publisher of large payloads is killed", seconds: 120) {
+      let bus = try ClientBus()
+      let home = try TemporaryDirectory("large")
+      let file = home.file("payload")
+      try Data(LargePayload.bytes(7, count: LargePayload.most)).write(to: URL(filePath: file))
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader("frames", mode: .lossless)
+      let arguments = [
+        "pub", "frames", "--raw", "--file", file, "--count", "1000000", "--dir", bus.directory,
+      ]
+      let child = try Child.start(try Programs.path("bcs"), arguments)
+      defer { child.kill() }
+      var faults: [String] = []
+      var taken = 0
+      func look() throws -> Int {
+        try reader.poll(limit: 1) { message in
+          let fault = LargePayload.fault(message.payload, 7, count: LargePayload.most)
+          if let fault { faults.append(fault) }
+          taken += 1
+        }
+      }
+      while taken < 20 { if try look() == 0 { breathe() } }
+      // It does nothing but write payloads, so that it almost surely dies within one.
+      child.kill()
+      while reader.statistics.ended == 0 { if try look() == 0 { breathe() } }
+      #expect(faults == [])
+      #expect(taken >= 20 && taken <= 24)
+      #expect(reader.statistics.gaps == 0 && reader.statistics.received == UInt64(taken))
+    }
+  }
+
   @Test("a stream in a large ring outlives its router, and a newcomer reads it from the next one")
   func restart() throws {
     try Watchdog.bounding("large payloads and a new router", seconds: 120) {

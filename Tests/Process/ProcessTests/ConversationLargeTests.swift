@@ -104,6 +104,44 @@ struct ConversationLargeTests {
     }
   }
 
+  @Test("what waits for a handler is bounded in bytes; what is beyond it is refused with a reason")
+  func handler() async throws {
+    try await Watchdog.bounding("a handler that stands still", seconds: 120) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let caller = try bus.agent("caller")
+      let gate = Flag()
+      try await server.serve("slow", concurrency: 1, executor: OwnThreads.shared) { request in
+        await gate.isRaised()
+        return numbered(request.payload.count)
+      }
+      let large = [UInt8](repeating: 1, count: LargePayload.most)
+      var refused = 0
+      var answered = 0
+      try await withThrowingTaskGroup(of: BusError?.self) { group in
+        for _ in 0..<20 {
+          group.addTask {
+            await failure { () async throws(BusError) in
+              let reply = try await caller.request("slow", large, timeout: patient)
+              if number(reply.payload) != LargePayload.most { throw .corrupt("another length") }
+            }
+          }
+        }
+        for try await error in group {
+          guard let error else {
+            answered += 1
+            continue
+          }
+          #expect(error.code == .resourceExhausted, "\(error)")
+          refused += 1
+          // One is worked on, and sixteen of them are 256 MiB.
+          if refused == 3 { gate.raise() }
+        }
+      }
+      #expect(refused == 3 && answered == 17)
+    }
+  }
+
   @Test("without memory for it a large request fails with the reason; the next small one goes out")
   func quota() async throws {
     try await Watchdog.bounding("large request without memory", seconds: 120) {
