@@ -79,21 +79,21 @@ public final class Agent: Sendable {
     }
     let limits = core.state.withLock { $0.limits }
     let channel = limits.channels.channel(of: topic).text
-    let most = UInt64(clamping: options.mostLogBytes ?? -1)
     let allowed = limits.channelBytesMost[channel] ?? limits.logBytesMost
-    let largest = options.mostLogBytes == nil ? allowed : most
+    let wanted = options.mostLogBytes.map { LogGrowth(most: UInt64(clamping: $0)) }
+    let growth = wanted ?? LogGrowth(allowed: allowed)
     let first = options.firstLogBytes.map { UInt64(clamping: $0) } ?? limits.logBytesFirst
-    let capacity = min(first, max(largest, LogShape.capacityMin))
+    let capacity = min(first, max(growth.payloadMost, LogShape.capacityMin))
     guard let shape = LogShape(capacity: capacity) else {
       throw .invalid("a log of \(capacity) bytes is not possible: take a power of two")
     }
     return try makePublisher(
-      channel, shape, largest: options.growth ? max(largest, capacity) : capacity,
+      channel, shape, options.growth ? growth : LogGrowth(most: capacity),
       stall: limits.stallNs)
   }
 
   private func makePublisher(
-    _ channel: String, _ shape: LogShape, largest: UInt64, stall: UInt64
+    _ channel: String, _ shape: LogShape, _ growth: LogGrowth, stall: UInt64
   ) throws(BusError) -> Publisher {
     try core.waitForLink(deadlineNs: deadline(after: .seconds(5)))
     guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
@@ -109,7 +109,7 @@ public final class Agent: Sendable {
     }
     let file = Descriptor(log.releaseDescriptor())
     let capacity = log.identity.shape
-    let publisher = Publisher(shared, log, clock: core.clock.clock(), largest)
+    let publisher = Publisher(shared, log, clock: core.clock.clock(), growth)
     try shared.register(capacity, file, deadlineNs: deadline(after: .seconds(5)))
     return publisher
   }

@@ -68,7 +68,7 @@ final class AgentCore: Sendable {
   /// What the router said about sizes.
   struct Limits: Sendable {
     var logBytesFirst: UInt64 = 64 << 10
-    var logBytesMost: UInt64 = 4 << 20
+    var logBytesMost: UInt64 = 64 << 20
     var stallNs: UInt64 = 5_000_000_000
     var channels = ChannelMap()
     var channelBytesMost: [String: UInt64] = [:]

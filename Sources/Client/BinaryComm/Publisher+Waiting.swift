@@ -38,7 +38,7 @@ extension Publisher {
     takeReadyLog()
     if !writer.fits(recordBytes: bytes) {
       let larger = try shape(toHold: bytes)
-      if let refused = core.growthRefused { throw refused }
+      if let refused = core.refusal(of: larger) { throw refused }
       core.ask(for: larger)
       throw .wouldBlock
     }
@@ -67,7 +67,7 @@ extension Publisher {
     let now = HostClock.monotonicNs()
     if !writer.fits(recordBytes: bytes) {
       let larger = try shape(toHold: bytes)
-      if let refused = core.growthRefused { throw refused }
+      if let refused = core.refusal(of: larger) { throw refused }
       guard now < deadlineNs else {
         guard core.agent.state.withLock({ $0.link == .up }) else {
           throw .noRouter("a larger log is needed, and no router is in \(core.agent.directory)")
@@ -84,6 +84,9 @@ extension Publisher {
     }
     noteFullWindow()
     writer.waitForRoom(recordBytes: bytes, timeoutNs: deadlineNs - now)
+    // Now or never: where records fill the ring to its last line, a full window has no room for
+    // saying where the stream goes on, and without a full window nobody looks for the larger log.
+    takeReadyLog()
   }
 
   /// The bytes of the record; throws for what could never be published.
@@ -99,12 +102,16 @@ extension Publisher {
     return recordBytes(extension: topic.items?.count ?? 0, payload: count)
   }
 
+  /// The smallest log that holds a record of `bytes`.
   private func shape(toHold bytes: Int) throws(BusError) -> LogShape {
+    let bytes = UInt64(bytes)
     var capacity = writer.shape.capacity
-    while capacity / 4 < UInt64(bytes), capacity < mostBytes { capacity *= 2 }
-    guard capacity / 4 >= UInt64(bytes),
+    while LogShape.recordBytesMax(capacity: capacity) < bytes, capacity < growth.payloadMost {
+      capacity *= 2
+    }
+    guard LogShape.recordBytesMax(capacity: capacity) >= bytes,
       let shape = LogShape(capacity: capacity, topicsBytes: topicsBytes(for: capacity))
-    else { throw .payloadTooLarge(bytes: bytes - 64, limit: payloadBytesMax) }
+    else { throw .payloadTooLarge(bytes: Int(bytes) - 64, limit: payloadBytesMax) }
     return shape
   }
 
@@ -113,14 +120,18 @@ extension Publisher {
     fullWindows += 1
     core.row.noteBlocked()
     let capacity = writer.shape.capacity
-    guard fullWindows % 4 == 0, capacity < mostBytes else { return }
-    let next = min(capacity * 4, mostBytes)
-    guard let shape = LogShape(capacity: next, topicsBytes: topicsBytes(for: next)) else { return }
+    guard fullWindows % 4 == 0, capacity < growth.windowMost else { return }
+    let next = min(capacity * 4, growth.windowMost)
+    guard let shape = LogShape(capacity: next, topicsBytes: topicsBytes(for: next)),
+      core.refusal(of: shape) == nil
+    else { return }
     core.ask(for: shape)
   }
 
+  /// Larger logs have room for more topics, up to a point: the largest are for large payloads.
   private func topicsBytes(for capacity: UInt64) -> UInt32 {
-    max(writer.shape.topicsBytes, UInt32(clamping: capacity / 32 & ~4095))
+    let most = UInt64(LogShape.topicsBytesMax / 8)
+    return max(writer.shape.topicsBytes, UInt32(clamping: min(most, capacity / 32) & ~4095))
   }
 
   /// Goes over to a larger log when one is ready and the window has room for saying so.

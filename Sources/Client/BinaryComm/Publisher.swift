@@ -8,7 +8,8 @@ import Synchronization
 public struct PublisherOptions: Sendable, Equatable {
   /// Bytes of the first log, a power of two; nil = what the router says (64 KiB by default).
   public var firstLogBytes: Int?
-  /// Bytes up to which logs grow when readers keep the window full; nil = what the router says.
+  /// Bytes up to which logs grow; nil = 4 MiB when readers keep the window full, and for a payload
+  /// that needs it what the router says (64 MiB by default, which holds 16 MiB payloads).
   public var mostLogBytes: Int?
   /// False: the first log is the only one.
   public var growth: Bool
@@ -47,19 +48,19 @@ public struct Publisher: ~Copyable, Sendable {
   let core: PublisherCore
   var handles: [String: TopicHandle] = [:]
   var fullWindows = 0
-  let mostBytes: UInt64
+  let growth: LogGrowth
   @usableFromInline var batchStamp: UInt64 = 0
   var isClosed = false
 
   init(
-    _ core: PublisherCore, _ log: consuming PreparedLog, clock: HostClock, _ mostBytes: UInt64
+    _ core: PublisherCore, _ log: consuming PreparedLog, clock: HostClock, _ growth: LogGrowth
   ) {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
     writer = LogWriter(first: log, gate: core.gate, fences: fences, row: core.row)
     self.core = core
     self.clock = clock
-    self.mostBytes = mostBytes
+    self.growth = growth
   }
 
   /// The channel that this publisher's topics belong to.
@@ -67,7 +68,8 @@ public struct Publisher: ~Copyable, Sendable {
 
   /// Largest payload in bytes that the channel's largest log can hold.
   public var payloadBytesMax: Int {
-    min(Int(max(mostBytes, writer.shape.capacity) / 4) - 64, WireLimit.payloadBytesMax)
+    let largest = max(growth.payloadMost, writer.shape.capacity)
+    return min(Int(LogShape.recordBytesMax(capacity: largest)) - 64, WireLimit.payloadBytesMax)
   }
 
   /// Messages published so far.

@@ -21,7 +21,7 @@ final class PublisherCore: Sendable {
     var stream: StreamID?
     var logs: [Log] = []
     var asked: LogShape?
-    var refused: BusError?
+    var refused: LogRefusal?
     var inFlight = false
     var ready: PreparedLog?
     /// The publishing thread holds the ready log and is about to go over to it, or to give it back.
@@ -41,25 +41,6 @@ final class PublisherCore: Sendable {
       case .some: true
       }
     }
-  }
-
-  /// A log as the next router is told of it.
-  struct HandedInLog: Sendable {
-    let stream: StreamID
-    let generation: UInt32
-    let capacity: UInt64
-    let segmentBytes: UInt64
-    let current: Bool
-    let descriptor: Descriptor
-  }
-
-  /// A log the router may have to be told of again.
-  struct Log: Sendable {
-    var generation: UInt32
-    var capacity: UInt64
-    var segmentBytes: UInt64
-    var basePosition: UInt64
-    var descriptor: Descriptor
   }
 
   init(
@@ -213,7 +194,7 @@ final class PublisherCore: Sendable {
   /// Asks the service thread for a larger log.
   func ask(for shape: LogShape) {
     let isNew = state.withLock { state in
-      guard state.asked == nil, state.refused == nil, !state.hasReady else { return false }
+      guard state.asked == nil, !state.hasReady else { return false }
       state.asked = shape
       return true
     }
@@ -279,7 +260,7 @@ final class PublisherCore: Sendable {
   /// No larger log is to be had; the publisher goes on with the one it has.
   private func refuse(_ why: BusError) {
     state.withLock { state in
-      state.refused = why
+      if let asked = state.asked { state.refused = LogRefusal(why: why, capacity: asked.capacity) }
       state.asked = nil
       state.inFlight = false
       state.ready = nil
@@ -291,8 +272,21 @@ final class PublisherCore: Sendable {
   /// Why nothing can be published any more, nil while it can.
   var ended: BusError? { state.withLock { $0.ended } }
 
-  /// Why no larger log is to be had, nil while nobody said so.
-  var growthRefused: BusError? { state.withLock { $0.refused } }
+  /// Why no log of this size is to be had, nil while nobody said so, or to ask again.
+  ///
+  /// A refusal is told at least once and stands for a second from then on: memory may be free
+  /// again, and a publisher that asks for each message would only make and drop memory.
+  func refusal(of shape: LogShape) -> BusError? {
+    state.withLock { state in
+      guard let refused = state.refused, shape.capacity >= refused.capacity else { return nil }
+      let nowNs = HostClock.monotonicNs()
+      let endNs = refused.endNs ?? nowNs + LogRefusal.standsNs
+      state.refused?.endNs = endNs
+      if nowNs < endNs { return refused.why }
+      state.refused = nil
+      return nil
+    }
+  }
 
   /// The larger log, once the router has registered it.
   func takeReady() -> PreparedLog? {

@@ -28,10 +28,19 @@ public struct LogShape: Equatable, Sendable {
   public var ringOffset: UInt64 { UInt64(BUS_LOG_TOPICS_OFFSET) + UInt64(topicsBytes) }
   /// Size of the segment.
   public var segmentBytes: UInt64 { ringOffset + capacity }
-  /// Largest record: a quarter of the ring, so that a joining reader always finds an intact start.
-  public var recordBytesMax: UInt64 { capacity / 4 }
+  /// Largest record; see ``recordBytesMax(capacity:)``.
+  public var recordBytesMax: UInt64 { Self.recordBytesMax(capacity: capacity) }
+  /// Largest record of a ring: a payload of a quarter of it, and a 64th more for what is around it.
+  ///
+  /// A quarter, so that a joining reader always finds an intact start. The 64th lets a payload
+  /// that is a power of two, the largest one too, do with a ring of four times its size.
+  public static func recordBytesMax(capacity: UInt64) -> UInt64 { capacity / 4 + capacity / 64 }
   /// How far `reserve` runs ahead of the pen: small against the ring, so that a start given to a
-  /// joining reader is intact whatever the publisher was doing (7/8 + 1/16 of the ring at most).
+  /// joining reader is intact whatever the publisher was doing.
+  ///
+  /// At most there lie between that start and `reserve`: an eighth and a record since the last
+  /// entry of the index, padding less than a record, a record under the pen, and this step:
+  /// 1/8 + 3 * 17/64 + 1/16 = 63/64 of the ring.
   var reserveStep: UInt64 { min(UInt64(BUS_LOG_RESERVE_STEP), capacity / 16) }
   /// The distance between two entries of the position index.
   var eighth: UInt64 { capacity / 8 }

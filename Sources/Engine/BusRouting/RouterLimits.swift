@@ -10,7 +10,9 @@ public struct RouterLimits: Hashable, Sendable {
   /// Ring bytes of the first log of a stream.
   public var logBytesFirst: UInt64 = 64 << 10
   /// Ring bytes a log may grow to, where the policy states nothing for the channel.
-  public var logBytesMost: UInt64 = 4 << 20
+  ///
+  /// The largest payload, 16 MiB, needs a ring of four times its size.
+  public var logBytesMost: UInt64 = 64 << 20
   /// How long a lossless reader may hold its publisher back, in ms.
   public var stallMs: UInt32 = 5000
   /// How long a router that took over waits for the agents of the former one, in ns.

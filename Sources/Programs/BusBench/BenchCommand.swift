@@ -13,7 +13,7 @@ public struct BenchCommand: ParsableCommand {
       """,
     subcommands: [
       All.self, FloorCommand.self, Throughput.self, Latency.self, Fanout.self, Fanin.self,
-      Request.self, Start.self, Idle.self, AllToAll.self, WorkerCommand.self,
+      Request.self, Large.self, Start.self, Idle.self, AllToAll.self, WorkerCommand.self,
     ],
     defaultSubcommand: All.self)
 
@@ -56,6 +56,15 @@ public struct BenchCommand: ParsableCommand {
     func run() throws { try BenchProgram(worker: benchWorker).run([.request], options) }
   }
 
+  struct Large: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Bytes a second of payloads of 1 MiB, written and read in place, beside memcpy.")
+    @OptionGroup var options: BenchOptions
+
+    func validate() throws { try options.check(.large) }
+    func run() throws { try BenchProgram(worker: benchWorker).run([.large], options) }
+  }
+
   struct Fanout: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Deliveries a second from one publisher to several readers.")
@@ -76,7 +85,7 @@ public struct BenchCommand: ParsableCommand {
 
   struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "floor, throughput, latency, fanout and fanin, with their own lengths.")
+      abstract: "floor, throughput, latency, fanout, fanin, request and large, one by one.")
     @Flag(help: "Print one JSON object instead of tables.") var json = false
     @Option(help: "Runs of each that must count.") var runs = 5
     @Option(help: "The run directory of a running router. (default: a router of its own)")

@@ -1,10 +1,12 @@
 public import ArgumentParser
+import BusLog
 
 /// The options that all measurements share.
 public struct BenchOptions: ParsableArguments, Sendable {
   /// Bytes of each payload.
-  @Option(help: "Bytes of each payload, 8 (latency: 16) to 16777216.")
-  public var payload = 64
+  @Option(
+    help: "Bytes of each payload, 8 (latency: 16) to 16777216. (default: 64, large: 1048576)")
+  public var payload: Int?
 
   /// Publishing processes.
   @Option(help: "Publishing processes, 1 to 64. (default: 1, fanin: 4)")
@@ -112,7 +114,7 @@ extension BenchOptions {
     let readers = readers ?? (mode == .fanout ? 4 : 1)
     let hasOwnCPUs = cpus >= publishers + readers
     var plan = BenchPlan(
-      mode: mode, messages: messages, seconds: duration, rate: rate, payload: payload,
+      mode: mode, messages: messages, seconds: duration, rate: rate, payload: payload(of: mode),
       publishers: publishers, readers: readers, batch: batch,
       wait: wait ?? (hasOwnCPUs ? .spin : .adaptive), isPinned: pin ?? hasOwnCPUs,
       inFlight: inflight ?? 1, logBytes: 0, runs: runs, judgesFloor: !anyFloor)
@@ -153,18 +155,29 @@ extension BenchOptions {
       try refuse(publishers ?? 1 != 1 || readers ?? 1 != 1, "is of one pair of processes.")
       try refuse(batch != 1, "sends one by one: leave out --batch.")
       try refuse(
-        payload < PayloadPattern.stampedBytesLeast, "carries a time: give --payload 16 or more.")
+        payload(of: mode) < PayloadPattern.stampedBytesLeast,
+        "carries a time: give --payload 16 or more.")
       try refuse(
         rate ?? 1 > 2500 && wait == .sleep,
         "of sleeping readers needs pauses to fall asleep in: give --rate 2500 or less.")
+    case .large:
+      try refuse(logBytes != nil, "uses the log that its payload asks for: leave out --log-bytes.")
+      try refuse(batch != 1, "sends one by one: leave out --batch.")
     case .fanout: try refuse(publishers ?? 1 != 1, "has one publisher; see fanin.")
     case .fanin: try refuse(readers ?? 1 != 1, "has one reader; see fanout.")
     case .throughput, .floor: break
     }
   }
 
+  private func payload(of mode: BenchMode) -> Int { payload ?? (mode == .large ? 1 << 20 : 64) }
+
   /// The log's ring: what was asked for, else room for 32 records and two batches.
   private func ringBytes(_ plan: BenchPlan) throws -> Int {
+    if plan.mode == .large {
+      var capacity: UInt64 = 64 << 10
+      while LogShape.recordBytesMax(capacity: capacity) < UInt64(plan.recordBytes) { capacity *= 2 }
+      return Int(capacity)
+    }
     let least = plan.recordBytes * max(8, 4 * plan.batch)
     if let logBytes {
       guard roundedUp(logBytes) >= least else {
@@ -186,6 +199,7 @@ extension BenchOptions {
     case .floor: break
     case .latency where plan.rate != nil: plan.seconds = 2
     case .latency, .request: plan.messages = plan.wait == .sleep ? 2000 : 1_000_000
+    case .large: plan.messages = max(64, (16 << 30) / UInt64(plan.recordBytes))
     case .throughput, .fanout, .fanin:
       let fewer = UInt64(plan.processes > 2 ? 2_000_000 : 10_000_000)
       plan.messages = max(1000, min(fewer, (4 << 30) / UInt64(plan.recordBytes)))

@@ -12,6 +12,8 @@ public enum BenchMode: String, Codable, Sendable, CaseIterable {
   case fanin
   /// Requests and their replies; times are half of the way there and back.
   case request
+  /// Payloads of a MiB and more: bytes a second, written and read in place.
+  case large
 }
 
 /// How a reader waits for messages.
@@ -71,7 +73,7 @@ public struct BenchPlan: Codable, Equatable, Sendable {
     switch mode {
     case .floor: 0
     case .latency, .request: wait == .sleep ? 20 : 2000
-    case .throughput, .fanout, .fanin: UInt64(max(16, min(65536, logBytes / recordBytes)))
+    case .throughput, .fanout, .fanin, .large: UInt64(max(16, min(65536, logBytes / recordBytes)))
     }
   }
 

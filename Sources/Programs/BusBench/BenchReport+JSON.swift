@@ -34,10 +34,6 @@ extension BenchReport {
     ])
   }
 
-  private func bytesPerSecond(_ run: RunReport) -> Double? {
-    run.perSecond.map { $0 * Double(plan.payload) }
-  }
-
   private func runJSON(_ run: RunReport) -> JSONValue {
     let isFloor = plan.mode == .floor
     func count(_ value: UInt64) -> JSONValue { isFloor ? .null : .unsigned(value) }

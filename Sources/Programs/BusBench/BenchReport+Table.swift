@@ -38,9 +38,13 @@ extension BenchReport {
       add("\(way) p99.9", spread(\.latency?.p999), nanoseconds)
       add("longest", spread(\.latency?.max), nanoseconds)
       add(name, spread(\.perSecond), short)
+    } else if plan.mode == .large {
+      let copied = floor.memcpyPerSecond
+      add("payload bytes/s", spread(bytesPerSecond), short, floor: copied, ratio: ratio)
+      add(name, spread(\.perSecond), short)
     } else {
       add(name, spread(\.perSecond), short, floor: floor.ringPerSecond, ratio: ratio)
-      add("payload bytes/s", spread { $0.perSecond.map { $0 * Double(plan.payload) } }, short)
+      add("payload bytes/s", spread(bytesPerSecond), short)
     }
     return aligned(rows)
   }
@@ -61,7 +65,10 @@ extension BenchReport {
       parts.append("ping-pong \(nanoseconds(before)) before, \(nanoseconds(after)) after")
     }
     if let ring = floor.ringPerSecond { parts.append("ring in C \(short(ring)) messages/s") }
-    if let memcpy = floor.memcpyPerSecond { parts.append("memcpy \(short(memcpy))B/s") }
+    if let memcpy = floor.memcpyPerSecond {
+      let block = plan.mode == .large ? "memcpy of such a block" : "memcpy"
+      parts.append("\(block) \(short(memcpy))B/s")
+    }
     if let wake = floor.futexWake { parts.append("futex wake \(nanoseconds(wake))") }
     var lines = ["floor, \(state ?? "one CPU"): " + parts.joined(separator: ", ")]
     if let clock {

@@ -32,6 +32,8 @@ public enum FloorFigure: String, Sendable {
   case ring = "ring_messages_per_second"
   /// A wake by futex.
   case futexWake = "futex_wake_ns_p50"
+  /// A copy of blocks as large as the payload.
+  case memcpy = "memcpy_bytes_per_second"
 }
 
 /// The outcome of a measurement: the runs that count.
@@ -72,8 +74,14 @@ public struct BenchReport: Equatable, Sendable {
     isUnstable || plan.mode == .floor ? nil : runs.reduce(0) { $0 + count($1) }
   }
 
+  /// Payload bytes a second of one run.
+  func bytesPerSecond(_ run: RunReport) -> Double? {
+    run.perSecond.map { $0 * Double(plan.payload) }
+  }
+
   /// What `ratio(of:)` compares with.
   public var figure: FloorFigure {
+    if plan.mode == .large { return .memcpy }
     guard plan.isPair else { return .ring }
     return plan.wait == .sleep ? .futexWake : .pingPong
   }
@@ -83,6 +91,7 @@ public struct BenchReport: Equatable, Sendable {
     guard plan.mode != .floor else { return nil }
     let (ours, floor) =
       switch figure {
+      case .memcpy: (bytesPerSecond(run), run.floor.memcpyPerSecond)
       case .ring: (run.perSecond, run.floor.ringPerSecond)
       case .pingPong: (run.latency?.p50, run.floor.pingPong)
       case .futexWake: (run.latency?.p50, run.floor.futexWake)

@@ -7,6 +7,7 @@ struct Floor {
   private let itemBytes: UInt32
   private let ringBytes: UInt64
   private let batch: UInt32
+  private let blockBytes: UInt64
 
   /// The floor on the first two of these CPUs, with a ring that looks like the plan's log.
   init(cpus: [Int32], plan: BenchPlan) {
@@ -14,6 +15,8 @@ struct Floor {
     itemBytes = UInt32(plan.recordBytes)
     ringBytes = UInt64(max(plan.logBytes, plan.recordBytes * max(8, 8 * plan.batch)))
     batch = UInt32(plan.batch)
+    // Large payloads beside a copy of the same length, the others beside one in the cache.
+    blockBytes = plan.mode == .large ? UInt64(plan.payload) : 256 << 10
   }
 
   /// The rate of the CPU's counter.
@@ -31,7 +34,7 @@ struct Floor {
   func reading() throws(BenchError) -> FloorReading {
     var reading = FloorReading()
     var bytes = 0.0
-    try check("memcpy", unsafe floor_memcpy(256 << 10, &bytes))
+    try check("memcpy", unsafe floor_memcpy(blockBytes, &bytes))
     reading.memcpyPerSecond = bytes
     if let pair {
       var setup = floor_ring_setup()

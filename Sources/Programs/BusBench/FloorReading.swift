@@ -7,7 +7,8 @@ public struct FloorReading: Equatable, Sendable {
   public var pingPongAfter: Double?
   /// Messages a second through a plain ring in C, items of the size of our records.
   public var ringPerSecond: Double?
-  /// Bytes a second that memcpy copies in the second-level cache.
+  /// Bytes a second that memcpy copies: in the second-level cache, for large payloads blocks of
+  /// their length.
   public var memcpyPerSecond: Double?
   /// From FUTEX_WAKE until the sleeper runs, median in nanoseconds.
   public var futexWake: Double?

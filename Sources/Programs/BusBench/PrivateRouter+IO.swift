@@ -81,7 +81,7 @@ final class PrivateRouter {
     let arena = max(1 << 30, (plan.publishers + plan.readers + 4) * quota)
     return [
       "--dir", directory, "--arena", "\(arena)", "--agent-quota", "\(quota)",
-      "--log-most", "\(max(plan.logBytes, 4 << 20))",
+      "--log-most", "\(max(plan.logBytes, 64 << 20))",
     ]
   }
 }

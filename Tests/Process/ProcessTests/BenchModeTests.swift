@@ -38,6 +38,20 @@ struct BenchModeTests {
     return ["p50", "p95", "p99", "p99_9", "max"].allSatisfy { latency[$0] is Double }
   }
 
+  @Test(
+    "Large payloads: every byte checked, in a log that grew for them, beside memcpy",
+    arguments: [(1 << 20, 100), (16 << 20, 20), (1_000_001, 100)])
+  func large(payload: Int, messages: Int) throws {
+    let json = try measure(
+      "bcs", ["bench", "large", "--payload", "\(payload)", "--messages", "\(messages)"])
+    expectClean(json, messages: messages)
+    #expect(json["mode"] as? String == "large")
+    #expect(json["payload_bytes"] as? Int == payload)
+    #expect(json["ratio_compares_with"] as? String == "memcpy_bytes_per_second")
+    #expect((json["bytes_per_second"] as? Double ?? 0) > 0)
+    #expect((json["ratio_to_floor"] as? Double ?? 0) > 0)
+  }
+
   @Test("The floor is measured without the bus")
   func floor() throws {
     let json = try measure("bcs", ["bench", "floor"])

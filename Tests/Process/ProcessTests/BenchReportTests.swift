@@ -102,6 +102,8 @@ struct BenchReportTests {
     #expect(try plan(.fanin).isPinned == false)
     #expect(try plan(.fanin).wait == .adaptive)
     #expect(try plan(.throughput, ["--payload", "16777216"]).logBytes >= 8 * (16 << 20))
+    #expect(try plan(.large).payload == 1 << 20 && plan(.large).logBytes == 4 << 20)
+    #expect(try plan(.large, ["--payload", "16777216"]).logBytes == 64 << 20)
     let shares = try plan(.fanin, ["--messages", "10"])
     #expect((0..<4).compactMap { shares.share(of: $0) } == [4, 2, 2, 2])
   }
@@ -121,7 +123,8 @@ struct BenchReportTests {
       (.latency, ["--batch", "2"]), (.latency, ["--rate", "inf"]),
       (.latency, ["--rate", "1000000", "--wait", "sleep"]),
       (.fanout, ["--publishers", "2"]), (.fanin, ["--readers", "2"]),
-      (.fanin, ["--messages", "3"]),
+      (.fanin, ["--messages", "3"]), (.large, ["--payload", "16777217"]),
+      (.large, ["--log-bytes", "4194304"]), (.large, ["--batch", "2"]),
     ] as [(BenchMode, [String])])
   func refused(mode: BenchMode, arguments: [String]) {
     #expect(throws: (any Error).self) { try plan(mode, arguments) }

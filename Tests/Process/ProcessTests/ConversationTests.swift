@@ -262,10 +262,10 @@ struct ConversationTests {
 }
 
 /// Other tests of this process keep the CPUs busy.
-private let patient = Duration.seconds(50)
+let patient = Duration.seconds(50)
 
 /// The error that the body throws, nil when it throws none.
-private func failure(_ body: () async throws(BusError) -> Void) async -> BusError? {
+func failure(_ body: () async throws(BusError) -> Void) async -> BusError? {
   do throws(BusError) {
     try await body()
     return nil

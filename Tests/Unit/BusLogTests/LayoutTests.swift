@@ -39,7 +39,8 @@ struct LayoutTests {
     let pen = try Pen(stage, capacity: capacity)
     let followers = try Followers(stage)
     let quarter = Int(capacity / 4)
-    let counts = [0, 1, 63, 64, 65, 960, 4032, quarter / 2, quarter - 65, quarter - 64]
+    let most = Int(LogShape.recordBytesMax(capacity: capacity)) - 64
+    let counts = [0, 1, 63, 64, 65, 960, 4032, quarter / 2, quarter - 65, quarter, most]
     var number: UInt64 = 0
     var cases = 0
     func write(_ count: Int) throws {
@@ -66,22 +67,52 @@ struct LayoutTests {
     #expect(followers.lossy.gaps == 0 && followers.latest.reader.superseded == 0)
   }
 
-  @Test("a record one byte larger than a quarter of the ring is refused, and nothing happened")
+  @Test("a payload of a quarter of the ring fits; one beyond the record's limit changes nothing")
   func tooLarge() throws {
     let stage = try Stage()
     let pen = try Pen(stage, capacity: 16384)
     let followers = try Followers(stage)
-    #expect(!pen.append(0, count: 4033))
-    #expect(!pen.fits(4033))
-    #expect(pen.fits(4032))
-    #expect(pen.send(0, count: 4032))
-    #expect(followers.fault(number: 0, count: 4032) == nil)
+    #expect(pen.fits(4096))
+    #expect(!pen.append(0, count: 4289))
+    #expect(!pen.fits(4289))
+    #expect(pen.fits(4288))
+    #expect(pen.send(0, count: 4288))
+    #expect(followers.fault(number: 0, count: 4288) == nil)
+  }
+
+  @Test("a reader that joins while the largest records are written starts where it should")
+  func joinBetweenLargest() throws {
+    let capacity: UInt64 = 16384
+    let most = Int(LogShape.recordBytesMax(capacity: capacity)) - 64
+    var padded = 0
+    // The longest way from the newest entry of the index to the pen: short messages up to any place
+    // of the ring, a record of the largest size, perhaps padding, and one more under the pen.
+    for short in 0..<capacity / 64 {
+      let stage = try Stage()
+      let pen = try Pen(stage, capacity: capacity)
+      for number in 0..<short { #expect(pen.send(number, count: 0)) }
+      #expect(pen.send(short, count: most))
+      let committed = pen.writer.committedPosition
+      #expect(pen.append(short + 1, count: most))
+      #expect(pen.writer.committedPosition == committed)
+      padded += pen.position - committed > UInt64(most + 64) ? 1 : 0
+      let (start, slot) = try stage.join(1, lossless: true)
+      #expect(start.position == committed && start.sequence == short + 1, "after \(short)")
+      pen.writer.publish()
+      var reader = try LogReader(stage.logs[0], mode: .lossless, start: start, slot: slot)
+      var fault: String? = "nothing came"
+      let taken = reader.poll(limit: 2) { record in
+        fault = Message.fault(record, number: short + 1, count: most)
+      }
+      #expect(taken == 1 && fault == nil, "after \(short)")
+    }
+    #expect(padded > 0)
   }
 
   @Test("a payload beyond the wire's limit is refused however large the ring is")
   func payloadLimit() throws {
     let stage = try Stage()
-    let pen = try Pen(stage, capacity: 128 << 20)
+    let pen = try Pen(stage, capacity: 64 << 20)
     let reader = try Subject(stage, .lossless, attachment: 1)
     let over = WireLimit.payloadBytesMax + 1
     #expect(pen.fits(over))

@@ -63,7 +63,7 @@ private final class Model {
 
   func append() {
     let number = UInt64(sent.counts.count)
-    let most = Int(capacity / 4) - 64
+    let most = Int(LogShape.recordBytesMax(capacity: capacity)) - 64
     let count: Int
     switch Int.random(in: 0..<10, using: &random) {
     case 0: count = most

@@ -124,6 +124,27 @@ struct StreamTests {
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 
+  @Test("a log may grow to hold the largest payload, and no further; the refusal says what to do")
+  func largest() throws {
+    var world = World()
+    let publisher = world.agent("feed")
+    let stream = world.publish(publisher, "feed", "a")
+    let before = world.router.arenaBytesUsed
+    let over = world.addLog(
+      publisher, "feed", "a", stream: stream, generation: 1, base: 4096, capacity: 128 << 20)
+    guard case .error(let error)? = over.answers.first else {
+      Issue.record("a log beyond the limit was taken")
+      return
+    }
+    #expect(error.code == BusErrorCode.resourceExhausted.rawValue)
+    #expect(error.text.contains("67108864") && error.text.contains("--log-most"))
+    #expect(world.router.arenaBytesUsed == before)
+    let added = world.addLog(
+      publisher, "feed", "a", stream: stream, generation: 1, base: 4096, capacity: 64 << 20)
+    #expect(kinds(added.answers) == [.logAdded])
+    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
+  }
+
   @Test("only the next generation of one's own stream is taken; the newest cannot be retired")
   func wrongRotation() {
     var world = World()

@@ -114,7 +114,9 @@ struct DeskState: ~Copyable {
     guard !service.start(request) else { return }
     try? messenger.out.fail(
       incoming,
-      .resourceExhausted("\(ServiceHandler.waitingMost) requests wait for \(event.topic) already"))
+      .resourceExhausted(
+        "too much waits for \(event.topic) already: at most \(ServiceHandler.waitingMost) requests "
+          + "and \(ServiceHandler.waitingBytesMost >> 20) MiB; try again later"))
   }
 
   /// Answers a request whose handler has ended.

@@ -41,8 +41,8 @@ extension MessengerCore {
         peerIncarnation: owner.value)
     ) { [weak self] in self?.post(.gone(owner)) }
     // Before it is registered: the reader's join may arrive before this thread looks again.
-    let most = agent.state.withLock { $0.limits.logBytesMost }
-    let made = LaneLog(Publisher(core, log, clock: agent.clock.clock(), most))
+    let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMost })
+    let made = LaneLog(Publisher(core, log, clock: agent.clock.clock(), growth))
     return core.register(shape, file) { [weak self] failure in
       guard let self else { return }
       if let failure {

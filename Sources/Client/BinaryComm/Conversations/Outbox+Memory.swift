@@ -43,12 +43,15 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// The item of a deadline, in which only the time changes.
   private let deadlineItem: UnsafeMutableRawPointer
   private static let deadlineItemBytes = 16
+  /// What may lie around a payload: the header and the items of a message to an inbox.
+  private static let aroundBytesMost = 256
 
   init(_ core: MessengerCore, _ options: MessengerOptions) {
     self.core = core
     self.options = options
     let most = core.agent.state.withLock { $0.limits.logBytesMost }
-    payloadBytesMax = min(Int(most / 4) - 256, WireLimit.payloadBytesMax)
+    let largest = Int(LogShape.recordBytesMax(capacity: most))
+    payloadBytesMax = min(largest - Self.aroundBytesMost, WireLimit.payloadBytesMax)
     clock = core.agent.clock.clock()
     let capacity = 1 << (Int.bitWidth - max(63, options.requestsMost - 1).leadingZeroBitCount)
     // Ids that do not start anew with each life of an agent make logs easier to read.
@@ -177,9 +180,12 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     let key = line * 2 + Int(lane.rawValue)
     if unsafe !out.pointee.isWaiting, !waitingLanes.contains(key) { waitingLanes.append(key) }
     guard unsafe out.pointee.keep(Outgoing(letter: letter, payload: bytes)) else {
+      let (count, bytes) = unsafe (
+        out.pointee.waiting.count - out.pointee.head, out.pointee.waitingBytes
+      )
       throw .resourceExhausted(
-        "\(LaneOut.waitingMost) messages wait for \(unsafe peer.pointee.name) already: it "
-          + "does not read its inbox")
+        "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
+          + "does not read its inbox, or no larger log to it could be made")
     }
   }
 

@@ -20,6 +20,8 @@ struct NameEntry: Sendable {
   /// Messages that wait for the name to be resolved.
   var waiting: [Outgoing] = []
 
+  var waitingBytes: Int { waiting.reduce(0) { $0 + $1.payload.count } }
+
   /// Nothing but credit is missing.
   var isReady: Bool {
     if case .known = phase { return true }

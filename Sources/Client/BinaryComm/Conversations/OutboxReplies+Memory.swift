@@ -76,7 +76,9 @@ extension Outbox {
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
     let peers = try resolved(recipient.index)
     guard !peers.isEmpty else {
-      guard names[recipient.index].waiting.count < LaneOut.waitingMost else { throw .wouldBlock }
+      let name = names[recipient.index]
+      guard name.waiting.count < LaneOut.waitingMost, name.waitingBytes < LaneOut.waitingBytesMost
+      else { throw .wouldBlock }
       names[recipient.index].waiting.append(
         Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
       return 0

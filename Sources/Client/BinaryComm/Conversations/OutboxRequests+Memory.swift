@@ -40,7 +40,8 @@ extension Outbox {
   /// Sends a request to one agent that answers the recipient's name, each in turn.
   ///
   /// Returns the id under which responses and failures come. Throws `wouldBlock` while every
-  /// responder has as many requests in flight as it has credit, `noResponders` when nobody
+  /// responder has as many requests in flight as it has credit, and while 64 MiB wait for the one
+  /// whose turn it is, `noResponders` when nobody
   /// answers the name, `rateLimited` and `tooManyHops` for conversations that run in circles,
   /// `invalid` for a timeout of 0, `timeout` when no time is left.
   public mutating func request(
@@ -48,21 +49,34 @@ extension Outbox {
   ) throws(BusError) -> UInt32 {
     let (letter, nowNs) = try requestLetter(recipient, payload, options)
     let line = try pick(recipient.index)
+    guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
     return try send(letter, payload, line, nowNs)
   }
 
   /// Sends a request to every agent that answers the recipient's name.
   ///
-  /// Returns the ids. Throws `wouldBlock` while the router has not said who they are.
+  /// Returns the ids. Throws `wouldBlock` while the router has not said who they are, and while
+  /// 64 MiB wait for one of them.
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
     let (letter, nowNs) = try requestLetter(recipient, payload, options)
     let peers = try resolved(recipient.index)
-    guard !peers.isEmpty else { throw .wouldBlock }
+    guard !peers.isEmpty, peers.allSatisfy({ mayWait(for: $0, recipient, letter) }) else {
+      throw .wouldBlock
+    }
     var ids: [UInt32] = []
     for line in peers { ids.append(try send(letter, payload, line, nowNs)) }
     return ids
+  }
+
+  /// Whether there is memory for one more request that cannot go out at once.
+  private func mayWait(for line: Int?, _ recipient: Recipient, _ letter: Letter) -> Bool {
+    let most = LaneOut.waitingBytesMost
+    guard let line else { return names[recipient.index].waitingBytes < most }
+    guard let peer = unsafe lines.at(line) else { return true }
+    let lane = Int(Lane(letter.priority).rawValue)
+    return unsafe peer.pointee.lanes[lane].waitingBytes < most
   }
 
   private mutating func requestLetter(

@@ -39,7 +39,14 @@ final class ServiceHandler: Sendable {
     var running: [Key: Task<Void, Never>] = [:]
     var active = 0
     var waiting: [ServiceRequest] = []
+    var waitingBytes = 0
     var isStopped = false
+
+    mutating func takeWaiting(at place: Int) -> ServiceRequest {
+      let request = waiting.remove(at: place)
+      waitingBytes -= request.payload.count
+      return request
+    }
   }
   private let body: Body
   private let concurrency: Int
@@ -62,8 +69,10 @@ final class ServiceHandler: Sendable {
         state.active += 1
         return .now
       }
-      guard state.waiting.count < Self.waitingMost else { return .none }
+      guard state.waiting.count < Self.waitingMost, state.waitingBytes < Self.waitingBytesMost
+      else { return .none }
       state.waiting.append(request)
+      state.waitingBytes += request.payload.count
       return .later
     }
     if place == .now { run(request) }
@@ -72,6 +81,8 @@ final class ServiceHandler: Sendable {
 
   /// How many requests may wait for one service.
   static var waitingMost: Int { 16384 }
+  /// How many bytes of payload may wait for one service, the last request not counted.
+  static var waitingBytesMost: Int { 256 << 20 }
 
   private func run(_ request: ServiceRequest) {
     let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)
@@ -115,7 +126,7 @@ final class ServiceHandler: Sendable {
         state.active -= 1
         return nil as ServiceRequest?
       }
-      return state.waiting.removeFirst()
+      return state.takeWaiting(at: 0)
     }
     if let next { run(next) }
   }
@@ -127,7 +138,7 @@ final class ServiceHandler: Sendable {
       let at = state.waiting.firstIndex {
         $0.incoming.peer == incoming.peer && $0.incoming.correlationId == incoming.correlationId
       }
-      return (state.running[key], at.map { state.waiting.remove(at: $0) })
+      return (state.running[key], at.map { state.takeWaiting(at: $0) })
     }
     task?.cancel()
     if let waiting {
@@ -142,6 +153,7 @@ final class ServiceHandler: Sendable {
     let tasks = state.withLock { state in
       state.isStopped = true
       state.waiting.removeAll()
+      state.waitingBytes = 0
       return Array(state.running.values)
     }
     for task in tasks { task.cancel() }

@@ -83,7 +83,7 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
     case .payloadTooLarge:
       Entry(
         name: "PAYLOAD_TOO_LARGE", exit: 1,
-        meaning: "The payload is larger than a quarter of the largest log of this channel.",
+        meaning: "The payload is larger than 16 MiB or a quarter of the channel's largest log.",
         remedy: "Split it, or raise the channel's log size in the policy file.")
     case .incompatibleVersion:
       Entry(

@@ -1,0 +1,33 @@
+import BusLog
+import BusWire
+
+extension PublisherCore {
+  /// A log as the next router is told of it.
+  struct HandedInLog: Sendable {
+    let stream: StreamID
+    let generation: UInt32
+    let capacity: UInt64
+    let segmentBytes: UInt64
+    let current: Bool
+    let descriptor: Descriptor
+  }
+
+  /// A log the router may have to be told of again.
+  struct Log: Sendable {
+    var generation: UInt32
+    var capacity: UInt64
+    var segmentBytes: UInt64
+    var basePosition: UInt64
+    var descriptor: Descriptor
+  }
+}
+
+/// A larger log that was refused.
+struct LogRefusal: Sendable {
+  let why: BusError
+  let capacity: UInt64
+  /// When it may be asked for again; nil while nobody was told.
+  var endNs: UInt64?
+
+  static let standsNs: UInt64 = 1_000_000_000
+}
