@@ -1,3 +1,4 @@
+import BinaryComm
 import BusTestSupport
 import Foundation
 import Testing
@@ -52,6 +53,8 @@ struct CLITraceTests {
         as? String
     }
     #expect(try fate(1) == "not for it")
+    let publisher = try #require(try stream()?["publisher"] as? String)
+    #expect(try bus.run("why", "\(publisher)/a:1").stdout.contains("not for it"))
     while reader.isRunning, try fate(4) != "delivered" { breathe() }
     reader.signal(SIGSTOP)
     publish(2)
@@ -61,8 +64,41 @@ struct CLITraceTests {
     while reader.isRunning, try fate(7) != "delivered" { breathe() }
     #expect(try bus.run("why", "\(id):99").exit == .code(1))
     #expect(try bus.run("why", "1:1").exit == .code(1))
-    #expect(try bus.run("why", "nonsense").exit == .code(64))
+    for nonsense in ["nonsense", "a:", "x/y/z:1", "/a:1", "w/:1", "-1:1", ":1"] {
+      #expect(try bus.run("why", "--", nonsense).exit == .code(64), "\(nonsense)")
+    }
+    #expect(try bus.run("why", "nobody/a:1").exit == .code(1))
     writer.closeInput()
+  }
+
+  @Test("messages to an inbox are named by who sent them and to whom, and shown so")
+  func inboxes() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let teller = try Bus.connect(to: dir.path).register("teller")
+    defer { teller.close() }
+    let auditor = try Bus.connect(to: dir.path).register("auditor")
+    defer { auditor.close() }
+    var reading = try auditor.messenger()
+    var telling = try teller.messenger()
+    let recipient = try telling.out.agent("auditor")
+    for number in 0..<3 { try telling.out.send(recipient, numbered(number)) }
+    var (taken, senders) = (0, Set<String>())
+    while taken < 3 {
+      _ = try telling.poll { _, _, _ in }
+      taken += try reading.poll { message, _, _ in senders.insert(message.publisher) }
+      breathe()
+    }
+    #expect(senders == ["teller"])
+    let rows = try jsonLines(try bus.run("channel", "--json").stdout)
+    let row = try #require(rows.first { $0["publisher"] as? String == "teller" })
+    #expect(row["name"] as? String == "inbox.auditor")
+    #expect(row["channel"] as? String == "bcs.inbox.\(auditor.incarnation).normal")
+    #expect(try bus.run("channel", "show", "inbox.auditor").stdout.contains("teller"))
+    #expect(try bus.run("agent", "show", "auditor").stdout.contains("inbox.auditor"))
+    let why = try bus.run("why", "teller/inbox.auditor:1")
+    #expect(why.stdout.contains("message 1 of teller on inbox.auditor"))
+    #expect(try bus.run("why", "teller/inbox.nobody:1").exit == .code(1))
   }
 
   @Test("every agent asks every other one, and the report says what that takes")

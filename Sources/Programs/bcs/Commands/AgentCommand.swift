@@ -58,17 +58,18 @@ struct AgentCommand: ParsableCommand {
         $0["publisher"] == agent && $0["incarnation"] == row["incarnation"]
       }
       let attachments = try session.agent.query(.attachments)
+      let names = try ChannelNames(of: session.agent)
       let readings = attachments.filter {
         $0["reader"] == agent && $0["reader_incarnation"] == row["incarnation"]
       }
       try common.show(listing)
       if !common.json { try Output.write("\n") }
       var channels = ChannelRows.streams
-      channels.rows = streams.map { ChannelRows.stream($0, readers: attachments) }
+      channels.rows = streams.map { ChannelRows.stream($0, readers: attachments, names) }
       try common.show(channels)
       if !common.json { try Output.write("\n") }
       var readers = ChannelRows.readers
-      readers.rows = readings.map(ChannelRows.reader)
+      readers.rows = readings.map { ChannelRows.reader($0, names) }
       try common.show(readers)
     }
   }

@@ -22,9 +22,10 @@ struct ChannelCommand: ParsableCommand {
       defer { session.agent.close() }
       try watching.run {
         let readers = try session.agent.query(.attachments)
+        let names = try ChannelNames(of: session.agent)
         var listing = ChannelRows.streams
         listing.rows = try session.agent.query(.streams).map {
-          ChannelRows.stream($0, readers: readers)
+          ChannelRows.stream($0, readers: readers, names)
         }
         try common.show(listing)
       }
@@ -34,7 +35,7 @@ struct ChannelCommand: ParsableCommand {
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show one channel: its publishers and every reader.",
-      discussion: "Example:\n  bcs channel show alerts")
+      discussion: "Examples:\n  bcs channel show alerts\n  bcs channel show inbox.auditor")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var naming: NameOptions
@@ -45,19 +46,24 @@ struct ChannelCommand: ParsableCommand {
       let session = try Session.open(common, name: naming.resolved("channel"))
       defer { session.agent.close() }
       try watching.run {
-        let streams = try session.agent.query(.streams).filter { $0["channel"] == channel }
+        let names = try ChannelNames(of: session.agent)
+        let streams = try session.agent.query(.streams).filter {
+          names.isMeant($0["channel"], by: channel)
+        }
         guard !streams.isEmpty else {
           throw Failure(
             "Nobody publishes on a channel '\(channel.printable)'.",
             remedy: "`bcs channel` lists those that are there.", name: "NOT_FOUND")
         }
-        let readers = try session.agent.query(.attachments).filter { $0["channel"] == channel }
+        let readers = try session.agent.query(.attachments).filter {
+          names.isMeant($0["channel"], by: channel)
+        }
         var listing = ChannelRows.streams
-        listing.rows = streams.map { ChannelRows.stream($0, readers: readers) }
+        listing.rows = streams.map { ChannelRows.stream($0, readers: readers, names) }
         try common.show(listing)
         if !common.json { try Output.write("\n") }
         var reading = ChannelRows.readers
-        reading.rows = readers.map(ChannelRows.reader)
+        reading.rows = readers.map { ChannelRows.reader($0, names) }
         try common.show(reading)
       }
     }
@@ -71,28 +77,30 @@ enum ChannelRows {
   static var streams: Listing {
     Listing(
       [
-        Column("kind"), Column("channel", "CHANNEL"), Column("publisher", "PUBLISHER"),
+        Column("kind"), Column("name", "CHANNEL"), Column("publisher", "PUBLISHER"),
         Column("generation", "GENERATION", isNumber: true),
         Column("memory", "CAPACITY", isNumber: true), Column("capacity"), Column("bytes"),
         Column("messages", "MESSAGES", isNumber: true), Column("commit"),
         Column("readers", "READERS", isNumber: true),
         Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
         Column("lost", "LOST", isNumber: true), Column("state", "STATE"),
-        Column("stream"), Column("incarnation"),
+        Column("channel"), Column("stream"), Column("incarnation"),
       ], empty: "No channels.")
   }
 
-  static func stream(_ row: [String: String], readers: [[String: String]]) -> [JSONValue] {
+  static func stream(
+    _ row: [String: String], readers: [[String: String]], _ names: ChannelNames
+  ) -> [JSONValue] {
     let mine = readers.filter { $0["stream"] == row["stream"] }
     let behind = mine.compactMap { $0["behind_bytes"].flatMap(UInt64.init) }.max()
     let lost = mine.compactMap { $0["gaps"].flatMap(UInt64.init) }
     return [
-      .text("stream"), row.text("channel"), row.text("publisher"), row.number("generation"),
+      .text("stream"), row.channel(names), row.text("publisher"), row.number("generation"),
       row.bytes("capacity"), row.number("capacity"), row.number("bytes"),
       row.number("messages"), row.number("commit"), .integer(mine.count),
       behind.map { .text(Prose.bytes($0)) } ?? .null, behind.map { .unsigned($0) } ?? .null,
       lost.isEmpty ? .null : .unsigned(lost.reduce(0, &+)), row.text("state"),
-      row.number("stream"), row.number("incarnation"),
+      row.text("channel"), row.number("stream"), row.number("incarnation"),
     ]
   }
 
@@ -103,17 +111,24 @@ enum ChannelRows {
         Column("mode", "MODE"), Column("state", "STATE"),
         Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
         Column("received", "RECEIVED", isNumber: true), Column("gaps", "LOST", isNumber: true),
-        Column("channel", "CHANNEL"), Column("publisher", "PUBLISHER"), Column("stream"),
-        Column("attachment"), Column("slot"),
+        Column("name", "CHANNEL"), Column("publisher", "PUBLISHER"), Column("channel"),
+        Column("stream"), Column("attachment"), Column("slot"),
       ], empty: "No readers.")
   }
 
-  static func reader(_ row: [String: String]) -> [JSONValue] {
+  static func reader(_ row: [String: String], _ names: ChannelNames) -> [JSONValue] {
     [
       .text("reader"), row.text("reader"), row.text("pattern"), row.text("mode"),
       row.text("state"), row.bytes("behind_bytes"), row.number("behind_bytes"),
-      row.number("received"), row.number("gaps"), row.text("channel"), row.text("publisher"),
-      row.number("stream"), row.number("attachment"), row.number("slot"),
+      row.number("received"), row.number("gaps"), row.channel(names), row.text("publisher"),
+      row.text("channel"), row.number("stream"), row.number("attachment"), row.number("slot"),
     ]
+  }
+}
+
+extension [String: String] {
+  /// The name by which people know the row's channel.
+  fileprivate func channel(_ names: ChannelNames) -> JSONValue {
+    self["channel"].map { .text(names.shown($0)) } ?? .null
   }
 }

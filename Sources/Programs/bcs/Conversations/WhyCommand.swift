@@ -7,33 +7,44 @@ struct WhyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "why", abstract: "Say where a message is, or what happened to it.",
     discussion: """
-      A message is named by its stream and its number there: `bcs channel --json` shows streams, \
-      `bcs sub --json` the number as `sequence`, `bcs trace` both.
+      A message is named by its publisher, its channel and its number there, as `bcs sub` shows \
+      them; or by its stream and number, as `bcs trace` and `bcs channel --json` show them.
 
-      Example:
+      Examples:
+        bcs why writer/alerts:41
+        bcs why teller/inbox.auditor:3
         bcs why 2361555718980:41
       """)
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "STREAM:NUMBER") var id: String
+  @Argument(help: "PUBLISHER/CHANNEL:NUMBER or STREAM:NUMBER.") var id: String
 
   func run() throws {
-    let parts = id.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 2, let stream = UInt64(parts[0]), let number = UInt64(parts[1]) else {
+    guard let message = MessageName(id) else {
       throw Failure.usage(
         "'\(id.printable)' names no message.",
-        remedy: "Give STREAM:NUMBER; `bcs channel --json` shows the streams.")
+        remedy: "Give PUBLISHER/CHANNEL:NUMBER, such as writer/alerts:41, or STREAM:NUMBER.")
     }
     let session = try Session.open(common, name: naming.resolved("why"))
     defer { session.agent.close() }
-    let streams = try session.agent.query(.streams)
-    let readers = try session.agent.query(.attachments).filter { $0["stream"] == "\(stream)" }
-    guard let row = streams.first(where: { $0["stream"] == "\(stream)" }) else {
+    let names = try ChannelNames(of: session.agent)
+    guard let row = try session.agent.query(.streams).last(where: { message.isOf($0, names) })
+    else {
       throw Failure(
-        "There is no stream \(stream): it has ended and everybody has read it, or never was.",
-        remedy: "`bcs channel --json` shows the streams that are there.", name: "NOT_FOUND")
+        "There is no stream \(message.stream.printable): it has ended and everybody has read it, "
+          + "or never was.",
+        remedy: "`bcs channel` lists those that are there.", name: "NOT_FOUND")
     }
+    let readers = try session.agent.query(.attachments).filter { $0["stream"] == row["stream"] }
+    try show(message.number, of: row, readers, names)
+  }
+
+  private func show(
+    _ number: UInt64, of row: [String: String], _ readers: [[String: String]],
+    _ names: ChannelNames
+  ) throws {
+    let stream = row["stream"] ?? "?"
     let known = row["messages"].flatMap(UInt64.init) ?? 0
     // Of a log that is with its one reader alone the router does not know how far it is.
     let isHidden = row["commit"] == "0" && !readers.isEmpty
@@ -51,15 +62,43 @@ struct WhyCommand: ParsableCommand {
       let fate = Fate(of: number, reader)
       return [
         .text("fate"), .text(reader["reader"] ?? "?"), .text(reader["mode"] ?? "?"),
-        .text(fate.word), .text(fate.why), .unsigned(stream), .unsigned(number),
+        .text(fate.word), .text(fate.why), JSONValue(UInt64(stream)), .unsigned(number),
       ]
     }
     if !common.json {
       try Output.write(
         "message \(number) of \((row["publisher"] ?? "?").printable) on "
-          + "\((row["channel"] ?? "?").printable), stream \(row["state"] ?? "?")\n")
+          + "\(names.shown(row["channel"] ?? "?").printable), stream \(row["state"] ?? "?")\n")
     }
     try common.show(listing)
+  }
+}
+
+/// A message as a person names it.
+struct MessageName: Equatable {
+  /// `PUBLISHER/CHANNEL`, or the number of a stream.
+  let stream: String
+  /// Its number there, from 0 on.
+  let number: UInt64
+
+  /// Nil: it names no message.
+  init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"),
+      let number = UInt64(text[text.index(after: colon)...])
+    else { return nil }
+    stream = String(text[..<colon])
+    self.number = number
+    let parts = stream.split(separator: "/", omittingEmptySubsequences: false)
+    let isNamed = parts.count == 2 && !parts.contains("")
+    guard isNamed || UInt64(stream) != nil else { return nil }
+  }
+
+  /// Whether the router's row about a stream is about this message's.
+  func isOf(_ row: [String: String], _ names: ChannelNames) -> Bool {
+    if row["stream"] == stream { return true }
+    guard let slash = stream.firstIndex(of: "/") else { return false }
+    return row["publisher"] == String(stream[..<slash])
+      && names.isMeant(row["channel"], by: String(stream[stream.index(after: slash)...]))
   }
 }
 
