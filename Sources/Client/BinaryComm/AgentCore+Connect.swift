@@ -71,6 +71,7 @@ extension AgentCore {
         try handIn(subscription, talk)
       }
       if let messenger = state.withLock({ $0.messenger }) { try handIn(messenger, talk) }
+      try handInBlobs(talk)
       _ = try talk.ask(.handInDone, nil)
     } catch {
       state.withLock { state in

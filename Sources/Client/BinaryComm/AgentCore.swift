@@ -31,6 +31,8 @@ final class AgentCore: Sendable {
     var publishers: [StreamID: PublisherCore] = [:]
     var subscriptions: [UInt32: SubscriptionCore] = [:]
     var messenger: MessengerCore?
+    /// The blobs that this agent made and holds.
+    var blobs: [BusUUID: HeldBlob] = [:]
     var identity: Identity?
     var limits = Limits()
     /// While everything is handed in to a new router: frames wait in the outbox.

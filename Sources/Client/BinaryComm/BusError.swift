@@ -42,6 +42,8 @@ public enum BusError: Error, Equatable, Sendable {
   case rateLimited(String)
   /// The message was passed on too often.
   case tooManyHops(String)
+  /// What a reference names is not there, or no longer.
+  case notFound(String)
 
   /// The stable code, with exit code, meaning and remedy.
   public var code: BusErrorCode {
@@ -66,6 +68,7 @@ public enum BusError: Error, Equatable, Sendable {
     case .cancelled: .cancelled
     case .rateLimited: .rateLimited
     case .tooManyHops: .tooManyHops
+    case .notFound: .notFound
     }
   }
 
@@ -76,7 +79,7 @@ public enum BusError: Error, Equatable, Sendable {
       .resourceExhausted(let text), .incompatibleVersion(let text), .nameInUse(let text),
       .fenced(let text), .evicted(let text), .closed(let text), .corrupt(let text),
       .system(let text), .noResponders(let text), .peerDied(let text), .cancelled(let text),
-      .rateLimited(let text), .tooManyHops(let text):
+      .rateLimited(let text), .tooManyHops(let text), .notFound(let text):
       text
     case .failed(let code, let text): text.isEmpty ? "code \(code)" : "\(text) (code \(code))"
     case .wouldBlock: "the window is full"
@@ -107,6 +110,7 @@ public enum BusError: Error, Equatable, Sendable {
     case .cancelled: self = .cancelled(text)
     case .rateLimited: self = .rateLimited(text)
     case .tooManyHops: self = .tooManyHops(text)
+    case .notFound: self = .notFound(text)
     }
   }
 }

@@ -66,6 +66,12 @@ extension Message {
   /// A copy of the payload.
   public var bytes: [UInt8] { unsafe payload.withUnsafeBytes { unsafe Array($0) } }
 
+  /// The blob that the message stands for, nil for an ordinary payload; see ``Blob``.
+  public var blobReference: BlobReference? {
+    guard payload.byteCount == BlobReference.encodedByteCount else { return nil }
+    return BlobReference(bytes)
+  }
+
   /// A copy that may be kept.
   public func copy() -> ReceivedMessage {
     ReceivedMessage(

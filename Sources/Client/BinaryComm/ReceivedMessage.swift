@@ -14,4 +14,7 @@ public struct ReceivedMessage: Sendable, Equatable {
   public var sequence: UInt64
   /// Messages of that stream that were lost directly before this one.
   public var gapBefore: UInt64
+
+  /// The blob that the message stands for, nil for an ordinary payload; see ``Blob``.
+  public var blobReference: BlobReference? { BlobReference(payload) }
 }

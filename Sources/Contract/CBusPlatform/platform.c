@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -95,6 +96,11 @@ int plat_allocate(int fd, uint64_t bytes) {
 }
 
 int plat_seal(int fd) { return result(fcntl(fd, F_ADD_SEALS, PLAT_SEALS_REQUIRED)); }
+int plat_seal_whole(int fd) { return result(fcntl(fd, F_ADD_SEALS, PLAT_SEALS_WHOLE)); }
+int plat_random(void *out, size_t bytes) {
+  ssize_t got = getrandom(out, bytes, 0);
+  return got == (ssize_t)bytes ? 0 : got < 0 ? -errno : -EIO;
+}
 int plat_seals(int fd) { return result(fcntl(fd, F_GET_SEALS)); }
 
 int plat_private_mapping(void *base, size_t bytes) {

@@ -38,6 +38,8 @@ struct Agent {
   var counters: [CounterSegment] = []
   /// Whether it is told of everybody's counters.
   var isWatching = false
+  /// The blobs that are charged to it.
+  var blobs: Set<BusUUID> = []
 
   var name: String { caller.name.text }
   /// It takes messages of its own.

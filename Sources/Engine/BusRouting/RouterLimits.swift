@@ -39,6 +39,10 @@ public struct RouterLimits: Hashable, Sendable {
   public var interestsPerAgent = 1024
   /// Segments of counters of one agent.
   public var countersPerAgent = 5
+  /// Blobs of one agent that are not dropped.
+  public var blobsPerAgent = 1024
+  /// For how long a blob is kept when its maker has left, at most, in ms.
+  public var blobKeepMsMost: UInt32 = 3_600_000
   /// Bytes of a category.
   public var categoryBytes = 64
 

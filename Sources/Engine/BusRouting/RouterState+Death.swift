@@ -34,6 +34,7 @@ extension RouterState {
     act(.close(agent.reader))
     if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
     dropCounters(of: agent)
+    leaveBlobs(of: agent)
     for publisher in publishers.sorted() {
       tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
     }

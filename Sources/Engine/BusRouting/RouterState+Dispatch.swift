@@ -52,6 +52,9 @@ extension RouterState {
     case .resolve(let frame): resolve(frame, of: agent, asker)
     case .addCounters(let frame): if let segment { addCounters(frame, segment, of: agent, asker) }
     case .watch: watch(of: agent, asker)
+    case .addBlob(let frame): if let segment { addBlob(frame, segment, of: agent, asker) }
+    case .openBlob(let frame): openBlob(frame.token, asker)
+    case .dropBlob(let frame): dropBlob(frame, of: agent)
     default: handleHandIn(frame, segment, of: agent, asker)
     }
   }
@@ -81,7 +84,7 @@ extension AgentFrame {
   /// How many descriptors belong to a frame of this kind.
   fileprivate var segmentsExpected: Int {
     switch self {
-    case .register, .reattach, .addLog, .handInLog, .addCounters: 1
+    case .register, .reattach, .addLog, .handInLog, .addCounters, .addBlob: 1
     default: 0
     }
   }

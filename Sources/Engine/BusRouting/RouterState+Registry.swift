@@ -178,6 +178,7 @@ extension Segment {
     case .log: "The descriptor is a log; a \(wanted) belongs here."
     case .reader: "The descriptor is a reader segment; a \(wanted) belongs here."
     case .counters: "The descriptor is a segment of counters; a \(wanted) belongs here."
+    case .blob: "The descriptor is a blob; a \(wanted) belongs here."
     }
   }
 }

@@ -31,6 +31,7 @@ public struct RouterState {
   var interested: [ServiceName: Set<Incarnation>] = [:]
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
+  var blobs: [BusUUID: Blob] = [:]
   var budget: Budget
   var handedInReaders: [Incarnation: Set<HandedInReader>] = [:]
   /// Connections whose news were dropped while agents still came back.
@@ -74,6 +75,8 @@ public struct RouterState {
   public var streamCount: Int { streams.count }
   /// How many readings of a stream there are.
   public var attachmentCount: Int { attachments.count }
+  /// How many blobs can be opened.
+  public var blobCount: Int { blobs.count }
   /// Bytes of all segments it holds.
   public var arenaBytesUsed: UInt64 { budget.used }
 
@@ -132,6 +135,7 @@ public struct RouterState {
 
   private mutating func tick(_ now: UInt64) {
     nowNs = now
+    expireBlobs()
     if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
     guard inGrace else { return }
     guard let end = graceEndNs else {

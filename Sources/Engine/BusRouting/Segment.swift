@@ -76,6 +76,23 @@ public struct CountersShape: Hashable, Sendable {
   }
 }
 
+/// The identity of a blob, which cannot change any more.
+public struct BlobShape: Hashable, Sendable {
+  /// Size of the memfd in bytes, fully allocated.
+  public var segmentBytes: UInt64
+  /// Bytes of the payload in it.
+  public var payloadBytes: UInt64
+  /// What opens it.
+  public var token: BusUUID
+
+  /// Takes the checked values.
+  public init(segmentBytes: UInt64, payloadBytes: UInt64, token: BusUUID) {
+    self.segmentBytes = segmentBytes
+    self.payloadBytes = payloadBytes
+    self.token = token
+  }
+}
+
 /// A descriptor that came with a frame, and what was found behind it.
 public struct Segment: Hashable, Sendable {
   /// What a descriptor turned out to be.
@@ -86,6 +103,8 @@ public struct Segment: Hashable, Sendable {
     case reader(ReaderShape)
     /// A sealed, allocated segment of counters.
     case counters(CountersShape)
+    /// A blob that nobody can write to any more.
+    case blob(BlobShape)
     /// Anything else; the sentence says what is wrong and what to do.
     case unusable(String)
     /// The router has no room to look at it or keep it; the sentence says what to do.

@@ -28,6 +28,8 @@ struct SegmentInspector {
       return .unusable("The descriptor is no memory file: make it with memfd_create.")
     }
     if let complaint = complaintAboutFile(descriptor, status) { return complaint }
+    // Only a blob's bytes are final: everything else is written to.
+    let isFinal = plat_seals(descriptor) & PLAT_SEALS_WHOLE == PLAT_SEALS_WHOLE
     var copy = [UInt8](repeating: 0, count: Self.identityBytes)
     guard unsafe pread(descriptor, &copy, copy.count, 0) == copy.count else {
       return .unusable("The segment cannot be read: hand in a descriptor opened for reading.")
@@ -37,8 +39,10 @@ struct SegmentInspector {
     case BUS_LOG_MAGIC: return log(identity, size: UInt64(status.st_size))
     case BUS_READER_MAGIC: return reader(identity, size: UInt64(status.st_size))
     case BUS_COUNTERS_MAGIC: return counters(identity, size: UInt64(status.st_size))
+    case BUS_BLOB_MAGIC: return blob(identity, size: UInt64(status.st_size), isFinal)
     default:
-      return .unusable("The segment is neither a log nor a reader segment nor one of counters.")
+      return .unusable(
+        "The segment is neither a log nor a reader segment nor one of counters, and no blob.")
     }
   }
 
@@ -115,6 +119,19 @@ struct SegmentInspector {
       CountersShape(
         segmentBytes: size, agent: identity.uuid(16), incarnation: Incarnation(identity.u64(32)),
         part: part))
+  }
+
+  private func blob(_ identity: Identity, size: UInt64, _ isFinal: Bool) -> Segment.Finding {
+    guard isFinal else {
+      return .unusable(
+        "The blob may still be written to: unmap it, then seal it against writing, too.")
+    }
+    let payload = identity.u64(16)
+    let room = size - min(size, UInt64(BUS_BLOB_PAYLOAD_OFFSET))
+    guard identity.u16(4) == BUS_LAYOUT_VERSION, identity.u64(8) == size, payload > 0,
+      payload <= room, room - payload < 4096
+    else { return .unusable("The blob's identity breaks the layout.") }
+    return .blob(BlobShape(segmentBytes: size, payloadBytes: payload, token: identity.uuid(24)))
   }
 
   private static let identityBytes = 256

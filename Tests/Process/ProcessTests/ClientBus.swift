@@ -30,6 +30,9 @@ struct ClientBus: ~Copyable {
     return child
   }
 
+  /// The router's process.
+  var routerPid: Int32 { router.pid }
+
   /// A new agent.
   func agent(_ name: String) throws -> Agent {
     try Bus.connect(to: directory).register(name, category: "test")

@@ -60,6 +60,10 @@ enum ControlSamples {
 
   private static var services: [AgentFrame] {
     [
+      .addBlob(
+        AddBlobFrame(
+          token: agent, segmentBytes: 1 << 33, payloadBytes: (1 << 33) - 4097, keepMs: 3_600_000)),
+      .openBlob(OpenBlobFrame(token: agent)), .dropBlob(DropBlobFrame(token: agent, now: true)),
       .answer(AnswerFrame(name: "math.add", group: .service, answers: true)),
       .resolve(ResolveFrame(name: "reviewers", group: .team)),
     ]
@@ -142,6 +146,7 @@ enum ControlSamples {
           incarnation: incarnation, agent: agent, name: "feed", category: "märkte", pid: 4_000_000,
           uid: 0xFFFF_FFFE, part: 0x0304, segmentBytes: 16384)),
       .countersGone(CountersGoneFrame(incarnation: incarnation)),
+      .blob(BlobFrame(token: agent, segmentBytes: 8192, payloadBytes: 4000)),
       .snapshotBegin(SnapshotFrame(generation: 1)), .snapshotEnd(SnapshotFrame(generation: 1)),
     ]
   }

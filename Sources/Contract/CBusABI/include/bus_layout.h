@@ -120,6 +120,25 @@ _Static_assert(BUS_READER_SLOTS_OFFSET + BUS_READER_SLOTS * BUS_READER_LINE
 #define BUS_SLOT_GAPS 24      // u64: messages lost to overwriting, for whoever watches
 
 // ---------------------------------------------------------------------------------------------
+// Sealed blob: one payload that nobody can change any more, its maker neither (F_SEAL_WRITE).
+//
+//        0  identity (64 bytes), zeros up to the payload
+//     4096  the payload, zeros up to the end of its last page
+#define BUS_BLOB_MAGIC 0x424F4C42u
+#define BUS_BLOB_PAYLOAD_OFFSET 4096
+
+typedef struct bus_blob_identity {
+  uint32_t magic;           //  0  BUS_BLOB_MAGIC
+  uint16_t layout_version;  //  4  BUS_LAYOUT_VERSION
+  uint16_t reserved;        //  6
+  uint64_t segment_bytes;   //  8  size of the memfd
+  uint64_t payload_bytes;   // 16  at least 1
+  uint8_t token[16];        // 24  128 random bits: who knows them may open the blob
+  uint8_t reserved2[24];    // 40
+} bus_blob_identity_t;
+_Static_assert(sizeof(bus_blob_identity_t) == 64, "blob identity");
+
+// ---------------------------------------------------------------------------------------------
 // Counter segment: written by one agent, mapped read-only by whoever may watch it. An agent that
 // needs more rows makes another, larger one (the next part): rows never move under their writers.
 //

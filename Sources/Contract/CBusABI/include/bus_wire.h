@@ -191,4 +191,17 @@ _Static_assert(sizeof(bus_event_fixed_t) == 200, "event");
 _Static_assert(offsetof(bus_event_fixed_t, topic) == 64, "topic");
 _Static_assert(offsetof(bus_event_fixed_t, priority) == 192, "event priority");
 
+// ---------------------------------------------------------------------------------------------
+// A reference to a sealed blob: the payload of a message that stands for a larger one.
+#define BUS_BLOB_REFERENCE_MAGIC 0x31424F4C42534342ull  // "BCSBLOB1"
+
+typedef struct bus_blob_reference {
+  uint64_t magic;          //  0  BUS_BLOB_REFERENCE_MAGIC
+  uint8_t token[16];       //  8
+  uint64_t payload_bytes;  // 24
+  uint32_t crc32c;         // 32  of the 32 bytes before it
+  uint32_t reserved;       // 36  0
+} bus_blob_reference_t;
+_Static_assert(sizeof(bus_blob_reference_t) == 40, "blob reference");
+
 #endif

@@ -79,6 +79,8 @@ int plat_allowed_cpus(int *cpus, int most);
 // --- Memory ----------------------------------------------------------------------------------
 
 #define PLAT_SEALS_REQUIRED 0x17  // SEAL | SHRINK | GROW | FUTURE_WRITE
+/// The same, and nobody writes any more: for what never changes.
+#define PLAT_SEALS_WHOLE 0x1F  // PLAT_SEALS_REQUIRED | WRITE
 
 /// Creates an anonymous sealable file, CLOEXEC and where the kernel knows it NOEXEC_SEAL.
 int plat_memfd(const char *name);
@@ -86,6 +88,10 @@ int plat_memfd(const char *name);
 int plat_allocate(int fd, uint64_t bytes);
 /// Forbids growing, shrinking, new writable mappings and further seals.
 int plat_seal(int fd);
+/// Adds PLAT_SEALS_WHOLE; EBUSY while the file is mapped writable anywhere.
+int plat_seal_whole(int fd);
+/// Fills a buffer of at most 256 bytes with random bytes of the kernel; 0, or a negative errno.
+int plat_random(void *out, size_t bytes);
 /// The seals of the file, or -errno (EINVAL: not a sealable file).
 int plat_seals(int fd);
 /// MADV_DONTFORK and MADV_DONTDUMP.

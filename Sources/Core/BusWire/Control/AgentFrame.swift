@@ -50,6 +50,12 @@ public enum AgentFrame: Hashable, Sendable {
   case addCounters(AddCountersFrame)
   /// Asks for everybody's counters, now and as they come.
   case watch
+  /// See `AddBlobFrame`.
+  case addBlob(AddBlobFrame)
+  /// See `OpenBlobFrame`.
+  case openBlob(OpenBlobFrame)
+  /// See `DropBlobFrame`.
+  case dropBlob(DropBlobFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -79,6 +85,9 @@ public enum AgentFrame: Hashable, Sendable {
     case .resolve: .resolve
     case .addCounters: .addCounters
     case .watch: .watch
+    case .addBlob: .addBlob
+    case .openBlob: .openBlob
+    case .dropBlob: .dropBlob
     }
   }
 
@@ -120,6 +129,9 @@ public enum AgentFrame: Hashable, Sendable {
     case .answer(let body): body
     case .resolve(let body): body
     case .addCounters(let body): body
+    case .addBlob(let body): body
+    case .openBlob(let body): body
+    case .dropBlob(let body): body
     case .goodbye, .handInDone, .watch: nil
     }
   }
@@ -151,6 +163,9 @@ public enum AgentFrame: Hashable, Sendable {
     case .resolve: self = try .resolve(ResolveFrame(from: &reader))
     case .addCounters: self = try .addCounters(AddCountersFrame(from: &reader))
     case .watch: self = .watch
+    case .addBlob: self = try .addBlob(AddBlobFrame(from: &reader))
+    case .openBlob: self = try .openBlob(OpenBlobFrame(from: &reader))
+    case .dropBlob: self = try .dropBlob(DropBlobFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

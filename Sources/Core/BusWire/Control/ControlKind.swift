@@ -50,6 +50,12 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case addCounters = 30
   /// Agent to router: `AgentFrame.watch`.
   case watch = 31
+  /// Agent to router: `AgentFrame.addBlob`.
+  case addBlob = 32
+  /// Agent to router: `AgentFrame.openBlob`.
+  case openBlob = 33
+  /// Agent to router: `AgentFrame.dropBlob`.
+  case dropBlob = 34
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.
@@ -90,4 +96,6 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case counters = 130
   /// Router to agent: `RouterFrame.countersGone`.
   case countersGone = 131
+  /// Router to agent: `RouterFrame.blob`.
+  case blob = 132
 }

@@ -32,7 +32,7 @@ public enum RouterFrame: Hashable, Sendable {
   case queryEnd
   /// See `ErrorFrame`.
   case error(ErrorFrame)
-  /// Answers handInDone, addCounters and watch.
+  /// Answers handInDone, addCounters, watch and addBlob.
   case done
   /// See `RespondersFrame`.
   case responders(RespondersFrame)
@@ -40,6 +40,8 @@ public enum RouterFrame: Hashable, Sendable {
   case counters(CountersFrame)
   /// See `CountersGoneFrame`.
   case countersGone(CountersGoneFrame)
+  /// See `BlobFrame`.
+  case blob(BlobFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -64,6 +66,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .responders: .responders
     case .counters: .counters
     case .countersGone: .countersGone
+    case .blob: .blob
     }
   }
 
@@ -101,6 +104,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .responders(let body): body
     case .counters(let body): body
     case .countersGone(let body): body
+    case .blob(let body): body
     case .queryEnd, .done: nil
     }
   }
@@ -127,6 +131,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .responders: self = try .responders(RespondersFrame(from: &reader))
     case .counters: self = try .counters(CountersFrame(from: &reader))
     case .countersGone: self = try .countersGone(CountersGoneFrame(from: &reader))
+    case .blob: self = try .blob(BlobFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

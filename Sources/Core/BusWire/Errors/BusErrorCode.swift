@@ -23,6 +23,8 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
   case cancelled = 18
   case rateLimited = 19
   case tooManyHops = 20
+  /// What a reference names is not there, or no longer.
+  case notFound = 21
 
   /// The name in messages and documents, such as `RESOURCE_EXHAUSTED`.
   public var name: String { entry.name }
@@ -84,7 +86,7 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
       Entry(
         name: "PAYLOAD_TOO_LARGE", exit: 1,
         meaning: "The payload is larger than 16 MiB or a quarter of the channel's largest log.",
-        remedy: "Split it, or raise the channel's log size in the policy file.")
+        remedy: "Send a blob (--blob, makeBlob), split it, or raise the channel's log size.")
     case .incompatibleVersion:
       Entry(
         name: "INCOMPATIBLE_VERSION", exit: 7,
@@ -157,6 +159,11 @@ public enum BusErrorCode: UInt16, CaseIterable, Sendable {
         name: "TOO_MANY_HOPS", exit: 10,
         meaning: "The message was passed on from agent to agent more often than is allowed.",
         remedy: "Break the circle of agents that call each other.")
+    case .notFound:
+      Entry(
+        name: "NOT_FOUND", exit: 1,
+        meaning: "What was named is not there, or no longer.",
+        remedy: "Have it sent again; whoever makes a blob says how long it is kept.")
     default:
       Entry(
         name: "SYSTEM", exit: 1, meaning: "The operating system refused a call.",

@@ -26,7 +26,8 @@ struct MessagePrinter {
   }
 
   private func json(_ message: ReceivedMessage) -> String {
-    let text = String(validating: message.payload, as: UTF8.self)
+    let blob = message.blobReference
+    let text = blob == nil ? String(validating: message.payload, as: UTF8.self) : nil
     return JSONValue.line([
       ("topic", .text(message.topic)), ("publisher", .text(message.publisher)),
       ("time", .text(System.iso(message.header.timestamp))),
@@ -34,6 +35,7 @@ struct MessagePrinter {
       ("sequence", .unsigned(message.sequence)), ("gap", .unsigned(message.gapBefore)),
       ("size", .integer(message.payload.count)), ("part", part(message).map { .text($0) } ?? .null),
       ("encoding", .text(text == nil ? "base64" : "text")),
+      ("blob_bytes", blob.map { .unsigned($0.byteCount) } ?? .null),
       ("payload", .text(text ?? Base64.encode(message.payload))),
     ])
   }
@@ -55,6 +57,9 @@ struct MessagePrinter {
 
   /// The payload so that it cannot disturb a terminal.
   func body(_ payload: [UInt8]) -> String {
+    if let blob = BlobReference(payload) {
+      return "(a blob of \(Prose.bytes(blob.byteCount)); --raw writes its bytes)"
+    }
     guard let text = String(validating: payload, as: UTF8.self) else {
       let shown = payload.prefix(64).map { byte in
         let hex = String(byte, radix: 16)

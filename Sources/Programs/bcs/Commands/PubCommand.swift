@@ -18,6 +18,7 @@ struct PubCommand: ParsableCommand {
         bcs pub ticks 'tick {{count}} at {{time}}' --count 10 --rate 5
         tail -f app.log | bcs pub logs.app --stdin-lines
         bcs pub images.new --file photo.jpg --chunk 256KiB
+        bcs pub models.new --file weights.bin --blob
       """)
 
   @OptionGroup var common: CommonOptions
@@ -34,6 +35,7 @@ struct PubCommand: ParsableCommand {
     help: ArgumentHelp("Split larger bodies into parts of this size.", valueName: "size"),
     transform: ByteSize.parse)
   var chunk: ByteSize?
+  @OptionGroup var blobs: BlobOptions
   @Flag(help: "Each line of standard input is a message, until its end.") var stdinLines = false
   @Flag(help: "Send the body as it is, without filling in templates.") var raw = false
   @Flag(help: "Wait until somebody reads the topic.") var waitForReader = false
@@ -57,6 +59,9 @@ struct PubCommand: ParsableCommand {
     guard sources <= 1 else {
       throw ValidationError("Give the body once: as argument, with --file, or --stdin-lines.")
     }
+    guard !blobs.blob || (!stdinLines && chunk == nil) else {
+      throw ValidationError("--blob takes one whole body: leave --stdin-lines and --chunk out.")
+    }
     guard sources == 1 || !Terminal.isTerminal(0) else {
       throw ValidationError("There is no body: give it as argument, or pipe it in.")
     }
@@ -73,7 +78,11 @@ struct PubCommand: ParsableCommand {
     if waitForReader { try work.awaitReader(session.agent) }
     var isKept = true
     do {
-      if let template { try repeatBody(template, &work) } else { try sendLines(&work) }
+      if let template {
+        try repeatBody(template, &work, session.agent)
+      } else {
+        try sendLines(&work)
+      }
       // A router that comes back is handed the log; without one it ends with this process.
       isKept = try work.messages == 0 || session.waitForRouter(.seconds(5))
     } catch is Interrupted {
@@ -99,13 +108,16 @@ struct PubCommand: ParsableCommand {
     return try raw ? PubTemplate(literal: bytes) : PubTemplate(bytes)
   }
 
-  private func repeatBody(_ template: PubTemplate, _ work: inout Publishing) throws {
+  private func repeatBody(
+    _ template: PubTemplate, _ work: inout Publishing, _ agent: Agent
+  ) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var progress = Progress("published", of: count, common)
-    let constant = template.isConstant ? template.filled(count: 1) : nil
+    let constant =
+      template.isConstant ? try blobs.payload(of: template.filled(count: 1), agent) : nil
     for number in 1...count {
       try pace.wait()
-      try work.send(constant ?? template.filled(count: number))
+      try work.send(constant ?? blobs.payload(of: template.filled(count: number), agent))
       progress.show(number)
     }
     progress.end()

@@ -5,13 +5,18 @@ import BusWire
 /// ended badly.
 struct Receiving: ~Copyable {
   private var reader: Reader
+  private let agent: Agent
   private let printer: MessagePrinter
   private let common: CommonOptions
   private(set) var received = 0
   private var evictions = 0
+  private var missing = 0
 
-  init(_ reader: consuming Reader, printer: MessagePrinter, common: CommonOptions) {
+  init(
+    _ reader: consuming Reader, of agent: Agent, printer: MessagePrinter, common: CommonOptions
+  ) {
     self.reader = reader
+    self.agent = agent
     self.printer = printer
     self.common = common
   }
@@ -33,7 +38,13 @@ struct Receiving: ~Copyable {
     for message in batch {
       received += 1
       if message.gapBefore > 0 { tellGap(message) }
-      printer.append(message, number: received, to: &bytes)
+      if printer.form == .raw, let blob = message.blobReference {
+        try Output.write(bytes)
+        bytes = []
+        try write(blob, of: message)
+      } else {
+        printer.append(message, number: received, to: &bytes)
+      }
     }
     if !bytes.isEmpty { try Output.write(bytes) }
     guard count == 0 else { return }
@@ -43,8 +54,30 @@ struct Receiving: ~Copyable {
 
   mutating func close() { reader.close() }
 
-  /// A lossless subscription that was evicted did not keep its promise.
-  func failIfEvicted() throws {
+  /// A blob that is gone is said, and what comes after it is shown all the same.
+  private mutating func write(_ blob: BlobReference, of message: ReceivedMessage) throws {
+    let opened: Blob
+    do {
+      opened = try agent.openBlob(blob)
+    } catch {
+      missing += 1
+      return common.log(
+        .warning,
+        "the blob of message \(message.sequence) of \(message.publisher.printable) is not here: "
+          + error.description)
+    }
+    try Output.write(opened)
+  }
+
+  /// A lossless subscription that was evicted did not keep its promise; nor did one that showed
+  /// bytes and could not show all.
+  func failIfIncomplete() throws {
+    guard missing == 0 else {
+      throw Failure(
+        "\(missing) blobs could not be opened: the output is not complete.",
+        remedy: "Have them sent again, and read sooner, or with a longer --keep.",
+        name: "NOT_FOUND")
+    }
     guard evictions > 0 else { return }
     throw Failure(.evicted, "This reader was evicted \(evictions) times: it is not complete.")
   }

@@ -75,11 +75,12 @@ struct SubCommand: ParsableCommand {
     }
     let reader = try session.agent.reader(pattern, mode: mode.read)
     common.log(.notice, "subscribed to \(pattern) (\(mode.rawValue)) as \(session.agent.name)")
-    var receiving = Receiving(reader, printer: printer, common: common)
+    var receiving = Receiving(
+      reader, of: session.agent, printer: printer, common: common)
     let outcome = Result { try receive(&receiving) }
     try? finish(&receiving, session)
     try outcome.get()
-    try receiving.failIfEvicted()
+    try receiving.failIfIncomplete()
   }
 
   private var printer: MessagePrinter {

@@ -21,11 +21,11 @@ struct BodyArgument: ParsableArguments {
   }
 
   /// The bytes.
-  func read() throws -> [UInt8] {
+  func read(most: Int = Self.most) throws -> [UInt8] {
     if empty { return [] }
     if let body, body != "-" { return Array(body.utf8) }
     return try Input.readAll(
-      0, limit: Self.most, remedy: "A message holds no more: send a file's name, or publish it.")
+      0, limit: most, remedy: "A message holds no more: send it with --blob, or a file's name.")
   }
 }
 
@@ -55,18 +55,22 @@ struct PayloadPrinter {
   }
 
   let form: Form
+  /// Who opens blobs, whose bytes stand for those of their references.
+  let agent: Agent
 
   /// Writes one payload; in JSON with these fields before it.
   func show(_ payload: [UInt8], _ fields: [(String, JSONValue)]) throws {
     switch form {
-    case .raw: try Output.write(payload)
+    case .raw: try agent.write(payload)
     case .text: try Output.write(Self.body(payload) + "\n")
     case .json:
-      let text = String(validating: payload, as: UTF8.self)
+      let blob = BlobReference(payload)
+      let text = blob == nil ? String(validating: payload, as: UTF8.self) : nil
       let line = JSONValue.line(
         fields + [
           ("size", .integer(payload.count)),
           ("encoding", .text(text == nil ? "base64" : "text")),
+          ("blob_bytes", blob.map { .unsigned($0.byteCount) } ?? .null),
           ("payload", .text(text ?? Base64.encode(payload))),
         ])
       try Output.write(line + "\n")

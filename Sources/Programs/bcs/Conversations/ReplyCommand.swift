@@ -94,6 +94,7 @@ struct Answering: ~Copyable {
   /// Requests that may wait for a command to end.
   private static let waitingMost = 16384
   private var messenger: Messenger
+  private let agent: Agent
   private let command: ReplyCommand
   private var running: [Work] = []
   private var waiting: [Job] = []
@@ -104,6 +105,7 @@ struct Answering: ~Copyable {
     var messenger = try agent.messenger()
     try messenger.answer(command.service)
     self.messenger = messenger
+    self.agent = agent
     self.command = command
   }
 
@@ -191,7 +193,7 @@ struct Answering: ~Copyable {
       let isOwn = left.map { own < $0 } ?? true
       do throws(BusError) {
         let child = try ServiceChild(
-          command.exec, input: job.payload, environment: environment(job, left),
+          command.exec, input: try input(of: job), environment: environment(job, left),
           limit: Deadline(.nanoseconds(Int64(clamping: min(own, left ?? own)))),
           limitText: isOwn ? "its time limit (--time-limit)" : "the requester's deadline",
           outputMost: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax)
@@ -201,6 +203,12 @@ struct Answering: ~Copyable {
         fail(job.incoming, error)
       }
     }
+  }
+
+  /// What the command reads: the request, or the bytes of the blob that it refers to.
+  private func input(of job: Job) throws(BusError) -> [UInt8] {
+    guard let reference = BlobReference(job.payload) else { return job.payload }
+    return try agent.openBlob(reference, timeout: .seconds(1)).copy()
   }
 
   private func environment(_ job: Job, _ left: UInt64?) -> [(String, String)] {

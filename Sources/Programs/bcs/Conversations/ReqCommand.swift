@@ -22,6 +22,7 @@ struct ReqCommand: ParsableCommand {
   @OptionGroup var naming: NameOptions
   @Argument(help: "The service, or an agent's name.") var service: String
   @OptionGroup var body: BodyArgument
+  @OptionGroup var blobs: BlobOptions
   @OptionGroup var urgency: UrgencyOption
   @Option(help: ArgumentHelp("How long a request may take.", valueName: "seconds"))
   var timeout = 5.0
@@ -44,9 +45,10 @@ struct ReqCommand: ParsableCommand {
   func run() throws {
     try Names.checkTopic(service)
     let name = try naming.resolved("req")
-    let payload = try body.read()
+    let bytes = try body.read(most: blobs.bodyMost)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     Interrupt.beGraceful()
+    let payload = try blobs.payload(of: bytes, session.agent)
     var asking = try Asking(session.agent, service, self)
     let outcome = Result {
       for _ in 0..<count { try asking.ask(payload) }
@@ -82,7 +84,7 @@ struct Asking: ~Copyable {
     isFirstOnly = command.first
     isStreamed = command.stream
     printer = PayloadPrinter(
-      form: command.raw ? .raw : command.common.json ? .json : .text)
+      form: command.raw ? .raw : command.common.json ? .json : .text, agent: agent)
     common = command.common
   }
 

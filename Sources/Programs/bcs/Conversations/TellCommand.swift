@@ -20,6 +20,7 @@ struct TellCommand: ParsableCommand {
   @OptionGroup var naming: NameOptions
   @Argument(help: "The agent's name, or with --team the team's.") var recipient: String
   @OptionGroup var body: BodyArgument
+  @OptionGroup var blobs: BlobOptions
   @OptionGroup var urgency: UrgencyOption
   @Flag(help: "The name is a team's.") var team = false
   @Flag(help: "It is an order rather than a fact.") var command = false
@@ -35,9 +36,10 @@ struct TellCommand: ParsableCommand {
   func run() throws {
     try Names.checkTopic(recipient)
     let name = try naming.resolved("tell")
-    let payload = try body.read()
+    let bytes = try body.read(most: blobs.bodyMost)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     defer { session.agent.close() }
+    let payload = try blobs.payload(of: bytes, session.agent)
     var messenger = try session.agent.messenger()
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
@@ -114,7 +116,8 @@ struct ListenCommand: ParsableCommand {
     var messenger = try session.agent.messenger()
     for name in team { try messenger.join(team: name) }
     common.log(.notice, "listening as \(session.agent.name)")
-    let printer = PayloadPrinter(form: raw ? .raw : common.json ? .json : .text)
+    let printer = PayloadPrinter(
+      form: raw ? .raw : common.json ? .json : .text, agent: session.agent)
     var shown = 0
     while count.map({ shown < $0 }) ?? true {
       try Interrupt.check()
@@ -130,7 +133,12 @@ struct ListenCommand: ParsableCommand {
       }
       for (incoming, message) in fresh {
         shown += 1
-        try show(incoming, message, printer)
+        do {
+          try show(incoming, message, printer)
+        } catch let error as BusError {
+          // A blob that is gone: what comes after it is shown all the same.
+          common.log(.warning, error.description)
+        }
       }
       if taken == 0 { _ = try messenger.wait(timeout: .seconds(1)) }
     }

@@ -1,3 +1,4 @@
+import BinaryComm
 import Glibc
 
 /// Standard output was closed by whoever read it.
@@ -14,12 +15,19 @@ enum Output {
   ///
   /// - Throws: `BrokenPipe` when nobody reads any more, `Failure` when the system refuses.
   static func write(_ bytes: [UInt8], to descriptor: Int32 = 1) throws {
+    try unsafe bytes.withUnsafeBytes { all in try unsafe write(all, descriptor) }
+  }
+
+  /// Writes the bytes of a blob to standard output, from where they are.
+  static func write(_ blob: Blob) throws {
+    try unsafe blob.bytes.withUnsafeBytes { all in try unsafe write(all, 1) }
+  }
+
+  private static func write(_ all: UnsafeRawBufferPointer, _ descriptor: Int32) throws {
     var done = 0
-    while done < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes { (all: UnsafeRawBufferPointer) -> Int in
-        guard let base = all.baseAddress else { return 0 }
-        return unsafe Glibc.write(descriptor, base + done, all.count - done)
-      }
+    while done < all.count {
+      guard let base = all.baseAddress else { return }
+      let count = unsafe Glibc.write(descriptor, base + done, all.count - done)
       if count < 0 && errno == EINTR { continue }
       if count < 0 && errno == EAGAIN {
         waitUntilWritable(descriptor)

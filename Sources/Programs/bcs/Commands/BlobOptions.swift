@@ -1,0 +1,36 @@
+import ArgumentParser
+import BinaryComm
+import BusWire
+
+/// Sends the body as a blob: in memory of its own, of which the message carries a reference.
+struct BlobOptions: ParsableArguments {
+  @Flag(help: "Send the body as a blob: for more than 16 MiB, or to be kept by its readers.")
+  var blob = false
+  @Option(
+    help: ArgumentHelp(
+      "How long a blob can be opened after this command has ended.", valueName: "seconds"))
+  var keep = 60.0
+
+  func validate() throws {
+    guard (0...3600).contains(keep) else {
+      throw ValidationError("--keep takes 0 to 3600 seconds, not \(keep).")
+    }
+  }
+
+  /// Most bytes of a body: what may go into a message, or into a blob.
+  var bodyMost: Int { blob ? Publishing.bodyMost : WireLimit.payloadBytesMax }
+
+  /// What goes into the message: the body itself, or a reference to a blob that was made of it.
+  func payload(of body: [UInt8], _ agent: Agent) throws(BusError) -> [UInt8] {
+    guard blob else { return body }
+    return try agent.makeBlob(body, keep: Duration(seconds: keep)).reference.encoded
+  }
+}
+
+extension Agent {
+  /// Writes the bytes that a payload stands for: those of its blob, or its own.
+  func write(_ payload: [UInt8]) throws {
+    guard let reference = BlobReference(payload) else { return try Output.write(payload) }
+    try Output.write(try openBlob(reference))
+  }
+}
