@@ -1,29 +1,29 @@
-import BusCounters
-import BusLog
+public import BusCounters
+public import BusLog
 import BusMemory
 
-/// What a reader has counted and not shown yet.
+/// How much of a burst was taken since a time was counted.
 ///
-/// Showing costs some nanoseconds and a look at the clock: in a burst that is paid once in a few
-/// hundred messages, else with each poll that brings something.
+/// What was taken shows with each poll that brings something: some stores into lines of the
+/// reader's own. A look at the clock costs more than they do, so in a burst only one message in a
+/// few hundred is timed; a message that comes by itself always is.
 @usableFromInline
-struct UnshownCounts {
-  /// Messages of the stream before the next that is not counted.
-  var sequence: UInt64
-  var losses: ReadingMeter.Losses
-  var taken = 0
-  var handed = 0
-  var bytes: UInt64 = 0
+struct TimedBurst {
+  private var taken = 0
   /// The last poll found nothing: what comes next is no burst.
   @usableFromInline var isResting = true
 
-  init(sequence: UInt64, losses: ReadingMeter.Losses) {
-    self.sequence = sequence
-    self.losses = losses
-  }
+  /// So many messages of a burst go by until one is timed again.
+  private static var most: Int { 256 }
 
-  /// So many messages of a burst may be counted and not shown.
-  static var most: Int { 256 }
+  /// Whether the newest of so many messages is to be timed.
+  mutating func isDue(_ count: Int) -> Bool {
+    taken &+= count
+    guard isResting || taken >= Self.most else { return false }
+    isResting = false
+    taken = 0
+    return true
+  }
 }
 
 extension Reader {
@@ -40,45 +40,22 @@ extension Reader {
 
 extension ReadStream {
   /// Whether the last poll took anything that counts; what an eviction made void does not.
-  var hasMoved: Bool {
-    log.settledSequence != unshown.sequence && _fastPath(log.state != .evicted)
-  }
+  var hasMoved: Bool { isUnshown && _fastPath(log.state != .evicted) }
 
-  /// Counts what the last poll took; true when it shows in the agent's counters.
+  /// Whether the log was read further than the row says.
+  @inlinable var isUnshown: Bool { log.settledSequence != meter.sequence }
+
+  /// Shows what the last poll took; true when a time is to be counted.
   mutating func note(taken: Int, handed: Int, bytes: UInt64) -> Bool {
-    unshown.sequence = log.settledSequence
-    unshown.losses = log.losses
-    unshown.taken &+= taken
-    unshown.handed &+= handed
-    unshown.bytes &+= bytes
-    guard unshown.isResting || unshown.taken >= UnshownCounts.most || log.mode != .lossless else {
-      return false
-    }
-    unshown.isResting = false
-    show()
-    return true
-  }
-
-  /// A poll found nothing.
-  mutating func rest() {
-    guard !unshown.isResting else { return }
-    unshown.isResting = true
-    if unshown.sequence != meter.sequence { show() }
-  }
-
-  mutating func show() {
     meter.note(
-      sequence: unshown.sequence, taken: unshown.taken, handed: unshown.handed,
-      bytes: unshown.bytes, losses: unshown.losses)
-    unshown.taken = 0
-    unshown.handed = 0
-    unshown.bytes = 0
+      sequence: log.settledSequence, taken: taken, handed: handed, bytes: bytes,
+      losses: log.losses)
+    return burst.isDue(taken) || log.mode != .lossless
   }
 
   /// Shows what becomes of the messages that this reading leaves behind; nil: it leaves none.
   mutating func leave(_ reason: DropReason?) {
     #if !BCS_NO_COUNTERS
-      if unshown.sequence != meter.sequence { show() }
       guard let reason else { return }
       let stands = log.settledSequence
       let published = segments.values.compactMap { log.published(in: $0) }.max() ?? stands

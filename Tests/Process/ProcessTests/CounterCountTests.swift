@@ -82,6 +82,34 @@ struct CounterCountTests {
     }
   }
 
+  @Test(
+    "in the middle of a burst each poll shows what it took, whoever stops polling then",
+    arguments: [ReadMode.lossless, .lossy])
+  func withinBurst(mode: ReadMode) throws {
+    try Watchdog.bounding("counters, within a burst", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let watch = try bus.agent("top").watchCounters()
+      var reader = try listener.reader("ticks", mode: mode)
+      var publisher = try writer.publisher(on: "ticks")
+      try reader.meet()
+      for value in 0..<300 { try publisher.publish("ticks", numbered(value)) }
+      _ = watch.picture { $0.agents == 2 }
+      var (taken, bytes) = (0, 0)
+      while taken < 300 {
+        taken += try reader.poll(limit: 1 + taken % 5) { bytes += $0.payload.byteCount }
+        let picture = watch.picture()
+        let counts = picture.counts("listener", .received)
+        #expect(counts.messages == UInt64(taken) && counts.bytes == UInt64(bytes))
+        #expect(picture.channels.first?.pending == UInt64(300 - taken) && picture.isBalanced)
+      }
+      // One time for the first of them and one for each 256 that follow: the clock is dear.
+      let times = watch.picture().all("listener", .received).first?.times.total
+      #expect(mode == .lossless ? times == 2 : (times ?? 0) > 2)
+    }
+  }
+
   @Test("lossy: every gap that the reader was told of, and every message in it")
   func lossy() throws {
     try Watchdog.bounding("counters, lossy", seconds: 60) {
