@@ -47,9 +47,10 @@ extension ReadStream {
 
   /// Shows what the last poll took; true when a time is to be counted.
   mutating func note(taken: Int, handed: Int, bytes: UInt64) -> Bool {
+    let refused = unsafe topics._withUnsafeGuaranteedRef { $0.takeRefused() }
     meter.note(
       sequence: log.settledSequence, taken: taken, handed: handed, bytes: bytes,
-      losses: log.losses)
+      losses: log.losses, refused: refused)
     return burst.isDue(taken) || log.mode != .lossless
   }
 
