@@ -34,7 +34,6 @@ struct Launch: Sendable {
     let input = hasInput ? try Pipe() : nil
     let output = try Pipe()
     let errors = try Pipe()
-    keepDescriptorsFromChildren()
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -45,6 +44,9 @@ struct Launch: Sendable {
     }
     unsafe posix_spawn_file_actions_adddup2(&actions, output.writing, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, errors.writing, 2)
+    // A descriptor inherited by accident would hide that a program closes its own.
+    guard let closeFrom = unsafe Self.closeFrom else { throw .system("addclosefrom_np", ENOSYS) }
+    _ = unsafe closeFrom(&actions, 3)
 
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
@@ -79,6 +81,17 @@ struct Launch: Sendable {
   }
 }
 
+extension Launch {
+  fileprivate typealias CloseFrom =
+    @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+  /// `posix_spawn_file_actions_addclosefrom_np`, which is missing from the Glibc module.
+  fileprivate static var closeFrom: CloseFrom? {
+    let symbol = unsafe dlsym(nil, "posix_spawn_file_actions_addclosefrom_np")
+    return unsafe symbol.map { unsafe unsafeBitCast($0, to: CloseFrom.self) }
+  }
+}
+
 private struct Pipe {
   let reading: Int32
   let writing: Int32
@@ -92,15 +105,6 @@ private struct Pipe {
 
   func closeReading() { close(reading) }
   func closeWriting() { close(writing) }
-}
-
-/// Marks all descriptors above 2 as CLOEXEC: a descriptor inherited by accident would hide that a
-/// program closes its own.
-private func keepDescriptorsFromChildren() {
-  let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
-  for descriptor in open.compactMap(Int32.init) where descriptor > 2 {
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-  }
 }
 
 /// Lends a null-terminated array of C strings.

@@ -42,7 +42,7 @@ extension AgentCore {
   /// The next router knows nothing of what this one was told.
   func forgetCounters(_ state: inout State) {
     state.offeredCounters = []
-    state.isWatchAsked = state.watch == nil
+    state.isWatchAsked = !state.isWatching
     if state.downSinceNs == nil { state.downSinceNs = HostClock.monotonicNs() }
   }
 }

@@ -40,7 +40,8 @@ final class AgentCore: Sendable {
     /// The segments of counters that the router of this connection was offered.
     var offeredCounters: Set<Int> = []
     /// Who watches everybody's counters here, and whether this router was asked for them.
-    var watch: CounterWatch?
+    weak var watch: CounterWatch?
+    var isWatching = false
     var isWatchAsked = true
     /// Since when there has been no router.
     var downSinceNs: UInt64?
@@ -202,7 +203,6 @@ final class AgentCore: Sendable {
       if case .closed = state.link {} else { state.link = .closed(why) }
       let pending = Array(state.pending.values)
       state.pending.removeAll()
-      state.watch = nil
       return (pending, Array(state.publishers.values), Array(state.subscriptions.values))
     }
     for reply in pending { reply.finish(.lost) }

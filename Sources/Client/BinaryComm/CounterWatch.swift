@@ -40,10 +40,11 @@ public final class CounterWatch: Sendable {
     var named: Set<Incarnation>?
   }
 
-  private let core: AgentCore
+  // Keeps the agent on the bus for as long as somebody watches through it.
+  private let agent: Agent
   private let state = Mutex(State())
 
-  init(_ core: AgentCore) { self.core = core }
+  init(_ agent: Agent) { self.agent = agent }
 
   /// What everybody counts now, in the order in which the agents registered.
   ///
@@ -68,7 +69,7 @@ public final class CounterWatch: Sendable {
 
   /// For how long there has been no router, in ns; nil while there is one.
   public var routerGoneNs: UInt64? {
-    core.state.withLock { $0.downSinceNs }.map { HostClock.monotonicNs() &- $0 }
+    agent.core.state.withLock { $0.downSinceNs }.map { HostClock.monotonicNs() &- $0 }
   }
 
   // MARK: Frames of the router (service thread)
@@ -155,17 +156,13 @@ extension Agent {
   /// After a restart of the router the watch goes on by itself.
   public func watchCounters() throws(BusError) -> CounterWatch {
     let watch = core.state.withLock { state in
-      let watch = state.watch ?? CounterWatch(core)
+      let watch = state.watch ?? CounterWatch(self)
       state.watch = watch
+      state.isWatching = true
       state.isWatchAsked = true
       return watch
     }
-    do throws(BusError) {
-      _ = try core.request(.watch, deadlineNs: deadline(after: .seconds(5)))
-    } catch {
-      core.state.withLock { $0.watch = nil }
-      throw error
-    }
+    _ = try core.request(.watch, deadlineNs: deadline(after: .seconds(5)))
     return watch
   }
 }

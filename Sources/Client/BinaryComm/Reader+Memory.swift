@@ -123,7 +123,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       if at == next { next &+= 1 }
       taken &+= here
       #if !BCS_NO_COUNTERS
-        if unsafe here > 0 || !stream.pointee.unshown.isResting {
+        if unsafe here > 0 || !stream.pointee.burst.isResting || stream.pointee.isUnshown {
           noteCounts(at, here, delivered &- deliveredBefore, bytesBefore &+ unwanted)
         }
       #endif
@@ -143,7 +143,7 @@ struct ReadStream: ~Copyable {
   @usableFromInline let topics: Unmanaged<StreamTopics>
   @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
   @usableFromInline var meter: ReadingMeter
-  @usableFromInline var unshown: UnshownCounts
+  @usableFromInline var burst = TimedBurst()
   let source: StreamSource
   var segments: [UInt32: PeerSegment]
 
@@ -158,7 +158,6 @@ struct ReadStream: ~Copyable {
     unsafe verdicts = topics.verdicts
     unsafe self.topics = Unmanaged.passRetained(topics)
     meter = ReadingMeter(opened.row, start: opened.start.sequence)
-    unshown = UnshownCounts(sequence: opened.start.sequence, losses: log.losses)
     source = opened.source
     segments = opened.segments
   }

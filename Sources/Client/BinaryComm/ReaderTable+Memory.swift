@@ -53,14 +53,14 @@ extension Reader {
     unsafe streams[at].segments[generation] = segment
   }
 
-  /// Counts what a poll took of a stream; when that shows, where times are counted and the newest
+  /// Counts what a poll took of a stream; when a time is to be counted, where, and the newest
   /// message's stamp.
   func count(
     _ at: Int, _ taken: Int, _ handed: Int, _ bytesBefore: UInt64
   ) -> (times: TimeCounts, stamp: UInt64)? {
     let stream = unsafe streams + at
     guard unsafe stream.pointee.hasMoved else {
-      if taken == 0 { unsafe stream.pointee.rest() }
+      if taken == 0 { unsafe stream.pointee.burst.isResting = true }
       return nil
     }
     let bytes = unsafe stream.pointee.log.receivedBytes &- bytesBefore

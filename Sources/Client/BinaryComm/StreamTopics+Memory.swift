@@ -1,3 +1,4 @@
+import BusCounters
 public import BusLog
 import BusMemory
 import BusWire
@@ -14,6 +15,8 @@ final class StreamTopics: @unchecked Sendable {
   var publisherName: String { source.publisherName }
   /// What the reading thread calls the publisher of an inbox log; negative until it has a name.
   var peer = -1
+  /// What the reading thread refused since the row was shown last.
+  private var refused: RefusedMessages?
   /// Of an inbox log.
   let lane: Lane
   private let pattern: TopicPattern
@@ -38,6 +41,19 @@ final class StreamTopics: @unchecked Sendable {
   }
 
   deinit { unsafe verdicts.deallocate() }
+
+  /// Counts a message that is being handed over as refused.
+  func refuse(_ reason: DropReason, bytes: UInt64) {
+    var sum = refused ?? RefusedMessages()
+    sum.note(reason, bytes: bytes)
+    refused = sum
+  }
+
+  /// What was refused since the last call; nil: nothing.
+  func takeRefused() -> RefusedMessages? {
+    guard refused != nil else { return nil }
+    return refused.take()
+  }
 
   /// The stream goes on in another log, whose table begins with the same topics.
   func move(to table: LogTopicTable) { self.table = table }

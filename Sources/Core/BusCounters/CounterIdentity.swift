@@ -118,6 +118,16 @@ public enum DropReason: Int, Sendable, CaseIterable {
   case rateLimited = 9
   /// The window stayed full.
   case queueFull = 10
+  /// A response to a request that does not wait, or not for this peer.
+  case unknownCorrelation = 11
+  /// The agent it was for does not answer that name.
+  case unknownName = 12
+  /// Its extension breaks the format, or it is of a kind that does not belong there.
+  case malformed = 13
+  /// It was passed on too often.
+  case tooManyHops = 14
+  /// A request that was taken back before it was started.
+  case cancelled = 15
 
   /// The stable name, as in JSON and in metrics.
   public var name: String {
@@ -133,9 +143,17 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case .peerGone: "peer_gone"
     case .rateLimited: "rate_limited"
     case .queueFull: "queue_full"
+    case .unknownCorrelation: "unknown_correlation"
+    case .unknownName: "unknown_name"
+    case .malformed: "malformed"
+    case .tooManyHops: "too_many_hops"
+    case .cancelled: "cancelled"
     }
   }
 
-  /// Whether the message was no loss to the reader: it asked for less than everything.
-  public var isWanted: Bool { self == .filtered || self == .superseded }
+  /// Whether the message was no loss: the reader asked for less than everything, or the sender took
+  /// it back.
+  public var isWanted: Bool {
+    self == .filtered || self == .superseded || self == .cancelled
+  }
 }

@@ -79,8 +79,7 @@ public final class CounterTable: Sendable {
   public func reserve(
     _ identity: CounterIdentity, owner: UInt64 = 0, start: UInt64 = 0
   ) -> CounterRow {
-    let (row, hasGrown) = state.withLock { state in
-      let before = state.parts.count(where: \.isSeen)
+    growing { state in
       let past = pastRow(of: identity, owner, &state)
       let place = takePlace(&state)
       let part = state.parts[place.part]
@@ -90,13 +89,31 @@ public final class CounterTable: Sendable {
       unsafe OwnedWord64(at: at + Int(BUS_COUNT_START)).storeRelaxed(start)
       unsafe OwnedWord64(at: at + Int(BUS_COUNT_SEQUENCE)).storeRelaxed(start)
       let pastPart = state.parts[past.place.part]
-      let row = unsafe CounterRow(
+      return unsafe CounterRow(
         base: at, place: place, tenancy: tenancy, past: pastPart.row(past.place.row),
         histogram: past.histogram.map { unsafe pastPart.histogram($0) })
-      return (row, state.parts.count(where: \.isSeen) > before)
+    }
+  }
+
+  /// Counts a message that was refused before there was a row for it, in the past of its channel.
+  public func noteDrop(_ identity: CounterIdentity, _ reason: DropReason) {
+    growing { state in
+      let place = pastRow(of: identity, 0, &state).place
+      let offset = Int(BUS_COUNT_DROPS) + reason.rawValue * 8
+      let word = unsafe OwnedWord64(at: state.parts[place.part].row(place.row) + offset)
+      changing(state) { word.storeRelaxed(word.loadRelaxed() &+ 1) }
+    }
+  }
+
+  /// Says when there is a segment more to hand in afterwards.
+  private func growing<Made: Sendable>(_ body: (inout State) -> Made) -> Made {
+    let (made, hasGrown) = state.withLock { state in
+      let before = state.parts.count(where: \.isSeen)
+      let made = body(&state)
+      return (made, state.parts.count(where: \.isSeen) > before)
     }
     if hasGrown { whenGrown() }
-    return row
+    return made
   }
 
   /// Shows a reserved row, with the name that the router gave the stream.

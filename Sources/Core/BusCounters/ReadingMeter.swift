@@ -50,15 +50,19 @@ public struct ReadingMeter: Sendable {
   }
 
   /// Shows the outcome of a poll: `taken` messages, of which `handed` were wanted.
+  ///
+  /// Those that were looked into and then refused are among the ones handed.
   @inlinable @inline(__always)
   public mutating func note(
-    sequence now: UInt64, taken: Int, handed: Int, bytes sum: UInt64, losses lost: Losses
+    sequence now: UInt64, taken: Int, handed: Int, bytes sum: UInt64, losses lost: Losses,
+    refused: RefusedMessages? = nil
   ) {
     stands = now
     messages &+= UInt64(truncatingIfNeeded: handed)
     bytes &+= sum
     filtered &+= UInt64(truncatingIfNeeded: taken &- handed)
     begin()
+    if let refused { show(refused) }
     row.word(BUS_COUNT_SEQUENCE).storeRelaxed(now)
     row.show(messages: messages, bytes: bytes)
     row.word(BUS_COUNT_DROPS + BUS_DROP_FILTERED * 8).storeRelaxed(filtered)
@@ -90,6 +94,15 @@ public struct ReadingMeter: Sendable {
   mutating func finish() {
     version &+= 1
     row.word(BUS_COUNT_VERSION).storeRelease(version)  // SYNC: counters.row
+  }
+
+  @usableFromInline @inline(never)
+  mutating func show(_ refused: RefusedMessages) {
+    messages &-= refused.count
+    bytes &-= refused.bytes
+    for reason in DropReason.allCases where refused.byReason[reason.rawValue] > 0 {
+      row.noteDrop(reason, refused.byReason[reason.rawValue])
+    }
   }
 
   @usableFromInline @inline(never)

@@ -37,10 +37,10 @@ struct TopColumn: Sendable {
     TopColumn(title: "MSG/S", width: 6, isNumber: true, order: .rate) {
       $0.recent.map { Figure.count($0.messagesPerSecond) } ?? "-"
     },
-    TopColumn(title: "BYTE/S", width: 6, isNumber: true, order: .bytes) {
+    TopColumn(title: "BYTE/S", width: 7, isNumber: true, order: .bytes) {
       $0.recent.map { Figure.bytes($0.bytesPerSecond) } ?? "-"
     },
-    TopColumn(title: "DEPTH", width: 5, isNumber: true, order: .depth) {
+    TopColumn(title: "DEPTH", width: 6, isNumber: true, order: .depth) {
       $0.depth.map { Figure.count($0) } ?? "?"
     },
     TopColumn(title: "LOST", width: 5, isNumber: true, order: .lost) { Figure.count($0.lost) },

@@ -35,6 +35,12 @@ public enum InboxDrop: String, Sendable, CaseIterable {
   case malformed
   /// It was passed on too often.
   case tooManyHops = "too_many_hops"
+  /// A request that was taken back before it was started.
+  case cancelled
+  /// Not sent: its conversation sent too much.
+  case rateLimited = "rate_limited"
+  /// Not sent: too much waits for its recipient already.
+  case queueFull = "queue_full"
   /// A kind of message that does not belong into an inbox.
   case unexpected
   /// A reply whose requester has ended.

@@ -183,6 +183,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       let (count, bytes) = unsafe (
         out.pointee.waiting.count - out.pointee.head, out.pointee.waitingBytes
       )
+      countUnsent(.queueFull, to: unsafe peer.pointee.name, lane)
       throw .resourceExhausted(
         "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
           + "does not read its inbox, or no larger log to it could be made")
@@ -215,7 +216,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     if case .noRouter = why { return }
     if case .denied = why { unsafe out.pointee.phase = .refused(why) }
     let kept = unsafe out.pointee.waiting[unsafe out.pointee.head...]
-    for message in kept { drop(message.letter, why) }
+    for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
     unsafe out.pointee.forgetWaiting()
   }
 
@@ -229,7 +230,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     for lane in 0..<Lane.allCases.count {
       let out = unsafe peer.pointee.lanes + lane
       for message in unsafe out.pointee.waiting[unsafe out.pointee.head...] {
-        drop(message.letter, why)
+        drop(message.letter, to: unsafe peer.pointee.name, why)
       }
       dirty.removeAll { $0 == line * 2 + lane }
       waitingLanes.removeAll { $0 == line * 2 + lane }
@@ -285,7 +286,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
           unsafe markDirty(out, key)
           noteNumber(of: message.letter, number)
         } catch {
-          drop(message.letter, error)
+          drop(message.letter, to: unsafe peer.pointee.name, error)
         }
       }
       unsafe out.pointee.dropFirst()

@@ -117,7 +117,7 @@ extension Outbox {
           try dispatch(message.letter, message.payload.span.rawBytes)
         } catch {
           if case .wouldBlock = error { break }
-          drop(message.letter, error)
+          drop(message.letter, to: names[at].name.text, error)
         }
       }
       waiting.removeFirst()

@@ -24,12 +24,17 @@ extension Outbox {
     case UInt32(BUS_TYPE_EVENT), UInt32(BUS_TYPE_COMMAND):
       return admitEvent(message, words, id, lane)
     default:
-      count(.unexpected)
+      count(.unexpected, message)
       return nil
     }
   }
 
-  mutating func count(_ reason: InboxDrop) { statistics.drops[reason, default: 0] += 1 }
+  /// Counts a message of the inbox that is not handed to the program, here and in its row.
+  private mutating func count(_ reason: InboxDrop, _ message: borrowing Message) {
+    count(reason)
+    let bytes = UInt64(message.words.length)
+    unsafe message.topics._withUnsafeGuaranteedRef { $0.refuse(reason.counted, bytes: bytes) }
+  }
 
   /// Gives the publisher of an inbox log its place in the table.
   private mutating func introduce(_ message: borrowing Message) -> Int {
@@ -48,7 +53,7 @@ extension Outbox {
   ) -> Incoming? {
     let id = UInt32(truncatingIfNeeded: words.word7 &>> 32)
     guard let request = pending.find(id), request.line == peer.line else {
-      count(.unknownCorrelation)
+      count(.unknownCorrelation, message)
       return nil
     }
     if UInt32(words.typeBits) == UInt32(BUS_TYPE_ERROR) {
@@ -82,10 +87,11 @@ extension Outbox {
       context = try self.context(of: message, words)
       service = try self.service(of: message, words, peer)
       if isCancelled(correlationId, message.sequence, peer) {
+        count(.cancelled, message)
         throw .cancelled("the request was stopped before it was started")
       }
       if let deadline = context.deadlineNs, deadline <= clock.unixNs() {
-        count(.expired)
+        count(.expired, message)
         throw .timeout("the request's time was over before it was started")
       }
     } catch {
@@ -121,7 +127,7 @@ extension Outbox {
     let id = UInt32(truncatingIfNeeded: words.word7 &>> 32)
     let bytes = unsafe message.payload.withUnsafeBytes { unsafe Array($0.prefix(8)) }
     guard bytes.count == Int(BUS_CANCEL_BYTES), let line = unsafe lines.at(peer.line) else {
-      count(.malformed)
+      count(.malformed, message)
       return nil
     }
     let number = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
@@ -157,7 +163,7 @@ extension Outbox {
     of message: borrowing Message, _ words: HeaderWords
   ) throws(BusError) -> MessageContext {
     guard words.hops <= WireLimit.hopsMax else {
-      count(.tooManyHops)
+      count(.tooManyHops, message)
       throw .tooManyHops("the work was passed on \(words.hops) times")
     }
     var context = MessageContext(hops: words.hops + 1)
@@ -174,7 +180,7 @@ extension Outbox {
     do throws(WireError) {
       items = try MessageExtension(decoding: message.items)
     } catch {
-      count(.malformed)
+      count(.malformed, message)
       throw .invalid("the message's extension is not understood: \(error)")
     }
     if let left = items.deadlineNs {
@@ -212,11 +218,11 @@ extension Outbox {
     guard let topic = try? Topic(name), let line = unsafe lines.at(peer.line),
       unsafe line.pointee.mayCall.contains(where: { pattern in pattern.matches(topic) })
     else {
-      count(.noRight)
+      count(.noRight, message)
       throw .denied("the policy does not allow this call, or there is no such service")
     }
     guard let service = servedIndex[name] else {
-      count(.unknownName)
+      count(.unknownName, message)
       throw .noResponders("\(served[0]) does not answer \(name)")
     }
     if isShort, service <= Int(UInt8.max - Self.firstServiceVerdict) {

@@ -39,7 +39,7 @@ extension Outbox {
       throw .invalid("only a request can be answered; this message is \(request.kind)")
     }
     guard unsafe lines.line(request.peer) != nil else {
-      statistics.drops[.peerGone, default: 0] += 1
+      countUnsent(.peerGone, to: Self.forgottenName, request.lane)
       throw .peerDied("the requester has ended, its reply is dropped")
     }
     let letter = Letter(
@@ -71,7 +71,7 @@ extension Outbox {
   ) throws(BusError) -> Int {
     try check(recipient, payload)
     let nowNs = clock.unixNs()
-    try guards.pass(options.context, nowNs: nowNs)
+    try pass(options.context, to: recipient, options.lane, nowNs: nowNs)
     let letter = Letter(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
     let peers = try resolved(recipient.index)

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 public import BusWire
@@ -92,7 +93,7 @@ extension Outbox {
     let deadline = min(over ? .max : end, context.deadlineNs ?? .max)
     guard deadline > nowNs else { throw .timeout("no time is left for this request") }
     context.deadlineNs = deadline
-    try guards.pass(context, nowNs: nowNs)
+    try pass(context, to: recipient, options.lane, nowNs: nowNs)
     let letter = Letter(
       type: .request, recipient: recipient.index, flags: .replyExpected,
       priority: options.priority, context: context)
@@ -255,11 +256,13 @@ extension Outbox {
   }
 
   /// A message that waited cannot be sent.
-  mutating func drop(_ letter: Letter, _ why: BusError) {
+  ///
+  /// A request ends with the reason, anything else is counted.
+  mutating func drop(_ letter: Letter, to name: String, _ why: BusError) {
     if letter.type == .request {
       if let request = pending.find(letter.correlationId) { end(request, why) }
     } else {
-      statistics.drops[.unreachable, default: 0] += 1
+      countUnsent(.unreachable, DropReason(why), to: name, Lane(letter.priority))
     }
   }
 }

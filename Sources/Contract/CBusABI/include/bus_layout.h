@@ -232,6 +232,12 @@ _Static_assert(BUS_COUNTERS_ROWS_OFFSET % 128 == 0 && BUS_COUNTERS_ROW_BYTES % 1
 #define BUS_DROP_PEER_GONE 8     // the one it was for is gone
 #define BUS_DROP_RATE_LIMITED 9
 #define BUS_DROP_QUEUE_FULL 10   // the window stayed full
+#define BUS_DROP_UNKNOWN_CORRELATION 11  // a response to a request that does not wait
+#define BUS_DROP_UNKNOWN_NAME 12         // the agent it was for does not answer that name
+#define BUS_DROP_MALFORMED 13            // its extension or its kind breaks the format
+#define BUS_DROP_TOO_MANY_HOPS 14        // it was passed on too often
+#define BUS_DROP_CANCELLED 15            // a request that was taken back before it was started
+_Static_assert(BUS_DROP_CANCELLED < BUS_COUNT_DROP_REASONS, "reasons");
 
 // Histogram of one-way times: 127 * u64 counts, then a u64: the sum in ns. Bucket n < 4 holds n
 // units of 16 ns; above, four buckets for each power of two; the last holds everything longer.

@@ -100,7 +100,7 @@ final class CheckStage {
     if end == nil { router.kill(SIGKILL) }
     let files = Leftovers.entries(of: directory)
     Leftovers.remove(directory)
-    let grown = Int(Leftovers.sharedMemory) - Int(memoryBefore)
+    let grown = Leftovers.growth(from: memoryBefore)
     var problems: [String] = []
     if end != .code(0) {
       problems.append("the router ended with \(end.map { "\($0)" } ?? "a hang")")

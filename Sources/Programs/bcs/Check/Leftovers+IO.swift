@@ -65,6 +65,18 @@ enum Leftovers {
     }
   }
 
+  /// How many bytes of shared memory more than before are in use on this host.
+  ///
+  /// Other programs' memory comes and goes: only what stays for some seconds may be ours.
+  static func growth(from before: UInt64) -> Int {
+    let limit = Deadline(.seconds(5))
+    while true {
+      let grown = Int(sharedMemory) - Int(before)
+      if grown <= tolerance || limit.isOver { return grown }
+      System.sleep(.milliseconds(50))
+    }
+  }
+
   /// Bytes of shared memory in use on this host.
   static var sharedMemory: UInt64 {
     guard let bytes = try? Input.file("/proc/meminfo", limit: 1 << 16) else { return 0 }

@@ -72,9 +72,10 @@ final class Screen {
     if !numbers.isDisjoint(with: Self.ends) { throw Interrupted() }
     if numbers.contains(SIGTSTP) {
       leave()
-      // The stop itself is the default's; SIGCONT comes through the pipe again.
       kill(getpid(), SIGSTOP)
       try enter()
+      // SIGCONT is in the pipe by now and has nothing more to do.
+      if !signals.take().isDisjoint(with: Self.ends) { throw Interrupted() }
     } else if numbers.contains(SIGCONT) {
       leave()
       try enter()
@@ -92,7 +93,8 @@ final class Screen {
       unsafe all[Int(VMIN)] = 0
       unsafe all[Int(VTIME)] = 0
     }
-    unsafe tcsetattr(0, TCSAFLUSH, &raw)
+    // Without a flush: keys that were pressed while the screen was away are keys all the same.
+    unsafe tcsetattr(0, TCSADRAIN, &raw)
     isEntered = true
     // The other screen, no cursor, no wrapping at the edge.
     try Output.write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l\u{1B}[2J")
