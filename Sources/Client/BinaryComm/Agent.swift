@@ -61,7 +61,12 @@ public final class Agent: Sendable {
 
   /// Calls the handler, on the service thread, when the router went (false) or is back (true).
   public func onRouterChange(_ handler: @escaping @Sendable (Bool) -> Void) {
-    core.state.withLock { $0.onRouterChange = handler }
+    // The former handler may hold the last reference to something that wants this lock.
+    let former = core.state.withLock { state in
+      defer { state.onRouterChange = handler }
+      return state.onRouterChange
+    }
+    withExtendedLifetime(former) {}
   }
 
   /// A publisher for a channel, or for the channel of a topic.

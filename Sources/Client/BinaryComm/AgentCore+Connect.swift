@@ -145,6 +145,7 @@ extension AgentCore {
     state.withLock { state in
       state.limits.logBytesFirst = welcome.logBytesFirst
       state.limits.logBytesMost = welcome.logBytesMost
+      state.limits.arenaBytes = welcome.arenaBytes
       state.limits.stallNs = UInt64(welcome.stallMs) * 1_000_000
     }
   }

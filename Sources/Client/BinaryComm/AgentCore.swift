@@ -73,6 +73,7 @@ final class AgentCore: Sendable {
     var logBytesFirst: UInt64 = 64 << 10
     var logBytesMost: UInt64 = 64 << 20
     var stallNs: UInt64 = 5_000_000_000
+    var arenaBytes: UInt64 = 1 << 30
     var channels = ChannelMap()
     var channelBytesMost: [String: UInt64] = [:]
   }

@@ -153,7 +153,8 @@ extension Agent {
   /// Begins to watch the counters of every agent.
   ///
   /// Throws `denied` when a policy file is in force and does not give this agent `watch: true`.
-  /// After a restart of the router the watch goes on by itself.
+  /// After a restart of the router the watch goes on by itself, for as long as it is held. A router
+  /// that was asked once goes on telling this agent of new counters until the agent is closed.
   public func watchCounters() throws(BusError) -> CounterWatch {
     let watch = core.state.withLock { state in
       let watch = state.watch ?? CounterWatch(self)
@@ -162,7 +163,12 @@ extension Agent {
       state.isWatchAsked = true
       return watch
     }
-    _ = try core.request(.watch, deadlineNs: deadline(after: .seconds(5)))
+    do throws(BusError) {
+      _ = try core.request(.watch, deadlineNs: deadline(after: .seconds(5)))
+    } catch {
+      core.state.withLock { $0.isWatching = false }
+      throw error
+    }
     return watch
   }
 }

@@ -123,7 +123,7 @@ extension Publisher {
     guard fullWindows % 4 == 0, capacity < growth.windowMost else { return }
     let next = min(capacity * 4, growth.windowMost)
     guard let shape = LogShape(capacity: next, topicsBytes: topicsBytes(for: next)),
-      core.refusal(of: shape) == nil
+      !core.isRefused(shape)
     else { return }
     core.ask(for: shape)
   }

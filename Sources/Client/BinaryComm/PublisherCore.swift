@@ -288,6 +288,14 @@ final class PublisherCore: Sendable {
     }
   }
 
+  /// Whether a log of this size is refused now; a look that leaves the refusal as it is.
+  func isRefused(_ shape: LogShape) -> Bool {
+    state.withLock { state in
+      guard let refused = state.refused, shape.capacity >= refused.capacity else { return false }
+      return refused.endNs.map { HostClock.monotonicNs() < $0 } ?? true
+    }
+  }
+
   /// The larger log, once the router has registered it.
   func takeReady() -> PreparedLog? {
     state.withLock { state in

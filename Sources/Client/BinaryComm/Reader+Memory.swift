@@ -88,7 +88,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   ///
   /// Throws `evicted`, `corrupt` or `closed` once per stream it happens to, after which the reader
   /// goes on with the others. After `evicted` what this call handed over is void.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func poll(
     limit: Int = 256, _ body: (borrowing Message) -> Void
   ) throws(BusError) -> Int {
@@ -123,7 +123,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       if at == next { next &+= 1 }
       taken &+= here
       #if !BCS_NO_COUNTERS
-        if unsafe here > 0 || !stream.pointee.burst.isResting || stream.pointee.isUnshown {
+        if unsafe stream.pointee.news(here) != 0 {
           noteCounts(at, here, delivered &- deliveredBefore, bytesBefore &+ unwanted)
         }
       #endif

@@ -12,6 +12,10 @@ extension LogReader {
     _fastPath(mode != .latest) ? sequence : sequence &- newest.count
   }
 
+  /// Messages of the stream before the next one to look at.
+  @inlinable @inline(__always)
+  public var takenSequence: UInt64 { sequence }
+
   /// What was lost so far, and how.
   @inlinable @inline(__always)
   public var losses: ReadingMeter.Losses {

@@ -8,7 +8,8 @@ public import Synchronization
 
 extension LogReader {
   /// Hands over the newest message of each topic among all that are committed, oldest first.
-  @inlinable
+  // Not inlined: see ``poll(limit:_:)``.
+  @inlinable @inline(never)
   mutating func pollLatest<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {

@@ -7,7 +7,8 @@ public import Synchronization
 // Readers that no publisher waits for: they copy, then look at `reserve`, and only then believe.
 
 extension LogReader {
-  @inlinable
+  // Not inlined: see ``poll(limit:_:)``.
+  @inlinable @inline(never)
   mutating func pollCopies<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {

@@ -10,16 +10,19 @@ import CBusABI
 public struct BlobReference: Hashable, Sendable {
   /// What opens the blob.
   public let token: BusUUID
+  /// Whose blob it is: under the same token another agent's bytes are another blob.
+  public let maker: Incarnation
   /// Bytes of the blob's payload.
   public let byteCount: UInt64
 
   /// Bytes of a reference as a payload.
-  public static let encodedByteCount = 40
-  private static let checkedBytes = 32
+  public static let encodedByteCount = 48
+  private static let checkedBytes = 40
 
-  /// A reference to a blob of this token and size.
-  public init(token: BusUUID, byteCount: UInt64) {
+  /// A reference to a blob of this token, maker and size.
+  public init(token: BusUUID, maker: Incarnation, byteCount: UInt64) {
     self.token = token
+    self.maker = maker
     self.byteCount = byteCount
   }
 
@@ -29,11 +32,12 @@ public struct BlobReference: Hashable, Sendable {
     func word(_ at: Int, _ count: Int) -> UInt64 {
       (0..<count).reduce(0) { $0 | UInt64(payload[at + $1]) << UInt64(8 * $1) }
     }
-    guard word(0, 8) == BUS_BLOB_REFERENCE_MAGIC, word(36, 4) == 0, word(24, 8) > 0,
-      UInt32(word(32, 4)) == CRC32C.checksum(Array(payload[..<Self.checkedBytes]))
+    guard word(0, 8) == BUS_BLOB_REFERENCE_MAGIC, word(44, 4) == 0, word(32, 8) > 0,
+      UInt32(word(40, 4)) == CRC32C.checksum(Array(payload[..<Self.checkedBytes]))
     else { return nil }
     token = BusUUID(word0: word(8, 8), word1: word(16, 8))
-    byteCount = word(24, 8)
+    maker = Incarnation(word(24, 8))
+    byteCount = word(32, 8)
   }
 
   /// The reference as a payload.
@@ -45,6 +49,7 @@ public struct BlobReference: Hashable, Sendable {
     append(BUS_BLOB_REFERENCE_MAGIC, 8)
     append(token.word0, 8)
     append(token.word1, 8)
+    append(maker.value, 8)
     append(byteCount, 8)
     append(UInt64(CRC32C.checksum(bytes)), 4)
     append(0, 4)

@@ -38,7 +38,7 @@ struct Agent {
   var counters: [CounterSegment] = []
   /// Whether it is told of everybody's counters.
   var isWatching = false
-  /// The blobs that are charged to it.
+  /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
 
   var name: String { caller.name.text }

@@ -41,6 +41,8 @@ public struct RouterLimits: Hashable, Sendable {
   public var countersPerAgent = 5
   /// Blobs of one agent that are not dropped.
   public var blobsPerAgent = 1024
+  /// Blobs of agents that have left, altogether.
+  public var blobsLeftMost = 1024
   /// For how long a blob is kept when its maker has left, at most, in ms.
   public var blobKeepMsMost: UInt32 = 3_600_000
   /// Bytes of a category.

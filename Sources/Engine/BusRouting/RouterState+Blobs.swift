@@ -1,15 +1,24 @@
+import BusAccess
 import BusPorts
 import BusWire
+
+/// Which blob it is: nobody can put other bytes in its place under the same token.
+struct BlobKey: Hashable {
+  let maker: Incarnation
+  let token: BusUUID
+}
 
 /// A payload of its own memory file, which whoever has its token may open.
 struct Blob {
   let token: DescriptorToken
   let segmentBytes: UInt64
   let payloadBytes: UInt64
-  /// To whom its bytes are charged: its maker, or nobody once that one has ended.
-  var owner: Incarnation
+  /// The maker's user.
+  let uid: UInt32
   /// Whether its maker still holds it.
   var isHeld = true
+  /// Whether its maker has ended: then it is charged to nobody.
+  var isLeft = false
   /// When it goes, once its maker holds it no more; monotonic ns.
   let endNs: UInt64
 }
@@ -27,7 +36,8 @@ extension RouterState {
       refuse(asker, segment.code, segment.complaint(wanted: "sealed blob"))
       return
     }
-    if blobs[frame.token]?.owner == agent, blobs[frame.token]?.payloadBytes == shape.payloadBytes {
+    let key = BlobKey(maker: agent, token: frame.token)
+    if let known = blobs[key], known.payloadBytes == shape.payloadBytes {
       // Handed in after a restart, and asked for again because the answer was lost.
       act(.close(segment.token))
       answer(asker, .done)
@@ -40,9 +50,9 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     agents[agent]?.blobs.insert(frame.token)
-    blobs[frame.token] = Blob(
+    blobs[key] = Blob(
       token: segment.token, segmentBytes: shape.segmentBytes, payloadBytes: shape.payloadBytes,
-      owner: agent, endNs: nowNs &+ UInt64(frame.keepMs) &* 1_000_000)
+      uid: owner.caller.uid, endNs: nowNs &+ UInt64(frame.keepMs) &* 1_000_000)
     answer(asker, .done)
   }
 
@@ -50,8 +60,8 @@ extension RouterState {
     to frame: AddBlobFrame, _ shape: BlobShape, of owner: Agent
   ) -> (BusErrorCode, String)? {
     guard shape.token == frame.token, shape.segmentBytes == frame.segmentBytes,
-      shape.payloadBytes == frame.payloadBytes, blobs[frame.token] == nil
-    else { return (.invalid, "The blob is not the one that is named, or is here already.") }
+      shape.payloadBytes == frame.payloadBytes, !owner.blobs.contains(frame.token)
+    else { return (.invalid, "The blob is not the one that is named, or another one is here.") }
     guard frame.keepMs <= limits.blobKeepMsMost else {
       let most = limits.blobKeepMsMost / 1000
       return (.invalid, "A blob is kept for at most \(most) s: ask for less.")
@@ -68,10 +78,10 @@ extension RouterState {
   }
 
   /// Hands a blob to who knows its token.
-  mutating func openBlob(_ token: BusUUID, _ asker: Asker) {
-    guard let blob = blobs[token] else {
+  mutating func openBlob(_ frame: OpenBlobFrame, _ asker: Asker) {
+    guard let blob = blobs[BlobKey(maker: frame.maker, token: frame.token)] else {
       // A maker that is still to come back brings its blobs with it.
-      if inGrace {
+      if inGrace || mayBeginGrace {
         refuse(asker, .noRouter, "The router has just started: blobs are still being handed in.")
       } else {
         refuse(
@@ -80,51 +90,70 @@ extension RouterState {
       }
       return
     }
-    let frame = BlobFrame(
-      token: token, segmentBytes: blob.segmentBytes, payloadBytes: blob.payloadBytes)
-    answer(asker, .blob(frame), with: blob.token)
+    let found = BlobFrame(
+      token: frame.token, segmentBytes: blob.segmentBytes, payloadBytes: blob.payloadBytes)
+    answer(asker, .blob(found), with: blob.token)
   }
 
-  /// The maker of a blob holds it no more; another agent's word does not count.
+  /// The maker of a blob holds it no more; another agent cannot even name it.
   mutating func dropBlob(_ frame: DropBlobFrame, of agent: Incarnation) {
-    guard let blob = blobs[frame.token], blob.owner == agent else { return }
-    blobs[frame.token]?.isHeld = false
-    if frame.now || blob.endNs <= nowNs { remove(frame.token, blob) }
+    let key = BlobKey(maker: agent, token: frame.token)
+    guard let blob = blobs[key] else { return }
+    blobs[key]?.isHeld = false
+    if frame.now || blob.endNs <= nowNs { remove(key, blob) }
   }
 
   /// The blobs of an agent that ends stay for as long as they are to be kept, charged to nobody.
   ///
-  /// All of those together may take a quarter of the arena: what would go first makes room.
+  /// All of those together are bounded, in number and to a quarter of the arena: the user who has
+  /// most of it makes room, with what would go first.
   mutating func leaveBlobs(of agent: Agent) {
     for token in agent.blobs {
-      guard let blob = blobs[token] else { continue }
-      guard blob.endNs > nowNs else {
-        remove(token, blob)
-        continue
-      }
+      let key = BlobKey(maker: agent.incarnation, token: token)
+      guard let blob = blobs[key] else { continue }
       budget.credit(blob.segmentBytes, to: agent.incarnation)
       budget.charge(blob.segmentBytes, to: Self.nobody)
-      blobs[token]?.owner = Self.nobody
-      blobs[token]?.isHeld = false
+      blobs[key]?.isLeft = true
+      blobs[key]?.isHeld = false
     }
-    while budget.used(by: Self.nobody) > budget.limit / 4 {
-      let first = blobs.filter { $0.value.owner == Self.nobody }
-        .min { ($0.value.endNs, $0.key.word0) < ($1.value.endNs, $1.key.word0) }
-      guard let first else { return }
+    expireBlobs()
+    var left = inOrder(blobs.filter(\.value.isLeft))
+    let before = left.count
+    var bytesOfUser: [UInt32: UInt64] = [:]
+    for one in left { bytesOfUser[one.value.uid, default: 0] += one.value.segmentBytes }
+    while left.count > limits.blobsLeftMost || budget.used(by: Self.nobody) > budget.limit / 4 {
+      let most = bytesOfUser.max { ($0.value, $0.key) < ($1.value, $1.key) }
+      guard let at = left.firstIndex(where: { $0.value.uid == most?.key }) else { break }
+      let first = left.remove(at: at)
+      bytesOfUser[first.value.uid, default: 0] -= first.value.segmentBytes
       remove(first.key, first.value)
-      act(.log(.warning, "a blob whose maker left was dropped early: too much memory is kept so"))
+    }
+    guard left.count < before else { return }
+    act(
+      .log(
+        .warning,
+        "\(before - left.count) blobs whose makers left were dropped early: too much is kept so"))
+  }
+
+  /// Blobs by the time at which they go.
+  private func inOrder(_ blobs: [BlobKey: Blob]) -> [(key: BlobKey, value: Blob)] {
+    blobs.sorted { left, right in
+      let (one, other) = (left.key.token, right.key.token)
+      return (left.value.endNs, one.word0, one.word1)
+        < (right.value.endNs, other.word0, other.word1)
     }
   }
 
   /// Drops the blobs that nobody holds and whose time is over.
   mutating func expireBlobs() {
-    for (token, blob) in blobs where !blob.isHeld && blob.endNs <= nowNs { remove(token, blob) }
+    let over = blobs.filter { !$0.value.isHeld && $0.value.endNs <= nowNs }
+    for (key, blob) in inOrder(over) { remove(key, blob) }
   }
 
-  private mutating func remove(_ token: BusUUID, _ blob: Blob) {
-    blobs[token] = nil
-    agents[blob.owner]?.blobs.remove(token)
-    budget.credit(blob.segmentBytes, to: blob.owner)
+  private mutating func remove(_ key: BlobKey, _ blob: Blob) {
+    blobs[key] = nil
+    agents[key.maker]?.blobs.remove(key.token)
+    budget.credit(blob.segmentBytes, to: blob.isLeft ? Self.nobody : key.maker)
     act(.close(blob.token))
   }
 }

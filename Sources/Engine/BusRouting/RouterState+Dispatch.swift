@@ -53,7 +53,7 @@ extension RouterState {
     case .addCounters(let frame): if let segment { addCounters(frame, segment, of: agent, asker) }
     case .watch: watch(of: agent, asker)
     case .addBlob(let frame): if let segment { addBlob(frame, segment, of: agent, asker) }
-    case .openBlob(let frame): openBlob(frame.token, asker)
+    case .openBlob(let frame): openBlob(frame, asker)
     case .dropBlob(let frame): dropBlob(frame, of: agent)
     default: handleHandIn(frame, segment, of: agent, asker)
     }

@@ -41,7 +41,7 @@ extension RouterState {
     sendRegistered(frame.incarnation, connection.peer, asker)
   }
 
-  private var mayBeginGrace: Bool {
+  var mayBeginGrace: Bool {
     guard !identity.tookOver else { return false }
     return returnEndNs.map { nowNs < $0 } ?? true
   }

@@ -31,7 +31,7 @@ public struct RouterState {
   var interested: [ServiceName: Set<Incarnation>] = [:]
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
-  var blobs: [BusUUID: Blob] = [:]
+  var blobs: [BlobKey: Blob] = [:]
   var budget: Budget
   var handedInReaders: [Incarnation: Set<HandedInReader>] = [:]
   /// Connections whose news were dropped while agents still came back.

@@ -50,6 +50,13 @@ final class ChildProcess {
     return lines
   }
 
+  /// Takes what it said, lines or not; how many bytes.
+  func takeAll() -> Int {
+    readAvailable()
+    defer { unread = [] }
+    return unread.count
+  }
+
   private func readAvailable() {
     var room = [UInt8](repeating: 0, count: 65536)
     while output >= 0, Self.wait(for: [self], milliseconds: 0) {

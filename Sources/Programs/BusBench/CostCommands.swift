@@ -34,6 +34,7 @@ extension BenchCommand {
     @Option(help: "Agents, 1 to 500.") var readers = 100
     @Option(help: "Seconds of one run, 0.1 to 3600.") var duration = 10.0
     @Option(help: "Runs, 1 to 100; medians are shown.") var runs = 3
+    @Flag(help: "Have bcs top look at them on a terminal, and measure it, too.") var top = false
     @Flag(help: "Print one JSON object instead of a table.") var json = false
 
     func validate() throws {
@@ -44,7 +45,7 @@ extension BenchCommand {
 
     func run() throws {
       let measure = IdleMeasure(
-        runs: runs, readers: readers, seconds: duration, worker: benchWorker)
+        runs: runs, readers: readers, seconds: duration, isWatched: top, worker: benchWorker)
       try show(json) { () throws(BenchError) in try measure.measure() }
     }
   }

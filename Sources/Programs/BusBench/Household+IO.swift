@@ -32,12 +32,8 @@ enum Household {
       close(input.reading)
       close(output.writing)
     }
-    // Under the lock, so that an interrupt finds the child or prevents it.
-    let (pid, error) = goods.withLock { goods in
-      let (pid, error) = spawn(
-        path, arguments, environment, input: input.reading, output: output.writing, errors)
-      if error == 0 { goods.children[pid] = endSignal }
-      return (pid, error)
+    let (pid, error) = launch(endSignal) {
+      spawn(path, arguments, environment, input: input.reading, output: output.writing, errors)
     }
     guard error == 0 else {
       close(input.writing)
@@ -45,6 +41,36 @@ enum Household {
       throw .system("start of \(path)", error: error)
     }
     return ChildProcess(pid: pid, input: input.writing, output: output.reading)
+  }
+
+  /// Starts a program on a terminal of 80 × 24 characters that this program plays.
+  static func startOnTerminal(
+    _ path: String, _ arguments: [String], environment: [String], endSignal: Int32
+  ) throws(BenchError) -> ChildProcess {
+    let terminal = try PseudoTerminal()
+    defer { close(terminal.theirs) }
+    let keys = fcntl(terminal.ours, F_DUPFD_CLOEXEC, 0)
+    let (pid, error) = launch(endSignal) {
+      spawn(
+        path, arguments, environment, input: terminal.theirs, output: terminal.theirs, nil)
+    }
+    guard error == 0 else {
+      close(keys)
+      close(terminal.ours)
+      throw .system("start of \(path)", error: error)
+    }
+    return ChildProcess(pid: pid, input: keys, output: terminal.ours)
+  }
+
+  /// Starts a child under the lock, so that an interrupt finds it or prevents it.
+  private static func launch(
+    _ endSignal: Int32, _ start: () -> (pid: Int32, error: Int32)
+  ) -> (pid: Int32, error: Int32) {
+    goods.withLock { goods in
+      let (pid, error) = start()
+      if error == 0 { goods.children[pid] = endSignal }
+      return (pid, error)
+    }
   }
 
   /// How a child ended; nil while it runs or when it was waited for before.
@@ -157,6 +183,27 @@ enum ChildEnd: Equatable {
     switch self {
     case .exit(let code): "ended with exit code \(code)"
     case .signal(let number): "was ended by signal \(number)"
+    }
+  }
+}
+
+private struct PseudoTerminal {
+  let ours: Int32
+  let theirs: Int32
+
+  init() throws(BenchError) {
+    // posix_openpt and its kin, and the numbers of these calls, are missing from the Glibc module.
+    let (lock, openPeer): (UInt, UInt) = (0x4004_5431, 0x5441)  // TIOCSPTLCK, TIOCGPTPEER
+    let flags = O_RDWR | O_NOCTTY | O_CLOEXEC
+    ours = unsafe open("/dev/ptmx", flags)
+    var isLocked: Int32 = 0
+    guard ours >= 0, unsafe ioctl(ours, lock, &isLocked) == 0 else {
+      throw .system("pseudo-terminal", error: errno)
+    }
+    theirs = ioctl(ours, openPeer, flags)
+    var size = winsize(ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0)
+    guard theirs >= 0, unsafe ioctl(theirs, UInt(TIOCSWINSZ), &size) == 0 else {
+      throw .system("pseudo-terminal", error: errno)
     }
   }
 }

@@ -8,6 +8,8 @@ struct IdleMeasure {
   let runs: Int
   let readers: Int
   let seconds: Double
+  /// Whether `bcs top` looks at them meanwhile.
+  let isWatched: Bool
   let worker: [String]
 
   /// Starts the agents, gives each a message, and watches them do nothing.
@@ -44,7 +46,9 @@ struct IdleMeasure {
       guard let pid = row["pid"].flatMap(Int32.init) else {
         throw BenchError.router("does not tell its process")
       }
-      return report(try watch(agents.map(\.pid), router: pid))
+      let top = isWatched ? try startTop(program, router.directory) : nil
+      defer { _ = top?.finish(signal: 15) }
+      return report(try watch(agents.map(\.pid), router: pid, top))
     } catch let error as BenchError {
       throw error
     } catch {
@@ -56,21 +60,65 @@ struct IdleMeasure {
     var agents: [Double] = []
     var router: [Double] = []
     var memory: [Double] = []
+    var top: [Double] = []
   }
 
-  private func watch(_ agents: [Int32], router: Int32) throws(BenchError) -> Watched {
+  private func watch(
+    _ agents: [Int32], router: Int32, _ top: ChildProcess?
+  ) throws(BenchError) -> Watched {
     var watched = Watched()
     for _ in 0..<runs {
       // What they still do after the message does not count.
-      ProcessCost.sleep(seconds: 1)
+      rest(1, top)
       let before = try (ProcessCost.cpuNs(agents), ProcessCost.cpuNs([router]))
-      ProcessCost.sleep(seconds: seconds)
+      let topBefore = try ProcessCost.cpuNs(top.map { [$0.pid] } ?? [])
+      let began = ProcessCost.nowNs
+      let shown = rest(seconds, top)
       let after = try (ProcessCost.cpuNs(agents), ProcessCost.cpuNs([router]))
       watched.agents.append(Double(after.0 &- before.0))
       watched.router.append(Double(after.1 &- before.1))
       watched.memory.append(Double(try ProcessCost.residentBytes(router)))
+      guard let top else { continue }
+      // At one picture a second, a run of two seconds has one at least.
+      guard top.end == nil, shown > 0 || seconds < 2 else {
+        throw .vanished("bcs top", how: top.end?.text ?? "showed nothing")
+      }
+      let spent = try ProcessCost.cpuNs([top.pid]) &- topBefore
+      watched.top.append(Double(spent) / Double(ProcessCost.nowNs - began) * 100)
     }
     return watched
+  }
+
+  private func startTop(
+    _ program: WorkerProgram, _ directory: String
+  ) throws(BenchError) -> ChildProcess {
+    let top = try Household.startOnTerminal(
+      program.path, [program.arguments[0], "top", "--dir", directory],
+      environment: Machine.environment + ["TERM=xterm"], endSignal: 15)
+    // The first picture needs everybody's counters, which are mapped once.
+    guard rest(2, top) > 0, top.end == nil else {
+      throw .vanished("bcs top", how: top.end?.text ?? "showed nothing")
+    }
+    return top
+  }
+
+  /// Lets time pass, and takes what a terminal has to show, else its program would stand still.
+  ///
+  /// Returns how many bytes that was.
+  @discardableResult
+  private func rest(_ seconds: Double, _ top: ChildProcess?) -> Int {
+    let end = ProcessCost.nowNs + UInt64(seconds * 1e9)
+    guard let top else {
+      ProcessCost.sleep(seconds: seconds)
+      return 0
+    }
+    var shown = 0
+    while ProcessCost.nowNs < end {
+      _ = ChildProcess.wait(for: [top], milliseconds: 100)
+      ProcessCost.sleep(seconds: 0.05)
+      shown += top.takeAll()
+    }
+    return shown
   }
 
   private func report(_ watched: Watched) -> CostReport {
@@ -82,20 +130,25 @@ struct IdleMeasure {
       counts: [
         JSONField("readers", .integer(readers)), JSONField("seconds", JSONValue(seconds)),
       ],
-      rows: [
-        .init(
-          name: "CPU time of the agents", key: "agents_cpu_ns", values: watched.agents,
-          show: nanoseconds),
-        .init(
-          name: "CPU time of the router", key: "router_cpu_ns", values: watched.router,
-          show: nanoseconds),
-        .init(
-          name: "both, of one CPU", key: "cpu_percent", values: both,
-          show: { "\(fixed($0, 3)) %" }),
-        .init(
-          name: "router resident", key: "router_resident_bytes", values: watched.memory,
-          show: { "\(short($0))B" }),
-      ])
+      rows: (isWatched
+        ? [
+          .init(
+            name: "bcs top, of one CPU", key: "top_cpu_percent", values: watched.top,
+            show: { "\(fixed($0, 3)) %" })
+        ] : []) + [
+          .init(
+            name: "CPU time of the agents", key: "agents_cpu_ns", values: watched.agents,
+            show: nanoseconds),
+          .init(
+            name: "CPU time of the router", key: "router_cpu_ns", values: watched.router,
+            show: nanoseconds),
+          .init(
+            name: "both, of one CPU", key: "cpu_percent", values: both,
+            show: { "\(fixed($0, 3)) %" }),
+          .init(
+            name: "router resident", key: "router_resident_bytes", values: watched.memory,
+            show: { "\(short($0))B" }),
+        ])
   }
 
   private func expect(

@@ -36,6 +36,13 @@ struct BenchCostTests {
     #expect((json["router_resident_bytes"] as? Double ?? 0) > 100_000)
   }
 
+  @Test("bcs top on a terminal is measured while it looks at them")
+  func top() throws {
+    let json = try measure(
+      "idle", "--readers", "3", "--runs", "1", "--duration", "2.2", "--top")
+    #expect((json["top_cpu_percent"] as? Double ?? 0) > 0)
+  }
+
   @Test("the tables have one row for each figure")
   func tables() throws {
     let start = try Child.run(

@@ -88,15 +88,50 @@ struct ClientBlobTests {
       let held = try writer.makeBlob(numbered(1))
       let dropped = try writer.makeBlob(numbered(2))
       dropped.drop()
+      // Let go of, and to be kept all the same.
+      let released = try writer.makeBlob(numbered(4)).reference
+      #expect(held.isOffered && !dropped.isOffered)
       try bus.endRouter(SIGKILL)
       let made = Worker { try writer.makeBlob(numbered(3)).byteCount }
       try bus.startRouter()
       #expect(try listener.openBlob(held.reference).copy() == numbered(1))
       #expect(try made.join() == 8)
+      #expect(try listener.openBlob(released).copy() == numbered(4))
       let error = failure { () throws(BusError) in
         _ = try listener.openBlob(dropped.reference)
       }
       #expect(error?.code == .notFound)
+    }
+  }
+
+  @Test("a router that is too slow keeps nothing of a blob whose maker gave up waiting")
+  func slowRouter() throws {
+    try Watchdog.bounding("blob and a stopped router", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let charged = try writer.agentRow("writer")["bytes"]
+      #expect(kill(bus.routerPid, SIGSTOP) == 0)
+      let error = failure { () throws(BusError) in _ = try writer.makeBlob(numbered(1)) }
+      #expect(error?.code == .timeout)
+      #expect(kill(bus.routerPid, SIGCONT) == 0)
+      #expect(try writer.agentRow("writer")["bytes"] == charged)
+    }
+  }
+
+  @Test("a router that comes back with less room says so of a blob, and takes the rest")
+  func shrunkQuota() throws {
+    try Watchdog.bounding("blob and a smaller quota", seconds: 60) {
+      var bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let large = try writer.makeBlob([UInt8](repeating: 1, count: 8 << 20))
+      try bus.endRouter(SIGKILL)
+      try bus.startRouter(["--agent-quota", "4MiB"])
+      let small = try writer.makeBlob(numbered(1))
+      #expect(small.isOffered && !large.isOffered)
+      let error = failure { () throws(BusError) in _ = try listener.openBlob(large.reference) }
+      #expect(error?.code == .notFound)
+      #expect(try listener.openBlob(small.reference).copy() == numbered(1))
     }
   }
 
@@ -107,15 +142,17 @@ struct ClientBlobTests {
       let writer = try bus.agent("writer")
       func error(_ bytes: Int, _ keep: Duration = .seconds(1)) -> BusError? {
         failure { () throws(BusError) in
-          _ = try writer.makeBlob([UInt8](repeating: 0, count: bytes), keep: keep)
+          _ = try writer.makeBlob(byteCount: bytes, keep: keep) { _ in }
         }
       }
       #expect(error(8 << 20)?.code == .resourceExhausted)
       #expect(error(8 << 20)?.detail.contains("quota") == true)
+      #expect(error(2 << 30)?.detail.contains("arena") == true)
       #expect(error(0)?.code == .invalid && error(1, .seconds(3601))?.code == .invalid)
       #expect(error(1, .seconds(-1))?.code == .invalid)
       #expect(error(1 << 20) == nil)
-      let unknown = BlobReference(token: BusUUID(word0: 1, word1: 2), byteCount: 3)
+      let unknown = BlobReference(
+        token: BusUUID(word0: 1, word1: 2), maker: Incarnation(writer.incarnation), byteCount: 3)
       let missing = failure { () throws(BusError) in _ = try writer.openBlob(unknown) }
       #expect(missing?.code == .notFound)
     }

@@ -5,9 +5,10 @@ import Testing
 @Suite("References to blobs")
 struct BlobReferenceTests {
   private let reference = BlobReference(
-    token: BusUUID(word0: 0x0102_0304_0506_0708, word1: .max), byteCount: 0x1_0000_0001)
+    token: BusUUID(word0: 0x0102_0304_0506_0708, word1: .max), maker: Incarnation(77),
+    byteCount: 0x1_0000_0001)
 
-  @Test("a reference is 40 bytes that say what they are, and is read back whole")
+  @Test("a reference is 48 bytes that say what they are, and is read back whole")
   func roundTrip() {
     let bytes = reference.encoded
     #expect(bytes.count == BlobReference.encodedByteCount)
@@ -27,7 +28,7 @@ struct BlobReferenceTests {
     }
     for count in 0..<bytes.count { #expect(BlobReference(Array(bytes[..<count])) == nil) }
     #expect(BlobReference(bytes + [0]) == nil)
-    let empty = BlobReference(token: reference.token, byteCount: 0)
+    let empty = BlobReference(token: reference.token, maker: reference.maker, byteCount: 0)
     #expect(BlobReference(empty.encoded) == nil)
   }
 

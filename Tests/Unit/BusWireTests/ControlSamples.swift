@@ -63,7 +63,8 @@ enum ControlSamples {
       .addBlob(
         AddBlobFrame(
           token: agent, segmentBytes: 1 << 33, payloadBytes: (1 << 33) - 4097, keepMs: 3_600_000)),
-      .openBlob(OpenBlobFrame(token: agent)), .dropBlob(DropBlobFrame(token: agent, now: true)),
+      .openBlob(OpenBlobFrame(token: agent, maker: incarnation)),
+      .dropBlob(DropBlobFrame(token: agent, now: true)),
       .answer(AnswerFrame(name: "math.add", group: .service, answers: true)),
       .resolve(ResolveFrame(name: "reviewers", group: .team)),
     ]

@@ -1,6 +1,7 @@
 import BusMemory
 public import BusWire
 import CBusPlatform
+import Synchronization
 
 extension Agent {
   /// Makes a blob of these bytes.
@@ -39,6 +40,12 @@ extension Agent {
     guard keep >= .zero, keep <= .seconds(3600) else {
       throw .invalid("a blob is kept for 0 to 3600 s, not \(keep)")
     }
+    let arena = core.state.withLock { $0.limits.arenaBytes }
+    guard UInt64(byteCount) < arena else {
+      // Before the memory is taken, which the host may not have.
+      throw .resourceExhausted(
+        "a blob of \(byteCount) bytes is larger than the arena of \(arena): raise --arena")
+    }
     let token = try BusUUID.unguessable()
     let made: (blob: SealedBlob, descriptor: Int32)
     do throws(MemoryError) {
@@ -50,7 +57,8 @@ extension Agent {
       descriptor: Descriptor(made.descriptor), segmentBytes: made.blob.segmentBytes,
       payloadBytes: UInt64(byteCount), endNs: deadline(after: keep))
     try core.hold(held, token)
-    let reference = BlobReference(token: token, byteCount: UInt64(byteCount))
+    let reference = BlobReference(
+      token: token, maker: Incarnation(incarnation), byteCount: UInt64(byteCount))
     return Blob(reference, made.blob, maker: core)
   }
 
@@ -63,7 +71,7 @@ extension Agent {
   ) throws(BusError) -> Blob {
     let end = deadline(after: timeout)
     let token = reference.token
-    let (frame, descriptor) = try core.open(token, deadlineNs: end)
+    let (frame, descriptor) = try core.open(reference, deadlineNs: end)
     guard frame.token == token, frame.payloadBytes == reference.byteCount else {
       throw .corrupt("the reference says \(reference.byteCount) bytes, the blob has other ones")
     }

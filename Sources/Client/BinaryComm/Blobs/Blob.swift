@@ -37,24 +37,14 @@ public final class Blob: Sendable {
   /// Bytes of the payload.
   public var byteCount: Int { memory.byteCount }
 
+  /// Whether others can still open it, as far as its maker knows.
+  ///
+  /// False once it was dropped, when a router that came back had no room for it, and always in a
+  /// blob that was opened.
+  public var isOffered: Bool { maker?.holds(reference.token) ?? false }
+
   /// Ends the blob at once: nobody can open it any more, who has opened it may go on.
   ///
   /// Only its maker can; in a blob that was opened this does nothing.
   public func drop() { maker?.release(reference.token, now: true) }
-}
-
-/// What the router is told again when it comes back.
-struct HeldBlob: Sendable {
-  let descriptor: Descriptor
-  let segmentBytes: UInt64
-  let payloadBytes: UInt64
-  /// Until when it is kept without its maker; monotonic ns.
-  let endNs: UInt64
-
-  func frame(_ token: BusUUID, nowNs: UInt64) -> AddBlobFrame {
-    let leftMs = endNs > nowNs ? (endNs - nowNs) / 1_000_000 : 0
-    return AddBlobFrame(
-      token: token, segmentBytes: segmentBytes, payloadBytes: payloadBytes,
-      keepMs: UInt32(clamping: leftMs))
-  }
 }

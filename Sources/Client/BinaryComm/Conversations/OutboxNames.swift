@@ -18,14 +18,28 @@ struct NameEntry: Sendable {
   /// Where the round goes on.
   var next = 0
   /// Messages that wait for the name to be resolved.
-  var waiting: [Outgoing] = []
-
-  var waitingBytes: Int { waiting.reduce(0) { $0 + $1.payload.count } }
+  private(set) var waiting: [Outgoing] = []
+  private(set) var waitingBytes = 0
 
   /// Nothing but credit is missing.
   var isReady: Bool {
     if case .known = phase { return true }
     return false
+  }
+
+  /// Whether one more message may wait.
+  var hasRoom: Bool {
+    waiting.count < LaneOut.waitingMost && waitingBytes < LaneOut.waitingBytesMost
+  }
+
+  mutating func keep(_ message: Outgoing) {
+    waiting.append(message)
+    waitingBytes += message.payload.count
+  }
+
+  mutating func takeWaiting() -> [Outgoing] {
+    defer { (waiting, waitingBytes) = ([], 0) }
+    return waiting
   }
 }
 
@@ -109,8 +123,7 @@ extension Outbox {
 
   /// Sends what waited for a name, or says why not; what finds no credit goes on waiting.
   mutating func release(_ at: Int) {
-    var waiting = names[at].waiting[...]
-    names[at].waiting = []
+    var waiting = names[at].takeWaiting()[...]
     while let message = waiting.first {
       if isWanted(message.letter) {
         do throws(BusError) {
@@ -122,7 +135,8 @@ extension Outbox {
       }
       waiting.removeFirst()
     }
-    names[at].waiting += waiting
+    let later = names[at].takeWaiting()
+    for message in waiting + later { names[at].keep(message) }
     creditWaits = names.contains { $0.isReady && !$0.waiting.isEmpty }
   }
 

@@ -71,15 +71,14 @@ extension Outbox {
   ) throws(BusError) -> Int {
     try check(recipient, payload)
     let nowNs = clock.unixNs()
-    try pass(options.context, to: recipient, options.lane, nowNs: nowNs)
     let letter = Letter(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
     let peers = try resolved(recipient.index)
+    guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
+    // Last, so that what is tried again does not count as sent.
+    try pass(options.context, to: recipient, options.lane, nowNs: nowNs)
     guard !peers.isEmpty else {
-      let name = names[recipient.index]
-      guard name.waiting.count < LaneOut.waitingMost, name.waitingBytes < LaneOut.waitingBytesMost
-      else { throw .wouldBlock }
-      names[recipient.index].waiting.append(
+      names[recipient.index].keep(
         Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
       return 0
     }

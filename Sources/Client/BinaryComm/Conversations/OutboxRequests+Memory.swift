@@ -51,6 +51,7 @@ extension Outbox {
     let (letter, nowNs) = try requestLetter(recipient, payload, options)
     let line = try pick(recipient.index)
     guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
+    try pass(letter.context, to: recipient, options.lane, nowNs: nowNs)
     return try send(letter, payload, line, nowNs)
   }
 
@@ -66,6 +67,7 @@ extension Outbox {
     guard !peers.isEmpty, peers.allSatisfy({ mayWait(for: $0, recipient, letter) }) else {
       throw .wouldBlock
     }
+    try pass(letter.context, to: recipient, options.lane, nowNs: nowNs)
     var ids: [UInt32] = []
     for line in peers { ids.append(try send(letter, payload, line, nowNs)) }
     return ids
@@ -93,7 +95,6 @@ extension Outbox {
     let deadline = min(over ? .max : end, context.deadlineNs ?? .max)
     guard deadline > nowNs else { throw .timeout("no time is left for this request") }
     context.deadlineNs = deadline
-    try pass(context, to: recipient, options.lane, nowNs: nowNs)
     let letter = Letter(
       type: .request, recipient: recipient.index, flags: .replyExpected,
       priority: options.priority, context: context)
@@ -125,7 +126,7 @@ extension Outbox {
     nextExpiryNs = min(nextExpiryNs, waiting.deadlineNs)
     guard let line else {
       let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      names[letter.recipient].waiting.append(Outgoing(letter: letter, payload: bytes))
+      names[letter.recipient].keep(Outgoing(letter: letter, payload: bytes))
       return id
     }
     do throws(BusError) {
@@ -152,7 +153,7 @@ extension Outbox {
     }
     guard var waiting = pending.find(letter.correlationId) else { return }
     guard let line = try pick(letter.recipient) else {
-      names[letter.recipient].waiting.append(
+      names[letter.recipient].keep(
         Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
       return
     }

@@ -198,10 +198,11 @@ _Static_assert(offsetof(bus_event_fixed_t, priority) == 192, "event priority");
 typedef struct bus_blob_reference {
   uint64_t magic;          //  0  BUS_BLOB_REFERENCE_MAGIC
   uint8_t token[16];       //  8
-  uint64_t payload_bytes;  // 24
-  uint32_t crc32c;         // 32  of the 32 bytes before it
-  uint32_t reserved;       // 36  0
+  uint64_t maker;          // 24  the maker's incarnation
+  uint64_t payload_bytes;  // 32
+  uint32_t crc32c;         // 40  of the 40 bytes before it
+  uint32_t reserved;       // 44  0
 } bus_blob_reference_t;
-_Static_assert(sizeof(bus_blob_reference_t) == 40, "blob reference");
+_Static_assert(sizeof(bus_blob_reference_t) == 48, "blob reference");
 
 #endif

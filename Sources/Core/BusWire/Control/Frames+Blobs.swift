@@ -42,15 +42,26 @@ extension AddBlobFrame: ControlBody {
 public struct OpenBlobFrame: Hashable, Sendable {
   /// What opens it.
   public var token: BusUUID
+  /// Whose it is.
+  public var maker: Incarnation
 
   /// Takes the fields in the order of the wire.
-  public init(token: BusUUID) { self.token = token }
+  public init(token: BusUUID, maker: Incarnation) {
+    self.token = token
+    self.maker = maker
+  }
 }
 
 extension OpenBlobFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) { token = try reader.uuid() }
+  init(from reader: inout ControlReader) throws(ControlError) {
+    token = try reader.uuid()
+    maker = Incarnation(try reader.u64())
+  }
 
-  func write(to writer: inout ControlWriter) { writer.uuid(token) }
+  func write(to writer: inout ControlWriter) {
+    writer.uuid(token)
+    writer.u64(maker.value)
+  }
 }
 
 /// The maker of a blob holds it no more; has no answer.

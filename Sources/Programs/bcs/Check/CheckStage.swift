@@ -19,7 +19,7 @@ final class CheckStage {
   init(_ common: CommonOptions, router options: [String] = []) throws {
     self.common = common
     routerOptions = options
-    memoryBefore = Leftovers.sharedMemory
+    memoryBefore = Leftovers.mappedMemory
     isOurs = common.dir == nil
     directory = try common.dir ?? Leftovers.makeDirectory()
     guard isOurs else { return }
@@ -100,7 +100,7 @@ final class CheckStage {
     if end == nil { router.kill(SIGKILL) }
     let files = Leftovers.entries(of: directory)
     Leftovers.remove(directory)
-    let grown = Leftovers.growth(from: memoryBefore)
+    let grown = Int(Leftovers.mappedMemory) - Int(memoryBefore)
     var problems: [String] = []
     if end != .code(0) {
       problems.append("the router ended with \(end.map { "\($0)" } ?? "a hang")")
@@ -110,7 +110,7 @@ final class CheckStage {
     if held.files > filesBefore {
       problems.append("\(held.files - filesBefore) memory files left in the router")
     }
-    if grown > Leftovers.tolerance { problems.append("\(grown) bytes of shared memory left") }
+    if grown > 0 { problems.append("\(grown) bytes of shared memory left") }
     return Verdict(
       "left behind", "router",
       [

@@ -2,9 +2,6 @@ import Glibc
 
 /// What processes leave behind, as the kernel tells.
 enum Leftovers {
-  /// Growth of the host's shared memory that other programs may have caused.
-  static let tolerance = 48 << 20
-
   /// Makes a private temporary directory.
   static func makeDirectory() throws -> String {
     var template = Array("/tmp/bcs-check-XXXXXX".utf8CString)
@@ -65,24 +62,17 @@ enum Leftovers {
     }
   }
 
-  /// How many bytes of shared memory more than before are in use on this host.
+  /// Bytes of memory files that this process has mapped.
   ///
-  /// Other programs' memory comes and goes: only what stays for some seconds may be ours.
-  static func growth(from before: UInt64) -> Int {
-    let limit = Deadline(.seconds(5))
-    while true {
-      let grown = Int(sharedMemory) - Int(before)
-      if grown <= tolerance || limit.isOver { return grown }
-      System.sleep(.milliseconds(50))
+  /// All others have ended when it is looked at, and the kernel frees what nobody maps: so this is
+  /// all that can be left, whatever other programs on this host do.
+  static var mappedMemory: UInt64 {
+    guard let bytes = try? Input.file("/proc/self/maps", limit: 16 << 20) else { return 0 }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return lines.filter { $0.contains("/memfd:") }.reduce(0) { sum, line in
+      let ends = line.prefix { $0 != " " }.split(separator: "-").map { UInt64($0, radix: 16) }
+      guard ends.count == 2, let first = ends[0], let last = ends[1] else { return sum }
+      return sum + (last - first)
     }
-  }
-
-  /// Bytes of shared memory in use on this host.
-  static var sharedMemory: UInt64 {
-    guard let bytes = try? Input.file("/proc/meminfo", limit: 1 << 16) else { return 0 }
-    let text = String(decoding: bytes, as: UTF8.self)
-    let line = text.split(separator: "\n").first { $0.hasPrefix("Shmem:") }
-    let words = line?.split(separator: " ") ?? []
-    return words.count > 1 ? (UInt64(words[1]) ?? 0) << 10 : 0
   }
 }

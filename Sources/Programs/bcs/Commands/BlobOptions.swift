@@ -8,7 +8,8 @@ struct BlobOptions: ParsableArguments {
   var blob = false
   @Option(
     help: ArgumentHelp(
-      "How long a blob can be opened after this command has ended.", valueName: "seconds"))
+      "How long a blob can be opened, from when it was made, also when this command has ended.",
+      valueName: "seconds"))
   var keep = 60.0
 
   func validate() throws {
@@ -21,10 +22,18 @@ struct BlobOptions: ParsableArguments {
   var bodyMost: Int { blob ? Publishing.bodyMost : WireLimit.payloadBytesMax }
 
   /// What goes into the message: the body itself, or a reference to a blob that was made of it.
-  func payload(of body: [UInt8], _ agent: Agent) throws(BusError) -> [UInt8] {
-    guard blob else { return body }
-    return try agent.makeBlob(body, keep: Duration(seconds: keep)).reference.encoded
+  func carried(_ body: [UInt8], _ agent: Agent) throws(BusError) -> CarriedBody {
+    guard blob else { return CarriedBody(payload: body, blob: nil) }
+    let blob = try agent.makeBlob(body, keep: Duration(seconds: keep))
+    return CarriedBody(payload: blob.reference.encoded, blob: blob)
   }
+}
+
+/// What a message carries for a body.
+struct CarriedBody {
+  let payload: [UInt8]
+  /// Held for as long as messages that refer to it are sent or work on it is waited for.
+  let blob: Blob?
 }
 
 extension Agent {

@@ -114,10 +114,11 @@ struct PubCommand: ParsableCommand {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var progress = Progress("published", of: count, common)
     let constant =
-      template.isConstant ? try blobs.payload(of: template.filled(count: 1), agent) : nil
+      template.isConstant ? try blobs.carried(template.filled(count: 1), agent) : nil
     for number in 1...count {
       try pace.wait()
-      try work.send(constant ?? blobs.payload(of: template.filled(count: number), agent))
+      let body = try constant ?? blobs.carried(template.filled(count: number), agent)
+      try work.send(body.payload)
       progress.show(number)
     }
     progress.end()

@@ -206,9 +206,11 @@ struct Answering: ~Copyable {
   }
 
   /// What the command reads: the request, or the bytes of the blob that it refers to.
+  ///
+  /// Not waited for long, while other commands run: without a router the request fails.
   private func input(of job: Job) throws(BusError) -> [UInt8] {
     guard let reference = BlobReference(job.payload) else { return job.payload }
-    return try agent.openBlob(reference, timeout: .seconds(1)).copy()
+    return try agent.openBlob(reference, timeout: .milliseconds(100)).copy()
   }
 
   private func environment(_ job: Job, _ left: UInt64?) -> [(String, String)] {

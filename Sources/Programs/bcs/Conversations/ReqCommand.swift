@@ -48,11 +48,12 @@ struct ReqCommand: ParsableCommand {
     let bytes = try body.read(most: blobs.bodyMost)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     Interrupt.beGraceful()
-    let payload = try blobs.payload(of: bytes, session.agent)
+    let body = try blobs.carried(bytes, session.agent)
     var asking = try Asking(session.agent, service, self)
     let outcome = Result {
-      for _ in 0..<count { try asking.ask(payload) }
+      for _ in 0..<count { try asking.ask(body.payload) }
     }
+    withExtendedLifetime(body) {}
     asking.close()
     session.agent.close()
     try outcome.get()

@@ -39,7 +39,7 @@ struct TellCommand: ParsableCommand {
     let bytes = try body.read(most: blobs.bodyMost)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     defer { session.agent.close() }
-    let payload = try blobs.payload(of: bytes, session.agent)
+    let payload = try blobs.carried(bytes, session.agent).payload
     var messenger = try session.agent.messenger()
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
