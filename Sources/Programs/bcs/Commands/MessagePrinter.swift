@@ -26,18 +26,26 @@ struct MessagePrinter {
   }
 
   private func json(_ message: ReceivedMessage) -> String {
-    let blob = message.blobReference
-    let text = blob == nil ? String(validating: message.payload, as: UTF8.self) : nil
-    return JSONValue.line([
-      ("topic", .text(message.topic)), ("publisher", .text(message.publisher)),
-      ("time", .text(System.iso(message.header.timestamp))),
-      ("unix_ns", .unsigned(message.header.timestamp)),
-      ("sequence", .unsigned(message.sequence)), ("gap", .unsigned(message.gapBefore)),
-      ("size", .integer(message.payload.count)), ("part", part(message).map { .text($0) } ?? .null),
+    JSONValue.line(
+      [
+        ("topic", .text(message.topic)), ("publisher", .text(message.publisher)),
+        ("time", .text(System.iso(message.header.timestamp))),
+        ("unix_ns", .unsigned(message.header.timestamp)),
+        ("sequence", .unsigned(message.sequence)), ("gap", .unsigned(message.gapBefore)),
+        ("size", .integer(message.payload.count)),
+        ("part", part(message).map { .text($0) } ?? .null),
+      ] + Self.fields(of: message.payload))
+  }
+
+  /// A payload in JSON: as text where it is that, the size of the blob that it refers to.
+  static func fields(of payload: [UInt8]) -> [(String, JSONValue)] {
+    let blob = BlobReference(payload)
+    let text = blob == nil ? String(validating: payload, as: UTF8.self) : nil
+    return [
       ("encoding", .text(text == nil ? "base64" : "text")),
       ("blob_bytes", blob.map { .unsigned($0.byteCount) } ?? .null),
-      ("payload", .text(text ?? Base64.encode(message.payload))),
-    ])
+      ("payload", .text(text ?? Base64.encode(payload))),
+    ]
   }
 
   private func headers(_ message: ReceivedMessage, _ number: Int) -> String {

@@ -64,15 +64,8 @@ struct PayloadPrinter {
     case .raw: try agent.write(payload)
     case .text: try Output.write(Self.body(payload) + "\n")
     case .json:
-      let blob = BlobReference(payload)
-      let text = blob == nil ? String(validating: payload, as: UTF8.self) : nil
       let line = JSONValue.line(
-        fields + [
-          ("size", .integer(payload.count)),
-          ("encoding", .text(text == nil ? "base64" : "text")),
-          ("blob_bytes", blob.map { .unsigned($0.byteCount) } ?? .null),
-          ("payload", .text(text ?? Base64.encode(payload))),
-        ])
+        fields + [("size", .integer(payload.count))] + MessagePrinter.fields(of: payload))
       try Output.write(line + "\n")
     }
   }
