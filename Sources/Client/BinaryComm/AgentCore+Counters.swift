@@ -39,6 +39,18 @@ extension AgentCore {
     }
   }
 
+  /// Tells the router that nobody here watches, unless a watch has begun meanwhile.
+  func endWatch() {
+    state.withLock { state in
+      guard state.watch == nil, state.isWatching else { return }
+      state.isWatching = false
+      state.isWatchAsked = true
+      // Under the lock, so that a watch that begins now asks after this frame.
+      guard state.link == .up else { return }
+      enqueue(AgentFrame.unwatch.encode(), nil, &state)
+    }
+  }
+
   /// The next router knows nothing of what this one was told.
   func forgetCounters(_ state: inout State) {
     state.offeredCounters = []

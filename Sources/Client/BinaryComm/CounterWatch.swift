@@ -46,6 +46,11 @@ public final class CounterWatch: Sendable {
 
   init(_ agent: Agent) { self.agent = agent }
 
+  deinit {
+    // The router goes on telling of counters until it hears that nobody here watches.
+    agent.core.endWatch()
+  }
+
   /// What everybody counts now, in the order in which the agents registered.
   ///
   /// Whatever was received in a look had been sent in the same look.
@@ -153,8 +158,8 @@ extension Agent {
   /// Begins to watch the counters of every agent.
   ///
   /// Throws `denied` when a policy file is in force and does not give this agent `watch: true`.
-  /// After a restart of the router the watch goes on by itself, for as long as it is held. A router
-  /// that was asked once goes on telling this agent of new counters until the agent is closed.
+  /// After a restart of the router the watch goes on by itself, for as long as it is held; the
+  /// router is told when the last holder lets go of it.
   public func watchCounters() throws(BusError) -> CounterWatch {
     let watch = core.state.withLock { state in
       let watch = state.watch ?? CounterWatch(self)

@@ -151,6 +151,7 @@ extension AgentCore {
     case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
     case .logAdded(let added): publisher(added.stream)?.take(added)
     case .responders(let frame): messenger?.take(frame)
+    case .missed(let missed): subscription(missed.subscription)?.take(missed)
     case .counters(let frame): state.withLock { $0.watch }?.take(frame, descriptor)
     case .countersGone(let gone): state.withLock { $0.watch }?.take(gone)
     case .snapshotBegin:

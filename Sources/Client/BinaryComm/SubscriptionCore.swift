@@ -197,6 +197,10 @@ final class SubscriptionCore: Sendable {
     finish(evicted.attachment)
   }
 
+  func take(_ missed: MissedFrame) {
+    post(.refused(BusError(code: missed.code, text: missed.text)))
+  }
+
   func beginSnapshot() { state.withLock { $0.named = [] } }
 
   func endSnapshot() {

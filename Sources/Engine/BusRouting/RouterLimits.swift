@@ -22,13 +22,13 @@ public struct RouterLimits: Hashable, Sendable {
   /// Connections of one user.
   public var connectionsPerUser = 2048
   /// Living streams of one agent.
-  public var streamsPerAgent = 1024
+  public var streamsPerAgent = 4096
   /// Logs of one stream that are not freed.
   public var logsPerStream = 16
   /// Subscriptions of one agent.
   public var subscriptionsPerAgent = 256
   /// What one agent reads: the cursor slots of a reader segment.
-  public var attachmentsPerAgent = 960
+  public var attachmentsPerAgent = 1984
   /// Attachments named in one logAdded, so that the frame stays within its limit.
   public var expectedMost = 1900
   /// Readers that a returning publisher may name.

@@ -56,8 +56,18 @@ extension RouterState {
       act(.log(.notice, "denied: \(decision.reason)"))
       return
     }
-    agents[agent]?.isWatching = true
-    showAllCounters(to: agent)
+    // Who watches has been shown everybody, and is told of whoever comes: to show all of them
+    // again would let one agent ask for any number of frames.
+    if !viewer.isWatching {
+      agents[agent]?.isWatching = true
+      showAllCounters(to: agent)
+    }
+    answer(asker, .done)
+  }
+
+  /// Shows an agent no more counters.
+  mutating func unwatch(of agent: Incarnation, _ asker: Asker) {
+    agents[agent]?.isWatching = false
     answer(asker, .done)
   }
 

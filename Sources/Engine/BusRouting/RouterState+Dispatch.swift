@@ -50,8 +50,10 @@ extension RouterState {
     case .evict(let frame): evict(frame.attachment, frame.reason, of: agent)
     case .answer(let frame): answerName(frame, of: agent, asker)
     case .resolve(let frame): resolve(frame, of: agent, asker)
+    case .forget(let frame): forget(frame, of: agent, asker)
     case .addCounters(let frame): if let segment { addCounters(frame, segment, of: agent, asker) }
     case .watch: watch(of: agent, asker)
+    case .unwatch: unwatch(of: agent, asker)
     case .addBlob(let frame): if let segment { addBlob(frame, segment, of: agent, asker) }
     case .openBlob(let frame): openBlob(frame, asker)
     case .dropBlob(let frame): dropBlob(frame, of: agent)

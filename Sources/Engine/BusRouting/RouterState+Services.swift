@@ -50,12 +50,25 @@ extension RouterState {
     guard own.interests.contains(name) || own.interests.count < limits.interestsPerAgent else {
       refuse(
         asker, .resourceExhausted,
-        "An agent may talk to \(limits.interestsPerAgent) different names.")
+        "An agent may talk to \(limits.interestsPerAgent) different names at a time: forget some.")
       return
     }
     agents[agent]?.interests.insert(name)
     interested[name, default: []].insert(agent)
     answer(asker, .responders(responders(of: name)))
+  }
+
+  /// Nobody is told of the name any more, and its place among the agent's interests is free.
+  mutating func forget(_ frame: ForgetFrame, of agent: Incarnation, _ asker: Asker) {
+    guard let name = serviceName(frame.name, frame.group, asker),
+      agents[agent]?.interests.remove(name) != nil
+    else { return }
+    withdrawInterest(of: agent, in: name)
+  }
+
+  private mutating func withdrawInterest(of agent: Incarnation, in name: ServiceName) {
+    interested[name]?.remove(agent)
+    if interested[name]?.isEmpty == true { interested[name] = nil }
   }
 
   private mutating func serviceName(
@@ -109,10 +122,7 @@ extension RouterState {
 
   /// Takes an agent that ended off every list; `agent` is the copy from before its end.
   mutating func forgetNames(of agent: Agent) {
-    for name in agent.interests {
-      interested[name]?.remove(agent.incarnation)
-      if interested[name]?.isEmpty == true { interested[name] = nil }
-    }
+    for name in agent.interests { withdrawInterest(of: agent.incarnation, in: name) }
     for name in agent.answers.sorted() {
       withdraw(agent.incarnation, from: name)
       tellResponders(of: name)

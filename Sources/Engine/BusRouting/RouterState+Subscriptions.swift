@@ -114,18 +114,17 @@ extension RouterState {
     return found
   }
 
-  /// Makes an attachment; nil when the reader has no cursor slot left, which the operator is told.
+  /// Makes an attachment; nil when the reader has no cursor slot left, which it is told.
   mutating func makeAttachment(
     _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
     expected: Bool
   ) -> AttachmentID? {
     guard let agent = agents[reader], agent.subscriptions[subscription] != nil else { return nil }
     guard agent.attachments.count < limits.attachmentsPerAgent else {
-      act(
-        .log(
-          .warning,
-          "agent \(agent.name) reads \(agent.attachments.count) streams, no more are possible: "
-            + "it misses stream \(stream.value)"))
+      miss(
+        stream, subscription, of: agent,
+        "The agent reads \(agent.attachments.count) streams, as many as it may: subscribe to less, "
+          + "or in several agents.")
       return nil
     }
     let id = AttachmentID(nextNumber())
@@ -134,6 +133,19 @@ extension RouterState {
         id: id, reader: reader, subscription: subscription, stream: stream, fromStart: fromStart,
         expected: expected))
     return id
+  }
+
+  /// Tells a reader of a stream that it is not given.
+  private mutating func miss(
+    _ id: StreamID, _ subscription: UInt32, of reader: Agent, _ reason: String
+  ) {
+    guard let stream = streams[id] else { return }
+    let text = "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)"
+    let frame = MissedFrame(
+      subscription: subscription, publisherName: stream.publisherName,
+      channel: stream.channel.text, code: BusErrorCode.resourceExhausted.rawValue, text: text)
+    tell(reader.incarnation, .missed(frame))
+    act(.log(.warning, "agent \(reader.name): \(text)"))
   }
 
   mutating func insert(_ attachment: Attachment) {

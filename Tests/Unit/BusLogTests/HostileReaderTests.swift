@@ -14,9 +14,9 @@ private final class ForgedReader: @unchecked Sendable {
   let peer: PeerSegment
 
   init() throws {
-    segment = try OwnedSegment(name: "forged reader", bytes: 65536)
+    segment = try OwnedSegment(name: "forged reader", bytes: 131072)
     try segment.seal()
-    peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 65536)
+    peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 131072)
   }
 
   func store(_ value: UInt64, slot: Int, offset: Int) {
@@ -133,7 +133,7 @@ struct HostileReaderTests {
   @Test("slots and epochs outside the segment give no link")
   func links() throws {
     let hostile = try ForgedReader()
-    for slot in [-1, 960, Int.max, Int.min] {
+    for slot in [-1, 1984, Int.max, Int.min] {
       #expect(WindowGate.Link(segment: hostile.peer, slot: slot, epoch: nil) == nil)
     }
     for epoch in [-1, 60, Int.max, Int.min] {

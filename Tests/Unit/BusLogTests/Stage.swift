@@ -24,7 +24,7 @@ final class Stage: @unchecked Sendable {
     self.evictions = evictions
     gate = WindowGate(stall: stall) { attachment, _ in evictions.note(attachment) }
     segment = try ReaderSegment(agent: Self.agent, incarnation: 7)
-    peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 65536)
+    peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 131072)
   }
 
   static func identity(

@@ -116,6 +116,12 @@ struct RoutingAccessTests {
     _ = world.publish(feed, "feed", "b")
     #expect(errorCode(world.addLog(feed, "feed", "c").answers) == .resourceExhausted)
     #expect(world.announces(to: reader).count == 1)
+    let missed = world.frames(to: reader).compactMap { frame in
+      if case .missed(let missed) = frame { missed } else { nil }
+    }
+    #expect(missed.map(\.channel) == ["b"] && missed.map(\.publisherName) == ["feed"])
+    #expect(missed.map(\.subscription) == [1])
+    #expect(missed.first?.code == BusErrorCode.resourceExhausted.rawValue)
     #expect(errorCode(world.subscribe(reader, "b", number: 2)) == .resourceExhausted)
     #expect(kinds(world.subscribe(reader, "z", number: 2)) == [.subscribed])
     #expect(errorCode(world.subscribe(reader, "y", number: 3)) == .resourceExhausted)

@@ -61,6 +61,30 @@ struct CountersRoutingTests {
     #expect(world.open.isEmpty && world.router.arenaBytesUsed == 0)
   }
 
+  @Test("a second watch shows nobody again, and after its end nothing more comes")
+  func watchingOnce() {
+    var world = World()
+    let feed = world.agent("feed")
+    world.addCounters(feed, "feed")
+    let top = world.agent("top")
+    world.ask(top, .watch)
+    #expect(world.shown(to: top).count == 1)
+    for _ in 0..<100 { #expect(kinds(world.ask(top, .watch)) == [.done]) }
+    #expect(world.shown(to: top).count == 1)
+    #expect(kinds(world.ask(top, .unwatch)) == [.done])
+    world.forgetSent()
+    world.addCounters(feed, "feed", part: 1)
+    world.happen(.drained(top))
+    world.happen(.disconnected(feed))
+    #expect(world.shown(to: top).isEmpty)
+    #expect(!kinds(world.frames(to: top)).contains(.countersGone))
+    #expect(kinds(world.ask(top, .unwatch)) == [.done], "without a watch")
+    let other = world.agent("other")
+    world.addCounters(other, "other")
+    world.ask(top, .watch)
+    #expect(world.shown(to: top).count == 1, "a new watch shows whoever is there")
+  }
+
   @Test("only the agent's own next segment is taken, within its quota, and none is lost")
   func refused() {
     var limits = RouterLimits()

@@ -202,6 +202,26 @@ struct ServiceNameTests {
     }
   }
 
+  @Test("a name that is forgotten gives its place back, and nothing more is told of it")
+  func forgetting() {
+    var limits = RouterLimits()
+    limits.interestsPerAgent = 2
+    var world = World(limits: limits)
+    let asker = world.agent("asker")
+    for number in 0..<50 {
+      #expect(world.resolve(asker, "cli-\(number)") == [])
+      #expect(world.say(asker, .forget(ForgetFrame(name: "cli-\(number)", group: .team))) == [])
+      #expect(world.say(asker, .forget(ForgetFrame(name: "cli-\(number)", group: .service))) == [])
+    }
+    world.forgetSent()
+    _ = world.answer(world.receiver("r"), "cli-7")
+    world.happen(.drained(asker))
+    #expect(!kinds(world.frames(to: asker)).contains(.responders))
+    #expect(world.resolve(asker, "cli-7") == ["r"])
+    let bad = ForgetFrame(name: "a b", group: .service)
+    #expect(errorCode(world.ask(asker, .forget(bad))) == .invalid)
+  }
+
   @Test("the policy decides who answers and who asks")
   func rights() throws {
     var policy = Policy()

@@ -20,7 +20,7 @@ enum ControlSamples {
       .register(RegisterFrame(name: "auditor", category: "security", agent: agent)),
       .query(QueryFrame(subject: .attachments)),
       .addCounters(AddCountersFrame(part: 0x0102, segmentBytes: .max - 7)), .watch,
-      .goodbye,
+      .unwatch, .goodbye,
     ]
     if let ticket {
       frames.append(
@@ -67,6 +67,7 @@ enum ControlSamples {
       .dropBlob(DropBlobFrame(token: agent, now: true)),
       .answer(AnswerFrame(name: "math.add", group: .service, answers: true)),
       .resolve(ResolveFrame(name: "reviewers", group: .team)),
+      .forget(ForgetFrame(name: "größe", group: .service)),
     ]
   }
 
@@ -130,6 +131,10 @@ enum ControlSamples {
         RespondersFrame(
           name: "math.add", group: .service, isProvisional: true,
           responders: [Responder(incarnation: incarnation, name: "adder")])),
+      .missed(
+        MissedFrame(
+          subscription: 0xDEAD_BEEF, publisherName: "feed", channel: "märkte", code: 0x0105,
+          text: "no cursor is left")),
       .join(
         JoinFrame(
           attachment: attachment, stream: stream, readerIncarnation: incarnation,

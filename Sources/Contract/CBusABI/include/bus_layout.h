@@ -93,8 +93,8 @@ _Static_assert(BUS_LOG_HOT_FIRST + (BUS_LOG_HOT_PLACES - 1) * BUS_LOG_HOT_STEP +
 #define BUS_READER_EPOCHS 60
 #define BUS_READER_LINE 64
 #define BUS_READER_SLOTS_OFFSET 4096
-#define BUS_READER_SEGMENT_BYTES 65536
-#define BUS_READER_SLOTS 960
+#define BUS_READER_SEGMENT_BYTES 131072
+#define BUS_READER_SLOTS 1984
 
 typedef struct bus_reader_identity {
   uint32_t magic;           //  0  BUS_READER_MAGIC

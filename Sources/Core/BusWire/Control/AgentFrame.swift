@@ -46,6 +46,8 @@ public enum AgentFrame: Hashable, Sendable {
   case answer(AnswerFrame)
   /// See `ResolveFrame`.
   case resolve(ResolveFrame)
+  /// See `ForgetFrame`.
+  case forget(ForgetFrame)
   /// See `AddCountersFrame`.
   case addCounters(AddCountersFrame)
   /// Asks for everybody's counters, now and as they come.
@@ -56,6 +58,8 @@ public enum AgentFrame: Hashable, Sendable {
   case openBlob(OpenBlobFrame)
   /// See `DropBlobFrame`.
   case dropBlob(DropBlobFrame)
+  /// Ends what `watch` began.
+  case unwatch
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -83,11 +87,13 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInDone: .handInDone
     case .answer: .answer
     case .resolve: .resolve
+    case .forget: .forget
     case .addCounters: .addCounters
     case .watch: .watch
     case .addBlob: .addBlob
     case .openBlob: .openBlob
     case .dropBlob: .dropBlob
+    case .unwatch: .unwatch
     }
   }
 
@@ -128,11 +134,12 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInAttachment(let body): body
     case .answer(let body): body
     case .resolve(let body): body
+    case .forget(let body): body
     case .addCounters(let body): body
     case .addBlob(let body): body
     case .openBlob(let body): body
     case .dropBlob(let body): body
-    case .goodbye, .handInDone, .watch: nil
+    case .goodbye, .handInDone, .watch, .unwatch: nil
     }
   }
 
@@ -161,11 +168,13 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInDone: self = .handInDone
     case .answer: self = try .answer(AnswerFrame(from: &reader))
     case .resolve: self = try .resolve(ResolveFrame(from: &reader))
+    case .forget: self = try .forget(ForgetFrame(from: &reader))
     case .addCounters: self = try .addCounters(AddCountersFrame(from: &reader))
     case .watch: self = .watch
     case .addBlob: self = try .addBlob(AddBlobFrame(from: &reader))
     case .openBlob: self = try .openBlob(OpenBlobFrame(from: &reader))
     case .dropBlob: self = try .dropBlob(DropBlobFrame(from: &reader))
+    case .unwatch: self = .unwatch
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -58,3 +58,31 @@ extension ResolveFrame: ControlBody {
     writer.u8(group.rawValue)
   }
 }
+
+/// Takes back a `ResolveFrame`: nothing more is to be told of this name, and its place is free.
+///
+/// No answer; a name that was never asked for changes nothing.
+public struct ForgetFrame: Hashable, Sendable {
+  /// The service, team or agent.
+  public var name: String
+  /// Which kind of name it is; an agent's name is a service.
+  public var group: ServiceGroup
+
+  /// Takes the fields in the order of the wire.
+  public init(name: String, group: ServiceGroup) {
+    self.name = name
+    self.group = group
+  }
+}
+
+extension ForgetFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    name = try reader.text()
+    group = try reader.serviceGroup()
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.text(name)
+    writer.u8(group.rawValue)
+  }
+}

@@ -46,6 +46,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case answer = 22
   /// Agent to router: `AgentFrame.resolve`.
   case resolve = 23
+  /// Agent to router: `AgentFrame.forget`.
+  case forget = 24
   /// Agent to router: `AgentFrame.addCounters`.
   case addCounters = 30
   /// Agent to router: `AgentFrame.watch`.
@@ -56,6 +58,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case openBlob = 33
   /// Agent to router: `AgentFrame.dropBlob`.
   case dropBlob = 34
+  /// Agent to router: `AgentFrame.unwatch`.
+  case unwatch = 35
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.
@@ -92,6 +96,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case done = 117
   /// Router to agent: `RouterFrame.responders`.
   case responders = 118
+  /// Router to agent: `RouterFrame.missed`.
+  case missed = 119
   /// Router to agent: `RouterFrame.counters`.
   case counters = 130
   /// Router to agent: `RouterFrame.countersGone`.

@@ -36,6 +36,8 @@ public enum RouterFrame: Hashable, Sendable {
   case done
   /// See `RespondersFrame`.
   case responders(RespondersFrame)
+  /// See `MissedFrame`.
+  case missed(MissedFrame)
   /// See `CountersFrame`.
   case counters(CountersFrame)
   /// See `CountersGoneFrame`.
@@ -64,6 +66,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .error: .error
     case .done: .done
     case .responders: .responders
+    case .missed: .missed
     case .counters: .counters
     case .countersGone: .countersGone
     case .blob: .blob
@@ -102,6 +105,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .row(let body): body
     case .error(let body): body
     case .responders(let body): body
+    case .missed(let body): body
     case .counters(let body): body
     case .countersGone(let body): body
     case .blob(let body): body
@@ -129,6 +133,7 @@ public enum RouterFrame: Hashable, Sendable {
     case .error: self = try .error(ErrorFrame(from: &reader))
     case .done: self = .done
     case .responders: self = try .responders(RespondersFrame(from: &reader))
+    case .missed: self = try .missed(MissedFrame(from: &reader))
     case .counters: self = try .counters(CountersFrame(from: &reader))
     case .countersGone: self = try .countersGone(CountersGoneFrame(from: &reader))
     case .blob: self = try .blob(BlobFrame(from: &reader))
