@@ -18,6 +18,21 @@ extension BusUUID {
 
   /// The UUID that an agent of this name has when it brings none of its own.
   public init(agentName: String) { self.init(name: agentName, namespace: .agentNamespace) }
+
+  /// The version of RFC 9562, 1 to 8; nil when the bytes are no UUID of that variant.
+  public var version: Int? { low >> 62 == 0b10 ? Int(high >> 12 & 0xF) : nil }
+
+  /// Whether an agent of this name may bear this UUID: the one that follows from the name, or one
+  /// that follows from nothing (version 4 and 7).
+  ///
+  /// A version 5 UUID of another name would be that agent's: its messages could not be told apart.
+  public func mayBelong(toAgent name: String) -> Bool {
+    switch version {
+    case 4, 7: true
+    case 5: self == BusUUID(agentName: name)
+    default: false
+    }
+  }
 }
 
 /// SHA-1 (FIPS 180-4), for version 5 UUIDs only: it is broken as a signature.

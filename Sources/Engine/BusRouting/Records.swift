@@ -40,6 +40,13 @@ struct Agent {
   var isWatching = false
   /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
+  /// Whose streams take its places.
+  var shares = ReadingShares()
+  /// What it should read and has no place for, and why.
+  var missed: [MissedStream] = []
+  var missedReason = ""
+  /// How many streams it has on each channel.
+  var streamsOn: [Topic: ChannelStreams] = [:]
 
   var name: String { caller.name.text }
   /// It takes messages of its own.
@@ -93,6 +100,8 @@ struct BusStream {
   let publisher: Incarnation
   let publisherName: String
   let publisherUUID: BusUUID
+  /// The publisher's user; nil while only readers have named the stream.
+  let publisherUser: UInt32?
   let channel: Topic
   /// By rising generation; the last is the one being written.
   ///
@@ -100,6 +109,8 @@ struct BusStream {
   var logs: [StreamLog] = []
   var attachments: Set<AttachmentID> = []
   var end: End?
+  /// It has ended, and counts as such among its publisher's streams on the channel.
+  var isEnding = false
 }
 
 /// One subscription reading one stream.
@@ -137,6 +148,8 @@ struct Attachment {
   let reader: Incarnation
   let subscription: UInt32
   let stream: StreamID
+  let publisher: Incarnation
+  let publisherUser: UInt32?
   /// It was announced before the stream's first record.
   let fromStart: Bool
   /// The publisher keeps its window at position 0 for it.

@@ -29,6 +29,14 @@ public struct RouterLimits: Hashable, Sendable {
   public var subscriptionsPerAgent = 256
   /// What one agent reads: the cursor slots of a reader segment.
   public var attachmentsPerAgent = 1984
+  /// Places of a reader that a publisher gets in any case, for as long as there are free ones.
+  public var attachmentsKeptPerPublisher = 2
+  /// Streams without a place at their reader that are kept in mind for it.
+  public var missedKeptPerAgent = 64
+  /// Living streams of one agent on one channel.
+  public var streamsPerChannel = 16
+  /// Streams of one agent on a lane of another's inbox, those included that end and are still read.
+  public var streamsPerLane = 2
   /// Attachments named in one logAdded, so that the frame stays within its limit.
   public var expectedMost = 1900
   /// Readers that a returning publisher may name.

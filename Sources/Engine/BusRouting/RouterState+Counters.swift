@@ -53,7 +53,7 @@ extension RouterState {
         asker, .denied,
         "The policy does not give \(viewer.name) the right to watch other agents' counters: ask "
           + "for `watch: true` in its entry of the router's policy file.")
-      act(.log(.notice, "denied: \(decision.reason)"))
+      say(.notice, "denied: \(decision.reason)")
       return
     }
     // Who watches has been shown everybody, and is told of whoever comes: to show all of them

@@ -25,8 +25,12 @@ extension RouterState {
       let isExpected = attachments[id]?.isExpectedOnly ?? false
       removeAttachment(id, tellPublisher: isExpected)
     }
+    for (number, subscription) in agent.subscriptions {
+      index.remove(Reading(reader: incarnation, subscription: number), subscription)
+    }
     forgetNames(of: agent)
     agents[incarnation] = nil
+    missing.remove(incarnation)
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
     handedInReaders[incarnation] = nil
@@ -69,6 +73,7 @@ extension RouterState {
   /// publish and die at once, and a reader that hears of the end without a start reads nothing.
   mutating func finish(_ id: StreamID, _ end: BusStream.End) {
     streams[id]?.end = end
+    if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
     for attachment in stream.attachments.sorted() {
       switch attachments[attachment]?.phase {

@@ -100,9 +100,3 @@ extension RouterState {
     }
   }
 }
-
-/// One subscription of one agent.
-private struct Reading: Hashable {
-  let reader: Incarnation
-  let subscription: UInt32
-}

@@ -25,7 +25,7 @@ extension RouterState {
 
   /// Takes the subscription to an agent's own inbox: nobody can have written to it before.
   mutating func openInbox(_ inbox: Subscription, of agent: Incarnation, _ asker: Asker) {
-    agents[agent]?.subscriptions[inbox.number] = inbox
+    add(inbox, of: agent)
     answer(
       asker, .subscribed(SubscribedFrame(subscription: inbox.number, streams: 0)))
     tellRespondersOfNames(of: agent)

@@ -89,11 +89,10 @@ extension RouterState {
     let text = String(reason.prefix(200))
     attachments[id]?.phase = .evicted(text)
     tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: text)))
-    act(
-      .log(
-        .notice,
-        "\(stream.publisherName) no longer serves attachment \(id.value) on \(stream.channel): "
-          + text))
+    say(
+      .notice,
+      "\(stream.publisherName) no longer serves attachment \(id.value) on \(stream.channel): "
+        + text, kind: "a publisher no longer serves a reader")
   }
 
   mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
@@ -117,6 +116,7 @@ extension RouterState {
   mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
     guard let attachment = attachments.removeValue(forKey: id) else { return }
     agents[attachment.reader]?.attachments.remove(id)
+    agents[attachment.reader]?.shares.remove(attachment)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments.remove(id)
     guard let stream = streams[attachment.stream] else { return }
     streams[stream.id]?.attachments.remove(id)

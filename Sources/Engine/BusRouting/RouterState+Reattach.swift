@@ -29,7 +29,9 @@ extension RouterState {
       refuse(
         asker, .fenced,
         "This incarnation has ended, or the ticket is not its own: register again.")
-      act(.log(.notice, "process \(connection.peer.pid) may not reattach"))
+      say(
+        .notice, "process \(connection.peer.pid) may not reattach",
+        kind: "a process may not reattach")
       return
     }
     let claim = Claim(
@@ -73,12 +75,12 @@ extension RouterState {
     } else {
       budget.charge(shape.segmentBytes, to: agent)
       let known = streams[frame.stream]
-      streams[frame.stream] = BusStream(
-        id: frame.stream, publisher: agent, publisherName: owner.name,
-        publisherUUID: owner.uuid, channel: channel,
-        logs: (known?.logs ?? []) + [StreamLog(token: segment.token, shape: shape)],
-        attachments: known?.attachments ?? [])
-      agents[agent]?.streams.insert(frame.stream)
+      add(
+        BusStream(
+          id: frame.stream, publisher: agent, publisherName: owner.name,
+          publisherUUID: owner.uuid, publisherUser: owner.caller.uid, channel: channel,
+          logs: (known?.logs ?? []) + [StreamLog(token: segment.token, shape: shape)],
+          attachments: known?.attachments ?? []))
     }
     answer(
       asker,
@@ -113,7 +115,7 @@ extension RouterState {
     _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker
   ) {
     guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
-    agents[agent]?.subscriptions[frame.subscription] = subscription
+    add(subscription, of: agent)
     answer(asker, .subscribed(SubscribedFrame(subscription: frame.subscription, streams: 0)))
   }
 
@@ -139,7 +141,7 @@ extension RouterState {
       streams[frame.stream]
       ?? BusStream(
         id: frame.stream, publisher: frame.publisherIncarnation, publisherName: publisher.text,
-        publisherUUID: frame.publisher, channel: channel)
+        publisherUUID: frame.publisher, publisherUser: nil, channel: channel)
     guard stream.publisher == frame.publisherIncarnation, stream.channel == channel,
       stream.end == nil
     else {
@@ -149,7 +151,8 @@ extension RouterState {
     streams[frame.stream] = stream
     var attachment = Attachment(
       id: frame.attachment, reader: agent, subscription: frame.subscription,
-      stream: frame.stream, fromStart: false, expected: false)
+      stream: frame.stream, publisher: stream.publisher, publisherUser: stream.publisherUser,
+      fromStart: false, expected: false)
     attachment.slot = frame.slot
     attachment.phase = frame.joined ? .resumed : .attached
     insert(attachment)

@@ -24,6 +24,10 @@ extension RouterState {
     for name in agent.interests.sorted() {
       act(.send(id, .snapshot, .responders(responders(of: name)), nil))
     }
+    for missed in agent.missed {
+      guard let frame = frame(of: missed, agent.missedReason) else { continue }
+      act(.send(id, .snapshot, .missed(frame), nil))
+    }
     if agent.isWatching { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }

@@ -75,17 +75,18 @@ extension RouterState {
       refuse(asker, .invalid, "A new stream starts with generation 0 at position 0.")
       return
     }
-    guard owner.streams.count < limits.streamsPerAgent else {
+    if let text = objection(toStreamOn: channel, by: owner) {
       act(.close(token))
-      refuse(asker, .resourceExhausted, "An agent may publish \(limits.streamsPerAgent) streams.")
+      refuse(asker, .resourceExhausted, text)
       return
     }
     let id = StreamID(nextNumber())
     budget.charge(shape.segmentBytes, to: agent)
-    streams[id] = BusStream(
-      id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
-      channel: channel, logs: [StreamLog(token: token, shape: shape)])
-    agents[agent]?.streams.insert(id)
+    add(
+      BusStream(
+        id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
+        publisherUser: owner.caller.uid, channel: channel,
+        logs: [StreamLog(token: token, shape: shape)]))
     var expected: [AttachmentID] = []
     for (reader, number, mode) in readers(of: channel) {
       let isExpected = mode == .lossless && expected.count < limits.expectedMost
@@ -98,6 +99,34 @@ extension RouterState {
       announce(attachment, .news)
     }
     answer(asker, .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected)))
+  }
+
+  /// Puts a stream of an agent that is here into every list, or the newer state of one.
+  mutating func add(_ stream: BusStream) {
+    streams[stream.id] = stream
+    index.insert(stream.id, on: stream.channel)
+    guard agents[stream.publisher]?.streams.insert(stream.id).inserted == true else { return }
+    agents[stream.publisher]?.streamsOn[stream.channel, default: ChannelStreams()].living += 1
+  }
+
+  /// Takes a stream off the lists of what its publisher still writes.
+  mutating func countAsEnding(_ stream: BusStream) {
+    guard agents[stream.publisher]?.streams.remove(stream.id) != nil else { return }
+    agents[stream.publisher]?.streamsOn[stream.channel]?.living -= 1
+    agents[stream.publisher]?.streamsOn[stream.channel]?.ending += 1
+    streams[stream.id]?.isEnding = true
+  }
+
+  /// Takes a stream that nobody reads any more off every list.
+  private mutating func forget(_ stream: BusStream) {
+    streams[stream.id] = nil
+    index.remove(stream.id, on: stream.channel)
+    guard stream.isEnding, var here = agents[stream.publisher]?.streamsOn[stream.channel] else {
+      return
+    }
+    here.ending -= 1
+    let isLast = here.living == 0 && here.ending == 0
+    agents[stream.publisher]?.streamsOn[stream.channel] = isLast ? nil : here
   }
 
   private mutating func rotate(
@@ -146,7 +175,6 @@ extension RouterState {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {
       return
     }
-    agents[agent]?.streams.remove(frame.stream)
     endStream(frame.stream, .closed)
   }
 
@@ -164,7 +192,7 @@ extension RouterState {
       }
     }
     if isOver, stream.attachments.isEmpty {
-      streams[id] = nil
+      forget(stream)
     } else {
       streams[id]?.logs = kept
     }

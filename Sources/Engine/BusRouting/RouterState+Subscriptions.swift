@@ -7,7 +7,8 @@ extension RouterState {
     guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
     guard let reader = agents[agent] else { return }
     if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
-    let found = streams.values.filter { stream in
+    let near = index.streams(for: subscription.pattern) ?? Set(streams.keys)
+    let found = near.compactMap { streams[$0] }.filter { stream in
       stream.end == nil && !stream.logs.isEmpty
         && mayAttach(reader, subscription, to: stream.channel)
     }
@@ -18,18 +19,23 @@ extension RouterState {
           + "\(limits.attachmentsPerAgent): subscribe to less.")
       return
     }
-    agents[agent]?.subscriptions[frame.subscription] = subscription
+    add(subscription, of: agent)
+    var given: UInt32 = 0
     for id in found.map(\.id).sorted() {
       guard
         let attachment = makeAttachment(
           agent, frame.subscription, id, fromStart: false, expected: false)
       else { continue }
+      given += 1
       announce(attachment, .news)
     }
     answer(
-      asker,
-      .subscribed(
-        SubscribedFrame(subscription: frame.subscription, streams: UInt32(found.count))))
+      asker, .subscribed(SubscribedFrame(subscription: frame.subscription, streams: given)))
+  }
+
+  mutating func add(_ subscription: Subscription, of agent: Incarnation) {
+    agents[agent]?.subscriptions[subscription.number] = subscription
+    index.insert(Reading(reader: agent, subscription: subscription.number), subscription)
   }
 
   /// Reads and judges a wish to subscribe; answers what is wrong and returns nil.
@@ -65,7 +71,7 @@ extension RouterState {
         asker, .denied,
         "The agent may read \(pattern) but not hold its publishers back: subscribe lossy "
           + "(on_slow drop_oldest), or ask for the hold_back right.")
-      act(.log(.notice, "denied: \(reason)"))
+      say(.notice, "denied: \(reason)")
       return nil
     }
     return Subscription(
@@ -101,55 +107,39 @@ extension RouterState {
 
   /// Every subscription that reaches a channel, in a fixed order.
   func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
-    var found: [(Incarnation, UInt32, SubscribeMode)] = []
-    for incarnation in agents.keys.sorted() {
-      guard let agent = agents[incarnation] else { continue }
-      for number in agent.subscriptions.keys.sorted() {
-        guard let subscription = agent.subscriptions[number],
-          mayAttach(agent, subscription, to: channel)
-        else { continue }
-        found.append((incarnation, number, subscription.mode))
-      }
+    index.candidates(for: channel).compactMap { reading in
+      guard let agent = agents[reading.reader],
+        let subscription = agent.subscriptions[reading.subscription],
+        mayAttach(agent, subscription, to: channel)
+      else { return nil }
+      return (reading.reader, reading.subscription, subscription.mode)
     }
-    return found
   }
 
-  /// Makes an attachment; nil when the reader has no cursor slot left, which it is told.
+  /// Makes an attachment; nil when the reader has no place for it, which it is told.
   mutating func makeAttachment(
     _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
     expected: Bool
   ) -> AttachmentID? {
-    guard let agent = agents[reader], agent.subscriptions[subscription] != nil else { return nil }
-    guard agent.attachments.count < limits.attachmentsPerAgent else {
-      miss(
-        stream, subscription, of: agent,
-        "The agent reads \(agent.attachments.count) streams, as many as it may: subscribe to less, "
-          + "or in several agents.")
+    guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
+      let source = streams[stream]
+    else { return nil }
+    if let reason = objection(toReading: source, by: agent) {
+      miss(stream, subscription, of: reader, because: reason)
       return nil
     }
     let id = AttachmentID(nextNumber())
     insert(
       Attachment(
-        id: id, reader: reader, subscription: subscription, stream: stream, fromStart: fromStart,
+        id: id, reader: reader, subscription: subscription, stream: stream,
+        publisher: source.publisher, publisherUser: source.publisherUser, fromStart: fromStart,
         expected: expected))
     return id
   }
 
-  /// Tells a reader of a stream that it is not given.
-  private mutating func miss(
-    _ id: StreamID, _ subscription: UInt32, of reader: Agent, _ reason: String
-  ) {
-    guard let stream = streams[id] else { return }
-    let text = "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)"
-    let frame = MissedFrame(
-      subscription: subscription, publisherName: stream.publisherName,
-      channel: stream.channel.text, code: BusErrorCode.resourceExhausted.rawValue, text: text)
-    tell(reader.incarnation, .missed(frame))
-    act(.log(.warning, "agent \(reader.name): \(text)"))
-  }
-
   mutating func insert(_ attachment: Attachment) {
     attachments[attachment.id] = attachment
+    agents[attachment.reader]?.shares.add(attachment)
     agents[attachment.reader]?.attachments.insert(attachment.id)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments
       .insert(attachment.id)
@@ -191,7 +181,9 @@ extension RouterState {
     for attachment in subscription.attachments.sorted() {
       removeAttachment(attachment, tellPublisher: true)
     }
+    index.remove(Reading(reader: agent, subscription: number), subscription)
     agents[agent]?.subscriptions[number] = nil
+    agents[agent]?.missed.removeAll { $0.subscription == number }
     if subscription.isInbox { tellRespondersOfNames(of: agent) }
   }
 

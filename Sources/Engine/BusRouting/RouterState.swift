@@ -31,6 +31,9 @@ public struct RouterState {
   var interested: [ServiceName: Set<Incarnation>] = [:]
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
+  var index = SubscriptionIndex()
+  /// The agents that have no place for something that they should read.
+  var missing: Set<Incarnation> = []
   var blobs: [BlobKey: Blob] = [:]
   var budget: Budget
   var handedInReaders: [Incarnation: Set<HandedInReader>] = [:]
@@ -42,6 +45,7 @@ public struct RouterState {
   var returnEndNs: UInt64?
   var inGrace: Bool
   private var lastNumber: UInt64
+  private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
 
   /// A router without agents.
@@ -126,7 +130,13 @@ public struct RouterState {
   /// Refuses what the policy does not give: the agent learns nothing, the operator the reason.
   mutating func deny(_ asker: Asker, because reason: String) {
     refuse(asker, .denied, Decision.remoteText)
-    act(.log(.notice, "denied: \(reason)"))
+    say(.notice, "denied: \(reason)")
+  }
+
+  /// Tells the operator; of equal lines, or lines of one kind, the first is logged and the others are
+  /// counted for a while, so that nobody can fill a disk with the router's log.
+  mutating func say(_ importance: Importance, _ text: String, kind: String? = nil) {
+    if lines.isFirst(kind ?? text) { act(.log(importance, text)) }
   }
 
   mutating func closeAll(_ segments: [Segment]) {
@@ -136,6 +146,8 @@ public struct RouterState {
   private mutating func tick(_ now: UInt64) {
     nowNs = now
     expireBlobs()
+    for line in lines.due(now) { act(.log(.notice, line)) }
+    if !inGrace { offerMissed() }
     if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
     guard inGrace else { return }
     guard let end = graceEndNs else {

@@ -12,7 +12,7 @@ struct TestSegment {
   func close() { Glibc.close(descriptor) }
 
   static func uuid(_ name: String) -> BusUUID {
-    BusUUID(high: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) }, low: 99)
+    BusUUID(agentName: name)
   }
 
   /// A memory file with these first bytes; sparse unless `allocated`, open unless `sealed`.

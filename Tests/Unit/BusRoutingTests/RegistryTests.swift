@@ -41,6 +41,36 @@ struct RegistryTests {
     #expect(world.open.isEmpty)
   }
 
+  @Test("the UUID of another name is refused, whether that agent lives or not")
+  func foreignUUID() {
+    var world = World()
+    let guest = world.connect()
+    let refusal = world.register(guest, "guest.1", as: BusUUID(agentName: "auditor"))
+    #expect(errorCode(refusal) == .invalid && "\(refusal)".contains("version 4 or 7"))
+    let auditor = world.agent("auditor")
+    #expect(world.router.agentCount == 1)
+    world.happen(.disconnected(auditor))
+    #expect(
+      errorCode(world.register(guest, "guest.1", as: BusUUID(agentName: "auditor"))) == .invalid)
+    #expect(world.open.isEmpty)
+  }
+
+  @Test(
+    "an agent may bring a random or a timed UUID, and no other kind",
+    arguments: 0...15 as ClosedRange<UInt64>)
+  func ownUUIDs(version: UInt64) {
+    var world = World()
+    let rest: UInt64 = 0x0123_4567_89AB_0CDE
+    for variant in 0...3 as ClosedRange<UInt64> {
+      let uuid = BusUUID(high: rest | version << 12, low: variant << 62 | rest >> 4)
+      let answer = world.register(world.connect(), "agent.\(variant)", as: uuid)
+      let isAllowed = variant == 2 && (version == 4 || version == 7)
+      #expect(errorCode(answer) == (isAllowed ? nil : .invalid), "\(uuid)")
+    }
+    let mine = world.connect()
+    #expect(errorCode(world.register(mine, "me", as: BusUUID(agentName: "me"))) == nil)
+  }
+
   @Test("a segment of another agent, or none at all, is refused and closed")
   func foreignSegment() {
     var world = World()

@@ -107,12 +107,15 @@ struct World {
   }
 
   @discardableResult
-  mutating func register(_ connection: ConnectionID, _ name: String) -> [RouterFrame] {
+  mutating func register(
+    _ connection: ConnectionID, _ name: String, as uuid: BusUUID? = nil
+  ) -> [RouterFrame] {
     let incarnation = incarnations[connection] ?? Incarnation(0)
+    let uuid = uuid ?? Self.uuid(name)
     let shape = ReaderShape(
-      segmentBytes: Self.readerBytes, agent: Self.uuid(name), incarnation: incarnation)
+      segmentBytes: Self.readerBytes, agent: uuid, incarnation: incarnation)
     let segment = segment(Self.readerBytes, .reader(shape))
-    let frame = RegisterFrame(name: name, category: "test", agent: Self.uuid(name))
+    let frame = RegisterFrame(name: name, category: "test", agent: uuid)
     return ask(connection, .register(frame), [segment])
   }
 
@@ -184,6 +187,13 @@ struct World {
     }
   }
 
+  /// Every stream that a connection was told it misses, oldest first.
+  func missed(by connection: ConnectionID) -> [MissedFrame] {
+    frames(to: connection).compactMap { frame in
+      if case .missed(let missed) = frame { missed } else { nil }
+    }
+  }
+
   func frames(to connection: ConnectionID) -> [RouterFrame] {
     (sent[connection] ?? []).map(\.frame)
   }
@@ -191,7 +201,7 @@ struct World {
   mutating func forgetSent() { sent = [:] }
 
   static func uuid(_ name: String) -> BusUUID {
-    BusUUID(high: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) }, low: 1)
+    BusUUID(agentName: name)
   }
 }
 

@@ -1,0 +1,47 @@
+/// Keeps equal log lines from being written again and again: the first is, the rest is counted.
+public struct RepeatedLines: Sendable {
+  /// For how long equal lines are counted before they are summed up, in ns.
+  public static let intervalNs: UInt64 = 10_000_000_000
+  /// How many kinds are told apart; those beyond are counted together.
+  public static let kindsMost = 64
+
+  private var counts: [String: Int] = [:]
+  private var beyond = 0
+  private var sinceNs: UInt64?
+
+  /// Nothing was said so far.
+  public init() {}
+
+  /// Whether a line of this kind is to be written now; it is counted otherwise.
+  public mutating func isFirst(_ kind: String) -> Bool {
+    if let count = counts[kind] {
+      counts[kind] = count + 1
+      return false
+    }
+    guard counts.count < Self.kindsMost else {
+      beyond += 1
+      return false
+    }
+    counts[kind] = 0
+    return true
+  }
+
+  /// One line for each kind that came again, once the interval is over; monotonic ns.
+  public mutating func due(_ nowNs: UInt64) -> [String] {
+    guard let since = sinceNs else {
+      sinceNs = nowNs
+      return []
+    }
+    guard nowNs &- since >= Self.intervalNs else { return [] }
+    sinceNs = nowNs
+    defer {
+      counts = [:]
+      beyond = 0
+    }
+    var lines = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map {
+      "\($0.value) times more: \($0.key)"
+    }
+    if beyond > 0 { lines.append("\(beyond) lines of other kinds were left out") }
+    return lines
+  }
+}
