@@ -49,7 +49,7 @@ public struct Message: ~Escapable, BitwiseCopyable {
 extension Message {
   /// The topic; empty when the publisher gave none that can be read.
   public var topic: String {
-    unsafe topics._withUnsafeGuaranteedRef { $0.name(words, items) }
+    unsafe topics._withUnsafeGuaranteedRef { $0.name(words, items, sequence: sequence) }
   }
 
   /// The publisher's name, from the router.

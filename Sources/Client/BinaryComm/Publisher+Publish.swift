@@ -126,13 +126,16 @@ extension Publisher {
 
   @inlinable @inline(__always)
   mutating func append(_ topic: TopicHandle, _ payload: RawSpan, stamp: UInt64) -> Bool {
-    if _slowPath(topic.items != nil) { return appendNamed(topic, payload, stamp: stamp) }
+    guard _fastPath(topic.plainPublisher == number) else {
+      return appendNamed(topic, payload, stamp: stamp)
+    }
     return writer.append(topic.head, stamp: stamp, payload: payload)
   }
 
   @usableFromInline
   mutating func appendNamed(_ topic: TopicHandle, _ payload: RawSpan, stamp: UInt64) -> Bool {
-    let items = topic.items ?? []
+    // Another publisher's topic is refused where it is said why a message does not fit.
+    guard topic.publisher == number, let items = topic.items else { return false }
     return writer.append(
       topic.head, stamp: stamp, extension: items.span.rawBytes, payload: payload)
   }
@@ -141,7 +144,7 @@ extension Publisher {
   mutating func append(
     _ topic: TopicHandle, count: Int, stamp: UInt64, _ body: (inout OutputRawSpan) -> Void
   ) -> Bool {
-    if _slowPath(topic.items != nil) {
+    guard _fastPath(topic.plainPublisher == number) else {
       return appendNamed(topic, count: count, stamp: stamp, body)
     }
     return writer.append(topic.head, stamp: stamp, count: count, body)
@@ -151,7 +154,7 @@ extension Publisher {
   mutating func appendNamed(
     _ topic: TopicHandle, count: Int, stamp: UInt64, _ body: (inout OutputRawSpan) -> Void
   ) -> Bool {
-    guard count >= 0, count <= payloadBytesMax else { return false }
+    guard topic.publisher == number, count >= 0, count <= payloadBytesMax else { return false }
     let bytes = [UInt8](unwritten: count, body)
     return appendNamed(topic, bytes.span.rawBytes, stamp: stamp)
   }

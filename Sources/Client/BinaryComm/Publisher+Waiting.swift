@@ -22,7 +22,6 @@ extension Publisher {
   mutating func appendWaiting(
     _ topic: TopicHandle, count: Int, _ timeout: Duration, _ body: (inout OutputRawSpan) -> Void
   ) throws(BusError) {
-    guard count >= 0 else { throw .invalid("a payload cannot have \(count) bytes") }
     let end = deadline(after: timeout)
     while true {
       try makeRoom(topic, count, deadlineNs: end)
@@ -94,9 +93,10 @@ extension Publisher {
   func checked(_ topic: TopicHandle, _ count: Int) throws(BusError) -> Int {
     if isClosed { throw .closed("this publisher was closed") }
     if let ended = core.ended { throw ended }
-    guard topic.stream == ObjectIdentifier(core) else {
+    guard topic.publisher == number else {
       throw .invalid("the topic was resolved by another publisher; resolve it with this one")
     }
+    guard count >= 0 else { throw .invalid("a payload cannot have \(count) bytes") }
     let limit = payloadBytesMax
     guard count <= limit else { throw .payloadTooLarge(bytes: count, limit: limit) }
     return recordBytes(extension: topic.items?.count ?? 0, payload: count)

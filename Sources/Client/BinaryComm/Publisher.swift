@@ -28,7 +28,17 @@ public struct TopicHandle: Sendable {
   @usableFromInline let head: LogWriter.Head
   /// Set when the topic did not fit the log's table and travels with each message.
   @usableFromInline let items: [UInt8]?
-  let stream: ObjectIdentifier
+  /// The publisher that resolved it; of a topic with `items` ``Publisher/noNumber``, so that one
+  /// compare tells the ordinary case from both others.
+  @usableFromInline let plainPublisher: UInt64
+  let publisher: UInt64
+
+  init(_ head: LogWriter.Head, items: [UInt8]?, publisher: UInt64) {
+    self.head = head
+    self.items = items
+    self.publisher = publisher
+    plainPublisher = items == nil ? publisher : Publisher.noNumber
+  }
 }
 
 /// The one writer of one channel's stream, checked by the compiler: it cannot be copied.
@@ -45,6 +55,8 @@ public struct TopicHandle: Sendable {
 public struct Publisher: ~Copyable, Sendable {
   @usableFromInline var writer: LogWriter
   @usableFromInline var clock: HostClock
+  /// Which publisher of this process it is: its topics work with no other.
+  @usableFromInline let number: UInt64
   let core: PublisherCore
   var handles: [String: TopicHandle] = [:]
   var fullWindows = 0
@@ -58,10 +70,16 @@ public struct Publisher: ~Copyable, Sendable {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
     writer = LogWriter(first: log, gate: core.gate, fences: fences, row: core.row)
+    number = Self.numbers.wrappingAdd(1, ordering: .relaxed).newValue
     self.core = core
     self.clock = clock
     self.growth = growth
   }
+
+  /// Publishers of this process so far; a number is never used twice.
+  private static let numbers = Atomic<UInt64>(Publisher.noNumber)
+  /// No publisher has it.
+  static let noNumber: UInt64 = 0
 
   /// The channel that this publisher's topics belong to.
   public var channel: String { core.channel }
@@ -104,8 +122,8 @@ public struct Publisher: ~Copyable, Sendable {
       items = try? item.encoded()
     }
     let handle = TopicHandle(
-      head: LogWriter.Head(type: type, destination: BusUUID(topicId: place)), items: items,
-      stream: ObjectIdentifier(core))
+      LogWriter.Head(type: type, destination: BusUUID(topicId: place)), items: items,
+      publisher: number)
     // Topics beyond the log's table are not kept either: they could be without end.
     if id != nil { handles[name] = handle }
     return handle
@@ -120,7 +138,7 @@ public struct Publisher: ~Copyable, Sendable {
     let head = LogWriter.Head(
       type: type, destination: topic.head.destination, priority: priority, flags: flags,
       correlationId: correlationId)
-    return TopicHandle(head: head, items: topic.items, stream: topic.stream)
+    return TopicHandle(head, items: topic.items, publisher: topic.publisher)
   }
 
   /// Ends the stream in order: readers drain it and leave.

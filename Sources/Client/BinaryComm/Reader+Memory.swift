@@ -152,7 +152,8 @@ struct ReadStream: ~Copyable {
       throw .layout(field: "generation", value: UInt64(opened.start.generation))
     }
     log = try LogReader(
-      segment, mode: mode, start: opened.start, slot: opened.slot, relay: opened.source.relay)
+      segment, mode: mode, start: opened.start, slot: opened.slot, relay: opened.source.relay,
+      owner: opened.source.owner)
     let table = LogTopicTable(of: log)
     let topics = StreamTopics(opened.source, pattern: pattern, table: table)
     unsafe verdicts = topics.verdicts

@@ -29,10 +29,15 @@ final class StreamTopics: @unchecked Sendable {
   @usableFromInline static let verdictsMax: UInt64 = 1024
   private var offset = 0
   private var table: LogTopicTable
+  private let isInbox: Bool
+  /// The topic in the extension of the message that was looked at last.
+  private var newest: (sequence: UInt64, topic: ExtensionTopic)?
 
   init(_ source: StreamSource, pattern: TopicPattern, table: LogTopicTable) {
     self.source = source
-    lane = InboxChannel(source.channel)?.lane ?? .normal
+    let inbox = InboxChannel(source.channel)
+    lane = inbox?.lane ?? .normal
+    isInbox = inbox != nil
     self.pattern = pattern
     self.table = table
     channel = try? Topic(source.channel)
@@ -58,7 +63,8 @@ final class StreamTopics: @unchecked Sendable {
   /// The stream goes on in another log, whose table begins with the same topics.
   func move(to table: LogTopicTable) { self.table = table }
 
-  /// Whether the message's topic matches; a topic that breaks the rules never does.
+  /// Whether the message's topic matches; a topic that breaks the rules, or lies outside the log's
+  /// channel, never does.
   @usableFromInline
   func wants(_ record: borrowing Record) -> Bool {
     let id = record.header.word6
@@ -67,26 +73,56 @@ final class StreamTopics: @unchecked Sendable {
       if id < Self.verdictsMax { return unsafe verdicts[Int(id)] == 1 }
       return isWanted(names[Int(id)])
     }
-    guard let text = extensionTopic(record.items), let topic = try? Topic(text) else {
-      // Addressed to an agent, not to a topic: the channel itself decides.
-      return record.header.word5 != 0
+    switch extensionTopic(record.items, of: record.sequence) {
+    // Addressed to an agent, not to a topic: the channel itself decides.
+    case .none: return record.header.word5 != 0
+    case .refused: return false
+    case .named(let topic): return pattern.matches(topic)
     }
-    return pattern.matches(topic)
   }
 
-  /// The topic of a message; empty when its publisher gave none that can be read.
-  func name(_ header: HeaderWords, _ items: RawSpan) -> String {
+  /// The topic of a message; empty when its publisher gave none that it may use.
+  func name(_ header: HeaderWords, _ items: RawSpan, sequence: UInt64) -> String {
     if header.word5 == 0, header.word6 != LogTopicTable.inExtension {
       return know(header.word6) ? names[Int(header.word6)] : ""
     }
-    return extensionTopic(items) ?? ""
+    guard case .named(let topic) = extensionTopic(items, of: sequence) else { return "" }
+    return topic.text
   }
 
-  private func extensionTopic(_ items: RawSpan) -> String? {
+  /// What the extension of a message says about its topic.
+  private enum ExtensionTopic {
+    /// Nothing.
+    case none
+    /// A text that is no topic, or one outside the log's channel.
+    case refused
+    case named(Topic)
+  }
+
+  /// Reads the topic of each message once: where messages are lent in place, the publisher could
+  /// change it between the look that decides and the one that names.
+  private func extensionTopic(_ items: RawSpan, of sequence: UInt64) -> ExtensionTopic {
+    if let known = newest, known.sequence == sequence { return known.topic }
+    let topic = parse(items)
+    newest = (sequence, topic)
+    return topic
+  }
+
+  private func parse(_ items: RawSpan) -> ExtensionTopic {
+    guard !items.isEmpty else { return .none }
     // A copy: the publisher could change the bytes between the check of the text and its use.
     let copy = unsafe items.withUnsafeBytes { unsafe Array($0) }
-    guard !copy.isEmpty, let parsed = try? MessageExtension(decoding: copy) else { return nil }
-    return parsed.topic
+    guard let parsed = try? MessageExtension(decoding: copy) else { return .refused }
+    guard let text = parsed.topic else { return .none }
+    guard let topic = try? Topic(text), mayName(topic) else { return .refused }
+    return .named(topic)
+  }
+
+  /// Whether a message of this log may have this topic; in an inbox it is the name that is called,
+  /// and whether the sender may call it is looked up there.
+  private func mayName(_ topic: Topic) -> Bool {
+    guard let channel else { return isInbox }
+    return isInbox || topic.isWithin(channel)
   }
 
   /// Reads the table on until the id is known; false when the table does not hold it.

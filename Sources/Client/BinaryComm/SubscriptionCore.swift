@@ -293,6 +293,11 @@ struct StreamSource: Sendable {
   let relay: Bool
   /// In an inbox: the services to which the publisher may send requests.
   let mayCall: [String]
+
+  /// Whose log it has to be.
+  var owner: StreamOwner {
+    StreamOwner(agent: publisher, incarnation: publisherIncarnation.value, channel: channel)
+  }
 }
 
 /// A stream that its publisher has let us into.

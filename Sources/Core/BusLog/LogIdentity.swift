@@ -101,6 +101,32 @@ public struct LogIdentity: Equatable, Sendable {
   }
 }
 
+/// Whose stream a log has to be, as the router says: a publisher can still write the identity that
+/// stands in its own log.
+public struct StreamOwner: Equatable, Sendable {
+  /// The publisher.
+  public let agent: BusUUID
+  /// The publisher's incarnation.
+  public let incarnation: UInt64
+  /// Channel of the stream.
+  public let channel: String
+
+  /// The owner that was announced.
+  public init(agent: BusUUID, incarnation: UInt64, channel: String) {
+    self.agent = agent
+    self.incarnation = incarnation
+    self.channel = channel
+  }
+
+  /// Throws when a log says that it is somebody else's, or of another channel.
+  func check(_ identity: LogIdentity) throws(MemoryError) {
+    guard identity.agent == agent, identity.incarnation == incarnation else {
+      throw .layout(field: "owner", value: identity.incarnation)
+    }
+    guard identity.channel == channel else { throw .layout(field: "channel name", value: 0) }
+  }
+}
+
 /// Where the stream of a log begins; filled when the log comes into use, before its first record.
 enum LogBase {
   static let positionOffset = 48

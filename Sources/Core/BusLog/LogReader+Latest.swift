@@ -1,7 +1,7 @@
 public import BusMemory
 public import BusWire
 import CBusABI
-public import CBusPlatform
+import CBusPlatform
 public import Synchronization
 
 // The mode in which only the newest message of each destination counts.
@@ -15,17 +15,17 @@ extension LogReader {
   ) throws(Failure) -> Int {
     scanNewest()
     var taken = 0
+    var looked = 0
     defer { count(taken) }
-    for place in newest.oldest(limit) {
-      newest.remove(place)
+    while looked < limit, let place = newest.takeOldest() {
+      looked &+= 1
       let offset = (place.position &- basePosition) & mask
-      let at = unsafe ring + Int(truncatingIfNeeded: offset)
-      unsafe plat_copy_racing(lent, at, 8)
-      let isWhole = unsafe lent.pointee.isValid && sizeOfLent <= capacity &- offset
-      if isWhole { unsafe copyBody(at) }
+      // The header that the scan checked; what stands in the ring now may be another one.
+      unsafe lent.pointee = place.header
+      unsafe copyBody(ring + Int(truncatingIfNeeded: offset))
       atomicMemoryFence(ordering: .acquiring)
       // Overwritten since the scan, and whether the topic has a newer message is not known.
-      guard isWhole, reserveWord.loadRelaxed() <= place.position &+ capacity else {
+      guard reserveWord.loadRelaxed() <= place.position &+ capacity else {
         lose(1)
         continue
       }
@@ -48,6 +48,7 @@ extension LogReader {
   /// Walks the headers up to the commit and keeps the last record of each destination.
   @usableFromInline
   mutating func scanNewest() {
+    var resyncs = 0
     while position != knownCommit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
@@ -55,57 +56,105 @@ extension LogReader {
       let size = sizeOfLent
       guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
       else {
-        if skipControl(unsafe lent.pointee, offset) { continue }
+        if skipControl(unsafe lent.pointee, offset, &resyncs) { continue }
         break
       }
       if reserveWord.loadAcquireAfterLoads() > position &+ capacity {
-        guard resync() else { break }
+        guard resync(&resyncs) else { break }
         continue
       }
-      let to = unsafe BusUUID(word0: lent.pointee.word5, word1: lent.pointee.word6)
-      let place = NewestRecord(position: position, sequence: sequence, destination: to)
+      let place = unsafe NewestRecord(
+        position: position, sequence: sequence, header: lent.pointee)
       position &+= size
       sequence &+= 1
       guard isLentByOwner() else { continue }
       if newest.note(place) { superseded &+= 1 }
     }
+    // Only what lies within one ring can still be handed over; nothing else is kept.
+    if newest.count > capacity / 64 { lose(newest.dropAll(before: position &- capacity)) }
     if storedCursor != position { storeCursor() }
   }
 }
 
-/// Where the newest message of a destination starts.
+/// The newest message of a destination: where it starts, and its header as the scan checked it.
 @usableFromInline
 struct NewestRecord: Sendable {
   @usableFromInline let position: UInt64
   @usableFromInline let sequence: UInt64
-  let destination: BusUUID
+  @usableFromInline let header: HeaderWords
+
+  var destination: BusUUID { BusUUID(word0: header.word5, word1: header.word6) }
 }
 
 /// The newest messages that a scan found and no poll has handed over yet.
+///
+/// Scans find records in order, so the oldest one is found without sorting: a queue of all, from
+/// which those are skipped that a newer one of their destination has replaced.
 @usableFromInline
 struct NewestRecords: Sendable {
   private var places: [BusUUID: NewestRecord] = [:]
+  private var queue: [(position: UInt64, destination: BusUUID)] = []
+  private var head = 0
 
   @usableFromInline var isEmpty: Bool { places.isEmpty }
   @usableFromInline var count: UInt64 { UInt64(places.count) }
 
   /// True when the message replaces an older one of its destination.
   mutating func note(_ place: NewestRecord) -> Bool {
-    places.updateValue(place, forKey: place.destination) != nil
+    queue.append((place.position, place.destination))
+    let isReplaced = places.updateValue(place, forKey: place.destination) != nil
+    if queue.count - head > 2 * places.count + 64 { tidy() }
+    return isReplaced
   }
 
-  /// The oldest of them, at most `limit`.
+  /// Takes the oldest of them out; nil when there is none.
   @usableFromInline
-  func oldest(_ limit: Int) -> ArraySlice<NewestRecord> {
-    places.values.sorted { $0.position < $1.position }.prefix(max(0, limit))
+  mutating func takeOldest() -> NewestRecord? {
+    while head < queue.count {
+      let (position, destination) = queue[head]
+      head += 1
+      guard let place = places[destination], place.position == position else { continue }
+      places[destination] = nil
+      if head > 64, head * 2 > queue.count { tidy() }
+      return place
+    }
+    queue.removeAll(keepingCapacity: true)
+    head = 0
+    return nil
+  }
+
+  /// Forgets those that start before a position and says how many they were.
+  mutating func dropAll(before position: UInt64) -> UInt64 {
+    var dropped: UInt64 = 0
+    while head < queue.count, queue[head].position < position {
+      let (start, destination) = queue[head]
+      head += 1
+      guard places[destination]?.position == start else { continue }
+      places[destination] = nil
+      dropped += 1
+    }
+    tidy()
+    return dropped
   }
 
   /// Forgets all of them and says how many they were.
   mutating func removeAll() -> UInt64 {
-    defer { places.removeAll(keepingCapacity: true) }
+    defer {
+      places.removeAll(keepingCapacity: true)
+      queue.removeAll(keepingCapacity: true)
+      head = 0
+    }
     return UInt64(places.count)
   }
 
-  @usableFromInline
-  mutating func remove(_ place: NewestRecord) { places[place.destination] = nil }
+  /// Gives back the places of the queue that lead to nothing.
+  private mutating func tidy() {
+    var kept: [(position: UInt64, destination: BusUUID)] = []
+    kept.reserveCapacity(places.count)
+    for entry in queue[head...] where places[entry.destination]?.position == entry.position {
+      kept.append(entry)
+    }
+    queue = kept
+    head = 0
+  }
 }

@@ -13,29 +13,35 @@ extension LogReader {
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {
     var taken = 0
+    // Messages with a foreign source count towards the limit, too: nobody may be kept walking.
+    var most = limit
+    var resyncs = 0
     defer {
       count(taken)
       if position &- storedCursor >= cursorStep { storeCursor() }
     }
-    while position != knownCommit, taken < limit {
+    while position != knownCommit, taken < most {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
       unsafe plat_copy_racing(lent, at, 8)
       let size = sizeOfLent
       guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
       else {
-        if skipControl(unsafe lent.pointee, offset) { continue }
+        if skipControl(unsafe lent.pointee, offset, &resyncs) { continue }
         break
       }
       unsafe copyBody(at)
       atomicMemoryFence(ordering: .acquiring)
       if reserveWord.loadRelaxed() > position &+ capacity {  // SYNC: log.reserve
-        guard resync() else { break }
+        guard resync(&resyncs) else { break }
         continue
       }
       position &+= size
       sequence &+= 1
-      guard isLentByOwner() else { continue }
+      guard isLentByOwner() else {
+        most &-= 1
+        continue
+      }
       taken &+= 1
       receivedBytesCount &+= lengthOfLent
       let gap = gapPending
@@ -84,6 +90,19 @@ extension LogReader {
     return resync()
   }
 
+  /// How often one poll begins anew at a later start before it leaves the rest to the next one.
+  ///
+  /// Each time a whole ring may have to be walked, or a record of a quarter of it to be copied.
+  @usableFromInline static var resyncsMost: Int { 4 }
+
+  /// As ``resync()``, as often as one poll may; false: stop polling.
+  @usableFromInline @inline(never)
+  mutating func resync(_ resyncs: inout Int) -> Bool {
+    guard resyncs < Self.resyncsMost else { return false }
+    resyncs &+= 1
+    return resync()
+  }
+
   /// Goes on at the oldest start that is surely intact, and counts exactly what lies between.
   @usableFromInline @inline(never)
   mutating func resync() -> Bool {
@@ -93,6 +112,9 @@ extension LogReader {
       guard let start = oldestStart(reserved: reserved, commit: commit) else { continue }
       guard reserveWord.loadAcquireAfterLoads() <= start.position &+ capacity else { continue }
       guard start.position > position else { continue }
+      // What is committed lies within one ring of the start, whatever the publisher's words say:
+      // else the same records would be walked round and round.
+      guard commit & 63 == 0, commit &- start.position <= capacity else { continue }
       // No publisher fits more messages than lines into what was overwritten.
       let lost = start.sequence &- sequence
       guard lost <= (start.position - position) / 64 else { continue }

@@ -86,20 +86,26 @@ extension LogReader {
     limit: Int, taken: inout Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
     var bytes: UInt64 = 0
+    // Messages with a foreign source count towards the limit, too: nobody may be kept walking.
+    var most = limit
+    var resyncs = 0
     defer { receivedBytesCount &+= bytes }
-    while position != knownCommit, taken < limit {
+    while position != knownCommit, taken < most {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
       unsafe plat_copy_racing(lent, at, 8)
       let size = sizeOfLent
       guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
       else {
-        if skipControl(unsafe lent.pointee, offset) { continue }
+        if skipControl(unsafe lent.pointee, offset, &resyncs) { continue }
         break
       }
       position &+= size
       sequence &+= 1
-      guard isLentByOwner() else { continue }
+      guard isLentByOwner() else {
+        most &-= 1
+        continue
+      }
       taken &+= 1
       bytes &+= lengthOfLent
       try body(
@@ -168,9 +174,11 @@ extension LogReader {
   ///
   /// False: stop polling.
   @usableFromInline @inline(never)
-  mutating func skipControl(_ words: HeaderWords, _ offset: UInt64) -> Bool {
+  mutating func skipControl(
+    _ words: HeaderWords, _ offset: UInt64, _ resyncs: inout Int
+  ) -> Bool {
     if mode != .lossless, reserveWord.loadAcquireAfterLoads() > position &+ capacity {
-      return resync()
+      return resync(&resyncs)
     }
     let left = min(knownCommit &- position, capacity &- offset)
     let size = 64 &+ UInt64(words.length)

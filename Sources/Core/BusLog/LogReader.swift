@@ -90,12 +90,14 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   ///
   /// `slot` is this reader's line in its own segment, nil for a reader that no publisher waits
   /// for and nobody watches. `relay`: the router says that this log may carry others' messages.
-  /// Throws when the log is not the one announced.
+  /// `owner`: whose log the router says it is; nil for a log whose words are to be believed, one of
+  /// this process. Throws when the log is not the one announced.
   public init(
     _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?,
-    relay: Bool = false
+    relay: Bool = false, owner: StreamOwner? = nil
   ) throws(MemoryError) {
     let identity = try LogIdentity(reading: segment)
+    try owner?.check(identity)
     let base = unsafe segment.base
     let hot = unsafe base + Int(identity.hotOffset)
     let basePosition = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()

@@ -233,6 +233,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     _ head: Head, stamp: UInt64, count: Int,
     _ body: (inout OutputRawSpan) throws(Failure) -> Void
   ) throws(Failure) -> Bool {
+    // A negative count would wrap to a record of any size.
+    guard count >= 0 else { return false }
     let bytes = recordBytes(extension: 0, payload: count)
     guard let to = unsafe claim(bytes, payload: count) else { return false }
     var out = unsafe OutputRawSpan(

@@ -178,7 +178,9 @@ extension Outbox {
     }
     let items: MessageExtension
     do throws(WireError) {
-      items = try MessageExtension(decoding: message.items)
+      // A copy: the sender could change the bytes between the check of a text and its use.
+      let copy = unsafe message.items.withUnsafeBytes { unsafe Array($0) }
+      items = try MessageExtension(decoding: copy)
     } catch {
       count(.malformed, message)
       throw .invalid("the message's extension is not understood: \(error)")
