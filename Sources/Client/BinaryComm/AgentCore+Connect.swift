@@ -103,11 +103,10 @@ extension AgentCore {
       _ = try talk.ask(.handInLog(frame), log.descriptor)
     }
     guard let stream = publisher.stream else { return }
-    for reader in publisher.readers {
+    for (attachment, reader) in publisher.awaitedReaders {
       try talk.tell(
         .handInReader(
-          HandInReaderFrame(
-            stream: stream, attachment: reader.key, readerIncarnation: reader.value)))
+          HandInReaderFrame(stream: stream, attachment: attachment, readerIncarnation: reader)))
     }
   }
 

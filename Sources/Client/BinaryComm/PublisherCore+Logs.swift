@@ -31,3 +31,12 @@ struct LogRefusal: Sendable {
 
   static let standsNs: UInt64 = 1_000_000_000
 }
+
+extension PublisherCore {
+  /// The readers in the window, and those for which it is kept at its start: whose these are
+  /// nobody knows, which the incarnation 0 says.
+  var awaitedReaders: [AttachmentID: Incarnation] {
+    let expected = gate.expected.map { (AttachmentID($0), Incarnation(0)) }
+    return readers.merging(expected) { known, _ in known }
+  }
+}

@@ -164,8 +164,19 @@ final class PublisherCore: Sendable {
 
   func beginSnapshot() { state.withLock { $0.named = [] } }
 
-  /// Readers that the router expects for this stream, as a snapshot repeats them.
-  func take(_ added: LogAddedFrame) { state.withLock { $0.named?.formUnion(added.expected) } }
+  /// Readers that the router expects for this stream: as a snapshot repeats them, or in the place
+  /// of those that a former router had promised.
+  func take(_ added: LogAddedFrame) {
+    let isInSnapshot = state.withLock { state in
+      state.named?.formUnion(added.expected)
+      return state.named != nil
+    }
+    guard !isInSnapshot, !gate.expectInstead(added.expected.map(\.value)) else { return }
+    for attachment in added.expected {
+      let reason = "the publisher went on without it"
+      agent.post(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
+    }
+  }
 
   /// What the snapshot did not name has left while frames were lost.
   func endSnapshot() {

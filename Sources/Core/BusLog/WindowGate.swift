@@ -113,6 +113,28 @@ public final class WindowGate: @unchecked Sendable {
     }
   }
 
+  /// The readers that are expected and have not named their slot yet.
+  public var expected: [UInt64] {
+    state.withLock { $0.readers.filter { $0.link == nil }.map(\.attachment) }
+  }
+
+  /// Adds readers in the place of expected ones that never heard of this stream.
+  ///
+  /// False when the window has left the start of the stream, so that they would miss something.
+  public func expectInstead(_ attachments: [UInt64]) -> Bool {
+    state.withLock { state in
+      guard state.readers.contains(where: { $0.link == nil }) else { return false }
+      for attachment in attachments where !state.knows(attachment) {
+        let start = Start(generation: 0, position: 0, sequence: 0)
+        state.readers.append(
+          Reader(attachment: attachment, lossless: true, start: start, cursor: 0))
+      }
+      state.version += 1
+      limit.storeRelaxed(0)
+      return true
+    }
+  }
+
   /// Takes a reader in and says where it begins.
   ///
   /// Called by the service thread.

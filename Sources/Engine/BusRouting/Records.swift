@@ -40,6 +40,8 @@ struct Agent {
   var isWatching = false
   /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
+  /// What it says it read under a former router, until the grace is over.
+  var claims: [AttachmentID: HandInAttachmentFrame] = [:]
   /// Whose streams take its places.
   var shares = ReadingShares()
   /// What it should read and has no place for, and why.

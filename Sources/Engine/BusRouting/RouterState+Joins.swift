@@ -57,9 +57,7 @@ extension RouterState {
       return
     }
     guard case .attached = attachment.phase else { return }
-    guard let log = stream.logs.first(where: { $0.shape.generation == frame.generation }),
-      frame.startPosition >= log.shape.basePosition
-    else {
+    guard mayStart(frame, in: stream) else {
       refuse(asker, .invalid, "The join starts outside the logs of its stream.")
       return
     }
@@ -77,8 +75,20 @@ extension RouterState {
     letGo(start.generation, of: stream.id)
   }
 
+  /// Whether a reader can begin where the publisher says.
+  private func mayStart(_ frame: JoinedFrame, in stream: BusStream) -> Bool {
+    if let log = stream.logs.first(where: { $0.shape.generation == frame.generation }) {
+      return frame.startPosition >= log.shape.basePosition
+    }
+    // A reader of a former router has mapped what was not handed in to this one.
+    guard let first = stream.logs.first?.shape.generation else { return false }
+    return frame.attachment < AttachmentID(incarnation.value) && frame.generation < first
+  }
+
   /// The publisher does not, or does no longer, wait for this reader.
   mutating func evict(_ id: AttachmentID, _ reason: String, of agent: Incarnation) {
+    // One that it handed in and does not serve any more.
+    handedInReaders[agent]?[id] = nil
     guard let attachment = attachments[id], let stream = streams[attachment.stream],
       stream.publisher == agent
     else { return }
@@ -96,6 +106,7 @@ extension RouterState {
   }
 
   mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
+    agents[agent]?.claims[id] = nil
     guard attachments[id]?.reader == agent else { return }
     removeAttachment(id, tellPublisher: true)
   }

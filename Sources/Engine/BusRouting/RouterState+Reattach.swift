@@ -3,10 +3,12 @@ import BusPorts
 import BusWire
 
 /// What a returning publisher says of a reader in its window.
-struct HandedInReader: Hashable {
+struct HandedInReader {
   let stream: StreamID
-  let attachment: AttachmentID
+  /// Nobody (0): the publisher expects it at the start of the stream and does not know whose it is.
   let reader: Incarnation
+
+  var isExpected: Bool { reader.value == 0 }
 }
 
 extension RouterState {
@@ -106,9 +108,8 @@ extension RouterState {
         "A publisher may hand in \(limits.handedInReadersPerAgent) readers.")
       return
     }
-    let reader = HandedInReader(
-      stream: frame.stream, attachment: frame.attachment, reader: frame.readerIncarnation)
-    handedInReaders[agent, default: []].insert(reader)
+    handedInReaders[agent, default: [:]][frame.attachment] = HandedInReader(
+      stream: frame.stream, reader: frame.readerIncarnation)
   }
 
   mutating func handInSubscription(
@@ -119,14 +120,18 @@ extension RouterState {
     answer(asker, .subscribed(SubscribedFrame(subscription: frame.subscription, streams: 0)))
   }
 
+  /// Keeps what a returning reader says it read, until the grace is over.
+  ///
+  /// It changes nothing before: streams are what their publishers hand in, and neither the number
+  /// of a stream nor that of an attachment is taken by who names it first.
   mutating func handInAttachment(
     _ frame: HandInAttachmentFrame, of agent: Incarnation, _ asker: Asker
   ) {
     guard let reader = agents[agent], let channel = try? Topic(frame.channel),
-      let publisher = try? Topic(frame.publisherName), isFormer(frame.attachment.value),
+      (try? Topic(frame.publisherName)) != nil, isFormer(frame.attachment.value),
       isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
-      attachments[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
-      reader.attachments.count < limits.attachmentsPerAgent,
+      reader.claims[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
+      reader.claims.count < limits.attachmentsPerAgent,
       let subscription = reader.subscriptions[frame.subscription]
     else {
       refuse(asker, .invalid, "This is no attachment of a former router.")
@@ -137,24 +142,6 @@ extension RouterState {
       tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
       return
     }
-    let stream =
-      streams[frame.stream]
-      ?? BusStream(
-        id: frame.stream, publisher: frame.publisherIncarnation, publisherName: publisher.text,
-        publisherUUID: frame.publisher, publisherUser: nil, channel: channel)
-    guard stream.publisher == frame.publisherIncarnation, stream.channel == channel,
-      stream.end == nil
-    else {
-      refuse(asker, .invalid, "The stream is another publisher's, or of another channel.")
-      return
-    }
-    streams[frame.stream] = stream
-    var attachment = Attachment(
-      id: frame.attachment, reader: agent, subscription: frame.subscription,
-      stream: frame.stream, publisher: stream.publisher, publisherUser: stream.publisherUser,
-      fromStart: false, expected: false)
-    attachment.slot = frame.slot
-    attachment.phase = frame.joined ? .resumed : .attached
-    insert(attachment)
+    agents[agent]?.claims[frame.attachment] = frame
   }
 }

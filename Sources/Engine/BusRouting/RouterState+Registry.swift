@@ -117,8 +117,8 @@ extension RouterState {
     guard claim.agent.mayBelong(toAgent: claim.name) else {
       refuse(
         asker, .invalid,
-        "\(claim.agent) is not the UUID of the name \(name), nor one that an agent may bring: leave "
-          + "it out, or make one of version 4 or 7.")
+        "\(claim.agent) is not the UUID of the name \(name), nor one that an agent may bring: "
+          + "leave it out, or make one of version 4 or 7.")
       return nil
     }
     let caller = Caller(name: name, uid: peer.uid)

@@ -180,7 +180,8 @@ extension RouterState {
 
   /// Frees logs that nobody needs, and the stream itself when it ended and nobody reads it.
   mutating func freeLogs(of id: StreamID) {
-    guard let stream = streams[id] else { return }
+    // In the grace readers may still come back to it.
+    guard let stream = streams[id], !inGrace else { return }
     let isOver = stream.end != nil
     var kept: [StreamLog] = []
     for log in stream.logs {

@@ -184,6 +184,9 @@ extension RouterState {
     index.remove(Reading(reader: agent, subscription: number), subscription)
     agents[agent]?.subscriptions[number] = nil
     agents[agent]?.missed.removeAll { $0.subscription == number }
+    for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
+      agents[agent]?.claims[id] = nil
+    }
     if subscription.isInbox { tellRespondersOfNames(of: agent) }
   }
 

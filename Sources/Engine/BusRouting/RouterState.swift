@@ -36,7 +36,8 @@ public struct RouterState {
   var missing: Set<Incarnation> = []
   var blobs: [BlobKey: Blob] = [:]
   var budget: Budget
-  var handedInReaders: [Incarnation: Set<HandedInReader>] = [:]
+  /// By publisher: the readers that are in its windows.
+  var handedInReaders: [Incarnation: [AttachmentID: HandedInReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
   var snapshotsOwed: Set<ConnectionID> = []
   var nowNs: UInt64 = 0
@@ -133,8 +134,8 @@ public struct RouterState {
     say(.notice, "denied: \(reason)")
   }
 
-  /// Tells the operator; of equal lines, or lines of one kind, the first is logged and the others are
-  /// counted for a while, so that nobody can fill a disk with the router's log.
+  /// Tells the operator; of equal lines, or lines of one kind, the first is logged and the others
+  /// are counted for a while, so that nobody can fill a disk with the router's log.
   mutating func say(_ importance: Importance, _ text: String, kind: String? = nil) {
     if lines.isFirst(kind ?? text) { act(.log(importance, text)) }
   }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Coming back to a new router")
 struct ReattachTests {
   /// An agent with the ticket of a former router.
-  private struct Veteran {
+  struct Veteran {
     let name: String
     let pid: Int32
     let incarnation: Incarnation
@@ -15,7 +15,7 @@ struct ReattachTests {
   }
 
   /// What two agents had when the former router was killed.
-  private struct Before {
+  struct Before {
     let feed: Veteran
     let reader: Veteran
     let stream: StreamID
@@ -23,7 +23,7 @@ struct ReattachTests {
     let log: LogShape
   }
 
-  private static func former() throws -> Before {
+  static func former() throws -> Before {
     var world = World(bootNs: 1000)
     let feed = world.agent("feed")
     let reader = world.agent("reader")
@@ -39,7 +39,7 @@ struct ReattachTests {
       stream: stream, attachment: attachment, log: log)
   }
 
-  private static func veteran(
+  static func veteran(
     _ name: String, _ connection: ConnectionID, _ world: World
   ) throws -> Veteran {
     for case .registered(let registered) in world.frames(to: connection) {
@@ -50,21 +50,21 @@ struct ReattachTests {
     throw MissingFrame()
   }
 
-  private struct MissingFrame: Error {}
+  struct MissingFrame: Error {}
 
   /// The router that took over, some time later.
-  private static func later() -> World {
+  static func later() -> World {
     var world = World(bootNs: 1_000_000, tookOver: true)
     world.happen(.tick(nowNs: 50))
     return world
   }
 
-  private static func endGrace(_ world: inout World) {
+  static func endGrace(_ world: inout World) {
     world.happen(.tick(nowNs: 50 + world.router.limits.graceNs))
   }
 
   /// Reconnects and reattaches; the ticket may be another's.
-  private static func reattach(
+  static func reattach(
     _ veteran: Veteran, _ world: inout World, ticket: ControlTicket? = nil, pid: Int32? = nil
   ) -> (connection: ConnectionID, answers: [RouterFrame]) {
     let connection = world.connect(pid: pid ?? veteran.pid)
@@ -77,7 +77,7 @@ struct ReattachTests {
     return (connection, world.ask(connection, .reattach(frame), [segment]))
   }
 
-  private static func feedReturns(_ before: Before, _ world: inout World) -> ConnectionID {
+  static func feedReturns(_ before: Before, _ world: inout World) -> ConnectionID {
     let (connection, _) = reattach(before.feed, &world)
     let segment = world.segment(before.log.segmentBytes, .log(before.log))
     let log = HandInLogFrame(
@@ -94,7 +94,7 @@ struct ReattachTests {
     return connection
   }
 
-  private static func readerReturns(_ before: Before, _ world: inout World) -> ConnectionID {
+  static func readerReturns(_ before: Before, _ world: inout World) -> ConnectionID {
     let (connection, _) = reattach(before.reader, &world)
     let subscription = SubscribeFrame(
       subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)

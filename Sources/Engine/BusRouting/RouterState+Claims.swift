@@ -1,0 +1,155 @@
+import BusPorts
+import BusWire
+
+// Readings of a former router: what their readers claim, and what their publishers say of it.
+
+/// A subscription whose reading of a stream is over: it does not begin anew by itself.
+struct EndedReading: Hashable {
+  let reading: Reading
+  let stream: StreamID
+}
+
+extension RouterState {
+  /// Compares what returning readers claim with what publishers handed in; the publisher's word
+  /// holds.
+  mutating func settleClaims() -> Set<EndedReading> {
+    var claimants: [AttachmentID: Int] = [:]
+    for agent in agents.values {
+      for id in agent.claims.keys { claimants[id, default: 0] += 1 }
+    }
+    var ended: Set<EndedReading> = []
+    for reader in agents.keys.sorted() {
+      let claims = agents[reader]?.claims ?? [:]
+      agents[reader]?.claims = [:]
+      for id in claims.keys.sorted() {
+        guard let claim = claims[id] else { continue }
+        guard let stream = streams[claim.stream], stream.channel.text == claim.channel,
+          stream.publisher == claim.publisherIncarnation
+        else {
+          endLost(claim, of: reader)
+          continue
+        }
+        let isSole = claimants[id] == 1
+        guard let attachment = attachment(from: claim, of: reader, in: stream, isSole: isSole)
+        else {
+          let reading = Reading(reader: reader, subscription: claim.subscription)
+          if isSole { ended.insert(EndedReading(reading: reading, stream: stream.id)) }
+          continue
+        }
+        insert(attachment)
+        if stream.end != nil { tellEnd(to: attachment) }
+      }
+    }
+    return ended
+  }
+
+  /// The reading that a claim stands for; nil after its reader was told why there is none.
+  private mutating func attachment(
+    from claim: HandInAttachmentFrame, of reader: Incarnation, in stream: BusStream, isSole: Bool
+  ) -> Attachment? {
+    let word = handedInReaders[stream.publisher]?[claim.attachment]
+    let isOfStream = word?.stream == stream.id
+    let isConfirmed = isOfStream && word?.reader == reader
+    let isExpected = isOfStream && word?.isExpected == true && isSole
+    // Who reads an ended stream to its end holds nobody back.
+    guard isConfirmed || (claim.joined ? stream.end != nil : isSole) else {
+      let reason =
+        claim.joined
+        ? "The publisher no longer knew of this reader."
+        : "Several agents claimed this reading after the router's restart."
+      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
+      return nil
+    }
+    guard attachments[claim.attachment] == nil else { return nil }
+    var attachment = Attachment(
+      id: claim.attachment, reader: reader, subscription: claim.subscription, stream: stream.id,
+      publisher: stream.publisher, publisherUser: stream.publisherUser, fromStart: isExpected,
+      expected: isExpected)
+    attachment.slot = claim.slot
+    attachment.phase = claim.joined ? .resumed : .attached
+    return attachment
+  }
+
+  /// The publisher did not come back; its readers have what there is.
+  private mutating func endLost(_ claim: HandInAttachmentFrame, of reader: Incarnation) {
+    if claim.joined {
+      let frame = StreamEndedFrame(stream: claim.stream, finalPosition: .max, reason: .died)
+      tell(reader, .streamEnded(frame))
+    } else {
+      let reason = "The publisher ended before it answered."
+      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
+    }
+  }
+
+  /// A stream that was handed in and has ended since.
+  private mutating func tellEnd(to attachment: Attachment) {
+    guard let end = streams[attachment.stream]?.end else { return }
+    if case .attached = attachment.phase { joinEnded(attachment.id) }
+    let frame = StreamEndedFrame(
+      stream: attachment.stream, finalPosition: end.finalPosition, reason: end.reason)
+    tell(attachment.reader, .streamEnded(frame))
+  }
+
+  /// Tells publishers which of their readers did not come back.
+  mutating func letUnclaimedGo() {
+    for publisher in handedInReaders.keys.sorted() {
+      let readers = handedInReaders[publisher] ?? [:]
+      var gone: Set<Incarnation> = []
+      var unmet: [StreamID: [AttachmentID]] = [:]
+      for id in readers.keys.sorted() {
+        guard let word = readers[id], !isServed(id, word, by: publisher) else { continue }
+        if word.isExpected {
+          unmet[word.stream, default: []].append(id)
+        } else if agents[word.reader] == nil {
+          gone.insert(word.reader)
+        } else {
+          tell(publisher, .leave(LeaveFrame(attachment: id)))
+        }
+      }
+      for stream in unmet.keys.sorted() {
+        meetExpected(stream, of: publisher)
+        // Only now: until here the window has stood still for them.
+        for id in unmet[stream] ?? [] { tell(publisher, .leave(LeaveFrame(attachment: id))) }
+      }
+      for reader in gone.sorted() {
+        tell(publisher, .agentGone(AgentGoneFrame(incarnation: reader)))
+      }
+    }
+  }
+
+  private func isServed(
+    _ id: AttachmentID, _ word: HandedInReader, by publisher: Incarnation
+  ) -> Bool {
+    guard let attachment = attachments[id] else { return false }
+    return attachment.stream == word.stream && attachment.publisher == publisher
+      && (word.isExpected || attachment.reader == word.reader)
+  }
+
+  /// Lossless subscribers that never heard of a stream read it from its start, where its publisher
+  /// still waits for those that the former router had promised.
+  private mutating func meetExpected(_ id: StreamID, of publisher: Incarnation) {
+    guard let stream = streams[id], stream.publisher == publisher, stream.end == nil,
+      stream.logs.first?.shape.generation == 0
+    else { return }
+    let present = readings(of: stream)
+    var made: [AttachmentID] = []
+    for (reader, number, mode) in readers(of: stream.channel)
+    where mode == .lossless && made.count < limits.expectedMost {
+      guard !present.contains(Reading(reader: reader, subscription: number)),
+        let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
+      else { continue }
+      made.append(one)
+      announce(one, .news)
+    }
+    guard !made.isEmpty, let last = stream.logs.last else { return }
+    let frame = LogAddedFrame(stream: id, generation: last.shape.generation, expected: made)
+    tell(publisher, .logAdded(frame))
+  }
+
+  func readings(of stream: BusStream) -> Set<Reading> {
+    Set(
+      stream.attachments.compactMap { reading in
+        attachments[reading].map { Reading(reader: $0.reader, subscription: $0.subscription) }
+      })
+  }
+}

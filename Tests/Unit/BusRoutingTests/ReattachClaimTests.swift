@@ -1,0 +1,177 @@
+import BusRouting
+import BusWire
+import Testing
+
+// What returning readers claim against what publishers hand in.
+
+extension ReattachTests {
+  /// A third agent of the former router, which comes back first and claims what is not its own.
+  static func thief(_ world: inout World, _ before: Before) throws -> ConnectionID {
+    var former = World(bootNs: 2000)
+    let connection = former.agent("thief")
+    let (back, answers) = reattach(try veteran("thief", connection, former), &world)
+    #expect(kinds(answers) == [.registered])
+    for (number, pattern) in [(1, "a"), (2, "b")] as [(UInt32, String)] {
+      let frame = SubscribeFrame(
+        subscription: number, pattern: pattern, mode: .lossless, sleeps: true, epoch: 3)
+      #expect(kinds(world.ask(back, .handInSubscription(frame))) == [.subscribed])
+    }
+    return back
+  }
+
+  static func claim(
+    _ before: Before, channel: String = "a", attachment: AttachmentID? = nil, joined: Bool = true
+  ) -> AgentFrame {
+    .handInAttachment(
+      HandInAttachmentFrame(
+        attachment: attachment ?? before.attachment, subscription: channel == "a" ? 1 : 2,
+        stream: before.stream, publisherIncarnation: before.feed.incarnation,
+        publisherName: "feed", publisher: World.uuid("feed"), channel: channel, slot: 9,
+        joined: joined))
+  }
+
+  @Test(
+    "a reader that comes back first takes neither a stream nor a reading of others",
+    arguments: [("b", true), ("b", false), ("a", true)])
+  func poisoned(channel: String, isOwnNumber: Bool) throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let thief = try Self.thief(&world, before)
+    let number = isOwnNumber ? AttachmentID(before.attachment.value + 50) : before.attachment
+    world.say(thief, Self.claim(before, channel: channel, attachment: number))
+    world.say(thief, Self.claim(before))
+    #expect(world.ask(thief, .handInDone) == [.done])
+    let feed = Self.feedReturns(before, &world)
+    let reader = Self.readerReturns(before, &world)
+    world.forgetSent()
+    Self.endGrace(&world)
+    #expect(world.announces(to: reader).map(\.attachment) == [before.attachment])
+    let unwanted: Set<ControlKind> = [.evicted, .agentGone, .leave, .streamEnded, .error]
+    let heard = kinds(world.frames(to: reader) + world.frames(to: feed))
+    #expect(unwanted.isDisjoint(with: Set(heard)))
+    #expect(!world.announces(to: thief).contains { $0.attachment <= before.attachment })
+    for connection in [thief, reader, feed] { world.happen(.disconnected(connection)) }
+    #expect(world.open.isEmpty && world.router.streamCount == 0)
+  }
+
+  @Test("of two that claim a reading which the publisher never let in, neither keeps the number")
+  func contested() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let thief = try Self.thief(&world, before)
+    world.say(thief, Self.claim(before, joined: false))
+    #expect(world.ask(thief, .handInDone) == [.done])
+    let (reader, _) = Self.reattach(before.reader, &world)
+    let subscription = SubscribeFrame(
+      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
+    world.ask(reader, .handInSubscription(subscription))
+    world.say(reader, Self.claim(before, joined: false))
+    world.ask(reader, .handInDone)
+    _ = Self.publisherReturns(before, &world, expects: nil)
+    Self.endGrace(&world)
+    for connection in [thief, reader] {
+      #expect(kinds(world.frames(to: connection)).contains(.evicted))
+      let given = world.announces(to: connection).map(\.attachment)
+      #expect(given.count == 1 && given.first != before.attachment)
+    }
+  }
+
+  /// The publisher comes back, with a reader that it expects at the start.
+  static func publisherReturns(
+    _ before: Before, _ world: inout World, expects: AttachmentID?
+  ) -> ConnectionID {
+    let (connection, _) = reattach(before.feed, &world)
+    let segment = world.segment(before.log.segmentBytes, .log(before.log))
+    let log = HandInLogFrame(
+      stream: before.stream, channel: "a", generation: 0, capacity: 65536, segmentBytes: 73728,
+      current: true, retired: false)
+    #expect(kinds(world.ask(connection, .handInLog(log), [segment])) == [.logAdded])
+    if let expects {
+      let frame = HandInReaderFrame(
+        stream: before.stream, attachment: expects, readerIncarnation: Incarnation(0))
+      world.say(connection, .handInReader(frame))
+    }
+    #expect(world.ask(connection, .handInDone) == [.done])
+    return connection
+  }
+
+  @Test("a reader that was expected at the start, and waits for its publisher, begins there")
+  func expectedComesBack() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let (reader, _) = Self.reattach(before.reader, &world)
+    let subscription = SubscribeFrame(
+      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
+    world.ask(reader, .handInSubscription(subscription))
+    world.say(reader, Self.claim(before, joined: false))
+    world.ask(reader, .handInDone)
+    let feed = Self.publisherReturns(before, &world, expects: before.attachment)
+    Self.endGrace(&world)
+    #expect(kinds(world.frames(to: feed)).suffix(1) == [.join])
+    let late = JoinedFrame(
+      attachment: before.attachment, generation: 0, startPosition: 640, startSequence: 10,
+      departed: 0)
+    world.say(feed, .joined(late))
+    guard case .joined(let start)? = world.frames(to: reader).last else {
+      Issue.record("not joined")
+      return
+    }
+    #expect(start.startPosition == 0 && start.attachment == before.attachment)
+  }
+
+  @Test("who was promised the start and never heard of the stream reads it from there")
+  func expectedNeverHeard() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let (reader, _) = Self.reattach(before.reader, &world)
+    let subscription = SubscribeFrame(
+      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
+    world.ask(reader, .handInSubscription(subscription))
+    world.ask(reader, .handInDone)
+    let feed = Self.publisherReturns(before, &world, expects: before.attachment)
+    world.forgetSent()
+    Self.endGrace(&world)
+    let announce = try #require(world.announces(to: reader).first)
+    #expect(announce.flags.contains(.fromStart) && announce.attachment != before.attachment)
+    let added = LogAddedFrame(
+      stream: before.stream, generation: 0, expected: [announce.attachment])
+    let leave = LeaveFrame(attachment: before.attachment)
+    #expect(world.frames(to: feed) == [.logAdded(added), .leave(leave)])
+    #expect(world.announces(to: reader).count == 1)
+  }
+
+  @Test("an eviction in the grace stands, and nobody who left comes back by his publisher's word")
+  func evictedInGrace() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let feed = Self.feedReturns(before, &world)
+    let reader = Self.readerReturns(before, &world)
+    world.say(feed, .evict(EvictFrame(attachment: before.attachment, reason: "too slow")))
+    Self.endGrace(&world)
+    let told = world.frames(to: reader).compactMap { frame in
+      if case .evicted(let evicted) = frame { evicted.attachment } else { nil }
+    }
+    #expect(told == [before.attachment] && world.router.attachmentCount == 0)
+    var other = Self.later()
+    let publisher = Self.feedReturns(before, &other)
+    let leaver = Self.readerReturns(before, &other)
+    other.say(leaver, .detach(DetachFrame(attachment: before.attachment)))
+    other.say(leaver, .unsubscribe(UnsubscribeFrame(subscription: 1)))
+    Self.endGrace(&other)
+    #expect(other.frames(to: publisher).last == .leave(LeaveFrame(attachment: before.attachment)))
+  }
+
+  @Test("a publisher that closes in the grace ends its stream for readers that come back later")
+  func closedInGrace() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let feed = Self.feedReturns(before, &world)
+    world.say(feed, .closeStream(CloseStreamFrame(stream: before.stream)))
+    world.happen(.disconnected(feed))
+    let reader = Self.readerReturns(before, &world)
+    Self.endGrace(&world)
+    #expect(kinds(world.frames(to: reader)).suffix(2) == [.streamEnded, .announce])
+    world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
+    #expect(world.router.streamCount == 0 && world.router.arenaBytesUsed == World.readerBytes)
+  }
+}
