@@ -19,6 +19,9 @@ public enum MemoryError: Error, Equatable, Sendable {
     switch self {
     case .system(let call, let number):
       unsafe "\(call) failed: \(String(cString: strerror(number))) (error \(number))"
+        + (number == EFBIG
+          ? ": the limit of the size of files holds for shared memory, too; raise `ulimit -f`, or "
+            + "LimitFSIZE of the service" : "")
     case .unsealed(let seals):
       "the descriptor is not sealed (seals \(seals), required \(PLAT_SEALS_REQUIRED))"
     case .wrongSize(let announced, let found):

@@ -7,6 +7,11 @@ enum Names {
     do { _ = try Topic(text) } catch { throw refusal("topic", text, error) }
   }
 
+  /// The name of a service or of a team.
+  static func checkService(_ text: String, _ what: String = "service name") throws {
+    do { _ = try Topic(text) } catch { throw refusal(what, text, error) }
+  }
+
   /// A pattern to subscribe to.
   static func checkPattern(_ text: String) throws {
     do { _ = try TopicPattern(text) } catch { throw refusal("pattern", text, error) }

@@ -99,7 +99,8 @@ struct BCS: ParsableCommand {
 
       Exit codes: 0 ok, 1 failed, 3 no responders, 4 timeout, 5 denied, 6 resource exhausted, \
       7 incompatible version, 8 the responder's own error, 9 cancelled, 10 a loop was stopped, \
-      64 usage, 69 no router, 130 interrupted. `bcs errors` explains \
+      64 usage, 69 no router; ended by a \
+      signal: 129 HUP, 130 INT (Ctrl-C), 143 TERM. `bcs errors` explains \
       each error.
       """,
     version: Release.banner,

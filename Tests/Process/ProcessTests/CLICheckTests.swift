@@ -55,7 +55,10 @@ struct CLICheckTests {
     let demo = try Child.start(
       try Programs.path("bcs"), ["up", "--demo", "--dir", dir.path])
     try demo.waitForLine(containing: "Ctrl-C ends it", timeout: .seconds(120))
-    for text in ["almost full 3", "published 3 messages", "watcher", "CHANNEL", "socket"] {
+    for text in [
+      "almost full", "published 2 messages", "HELLO", "viewer", "CHANNEL", "socket",
+      "$ bcs sub", "$ bcs reply", "$ bcs agent",
+    ] {
       #expect(demo.stdoutSoFar.contains(text))
     }
     #expect(try runCLI("agent", "--dir", dir.path).succeeded)

@@ -1,9 +1,12 @@
+import BinaryComm
+import BusWire
 import Glibc
 
-/// The bus at work: a router, and the commands of bcs run one after another as a user would.
+/// The bus at work: a router, and commands of bcs as a user would type them, each one printed.
 struct Demonstration {
   let directory: String
   let router: [String]
+  let common: CommonOptions
 
   /// Runs the demonstration, then stays with the router until it or the user ends it.
   func run() throws {
@@ -46,70 +49,62 @@ struct Demonstration {
   }
 
   private func show() throws {
-    let reader = try start("sub", "alerts.>", "--count", "3", "--timeout", "20")
-    try waitForReader()
-    try run("pub", "alerts.disk", "almost full {{count}}", "--count", "3")
+    let reader = try start(["sub", "alerts.>", "--count", "2"], inBackground: true)
+    try wait(for: "alerts.>") { try $0.query(.agents).contains { $0["subscriptions"] == "1" } }
+    try run("pub", "alerts.disk", "almost full", "--count", "2")
     try finish(reader)
-    let idle = try ChildProcess(
-      System.programPath, with(["sub", "alerts.>", "--name", "watcher"]), output: .pipe)
+    let service = try start(
+      ["reply", "upper", "--name", "upper", "--exec", "tr", "a-z", "A-Z"], inBackground: true)
+    defer { end(service) }
+    try wait(for: "upper") { try Self.answers("upper", $0) }
+    try run("req", "upper", "hello")
+    let idle = try start(["sub", "load.>", "--raw", "--name", "viewer"], inBackground: true)
     defer { end(idle) }
-    try waitForReader()
-    let writer = try ChildProcess(
-      System.programPath,
-      with([
-        "pub", "alerts.load", "{{count}}", "--count", "1000", "--rate", "100", "--name", "load",
-      ]),
-      output: .pipe)
+    let writer = try start(
+      ["pub", "load.cpu", "--count", "1000", "--rate", "20", "--name", "load", "--empty"],
+      inBackground: true)
     defer { end(writer) }
+    try wait(for: "load.>") { try !$0.query(.attachments).isEmpty }
     try run("agent")
-    try waitForChannel()
     try run("channel")
-    end(writer)
-    try measure()
+    try say("\nThe commands in the background end here.")
   }
 
-  private func measure() throws {
-    for what in ["latency", "throughput"] {
-      let child = try start("bench", what, "--runs", "1", "--duration", "0.5")
-      while child.wait(.milliseconds(200)) == nil { try Interrupt.check() }
-      // A machine too busy to be measured is no reason to end the demonstration.
-      if child.wait() != .code(0) { try say("(no figures from this run)") }
-    }
-  }
-
-  /// Waits until a subscription is known to the router, so that the next command has a reader.
-  private func waitForReader() throws {
-    try wait(for: "\"subscriptions\":1", in: "agent")
-  }
-
-  /// Waits until somebody publishes and is read.
-  private func waitForChannel() throws {
-    try wait(for: "\"readers\":1", in: "channel")
-  }
-
-  private func wait(for text: String, in listing: String) throws {
+  /// Waits until the router knows what the next command needs.
+  private func wait(for what: String, _ isThere: (Agent) throws -> Bool) throws {
+    let session = try Session.open(common, name: "cli.demo.\(getpid())")
+    defer { session.agent.close() }
     let limit = Deadline(.seconds(10))
-    while !limit.isOver {
+    while try !isThere(session.agent) {
       try Interrupt.check()
-      let query = try ChildProcess(
-        System.programPath, with([listing, "--json"]), output: .pipe)
-      var lines = LineReader(query.output)
-      while let line = try lines.next(.seconds(5)) {
-        if line.contains(text) { return }
+      guard !limit.isOver else {
+        throw Failure(.timeout, "The command above did not get ready: \(what) is not there.")
       }
       System.sleep(.milliseconds(20))
     }
   }
 
-  /// Prints a command and runs it to its end, its output where ours goes.
-  private func run(_ words: String...) throws {
-    try finish(try start(words))
+  private static func answers(_ service: String, _ agent: Agent) throws -> Bool {
+    var messenger = try agent.messenger()
+    defer { messenger.close() }
+    let recipient = try messenger.out.service(service)
+    let limit = Deadline(.seconds(5))
+    while !messenger.out.isResolved(recipient), !limit.isOver {
+      _ = try messenger.poll { _, _, _ in }
+      _ = try messenger.wait(timeout: .milliseconds(5))
+    }
+    return !messenger.out.responders(of: recipient).isEmpty
   }
 
-  private func start(_ words: String...) throws -> ChildProcess { try start(words) }
+  /// Prints a command and runs it to its end, its output where ours goes.
+  private func run(_ words: String...) throws {
+    try finish(try start(words, inBackground: false))
+  }
 
-  private func start(_ words: [String]) throws -> ChildProcess {
-    try say("\n$ bcs " + words.map(quoted).joined(separator: " ") + directoryOption)
+  private func start(_ words: [String], inBackground: Bool) throws -> ChildProcess {
+    let shown = directoryOption.isEmpty ? words : with(words)
+    let call = shown.map(quoted).joined(separator: " ")
+    try say("\n$ bcs \(call)\(inBackground ? " &" : "")")
     return try ChildProcess(System.programPath, with(words))
   }
 
@@ -150,7 +145,10 @@ struct Demonstration {
     router.contains("--dir") ? " --dir \(quoted(directory))" : ""
   }
 
-  private func with(_ words: [String]) -> [String] { words + ["--dir", directory] }
+  /// The call with the run directory, before what a command takes to its end.
+  private func with(_ words: [String]) -> [String] {
+    words.prefix(1) + ["--dir", directory] + words.dropFirst()
+  }
 
   private func quoted(_ word: String) -> String {
     let isPlain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:".contains($0) }

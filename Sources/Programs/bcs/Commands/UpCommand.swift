@@ -7,12 +7,14 @@ struct UpCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "up", abstract: "Start the router in the foreground.",
     discussion: """
-      Becomes the msg_router that was installed beside bcs. With --demo it runs the router as a \
-      child and shows the bus at work.
+      Replaces itself with the msg_router that is installed beside bcs. Ctrl-C, SIGTERM and the \
+      end of its terminal end it. With --demo the router is a child of bcs, a few commands are \
+      printed and run, and the router goes on until Ctrl-C.
 
       Examples:
         bcs up
         bcs up --dir /run/bcs --arena 4G --policy policy.yaml
+        bcs up --log-first 1MiB
         bcs up --demo
       """)
 
@@ -30,7 +32,9 @@ struct UpCommand: ParsableCommand {
         "\(program) cannot be started: \(System.words(reason)).",
         remedy: "Build or install msg_router in the directory of bcs.", name: "SYSTEM")
     }
-    try Demonstration(directory: RunDirectory.resolve(common.dir), router: arguments).run()
+    try Demonstration(
+      directory: RunDirectory.resolve(common.dir), router: arguments, common: common
+    ).run()
   }
 }
 

@@ -7,41 +7,48 @@ import BusWire
 /// Makes a command line a service.
 struct ReplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "reply", abstract: "Answer requests with a command, or with themselves.",
+    commandName: "reply", abstract: "Serve requests with a command, or echo them.",
     discussion: """
-      For each request the command is started: the request is its standard input, its standard \
-      output the reply. Any exit code but 0 is an error: its code is 1000 more, its text the end \
-      of standard error. The command finds BCS_SERVICE, BCS_REQUESTER, BCS_CORRELATION, \
-      BCS_DEADLINE_MS and BCS_CONVERSATION in its environment. No shell is involved unless you \
-      name one. A cancelled request ends the command.
+      The command is started for each request: it reads the request from standard input, and what \
+      it writes to standard output is the reply. An exit status other than 0 is an error: its code \
+      is 1000 + the status, or 1000 + 128 + the signal; its text is the end of standard error. \
+      The command finds BCS_SERVICE, BCS_REQUESTER, BCS_CORRELATION, BCS_DEADLINE_MS and \
+      BCS_CONVERSATION in its environment. No shell is involved unless you name one.
+
+      The command and all that it started end when the request is cancelled, at its time limit, \
+      and with bcs reply, however that ends.
 
       Examples:
         bcs reply upper --exec tr a-z A-Z
-        bcs reply logs.tail --lines --exec sh -c 'read app; tail -n 100 /var/log/$app.log'
+        bcs reply app.log --lines --exec tail -n 100 app.log
+        bcs reply sum --exec sh -c 'read a b; echo $((a + b))'
         bcs reply echo --echo --count 10
       """)
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
   @Argument(help: "The service.") var service: String
-  @Flag(help: "Answer each request with its own bytes.") var echo = false
+  @Flag(help: "Reply with the request's own bytes.") var echo = false
   @Option(
     parsing: .remaining,
     help: ArgumentHelp(
-      "The command and its arguments: everything behind --exec.", valueName: "command"))
+      "The command and its arguments: all that follows --exec.", valueName: "command"))
   var exec: [String] = []
   @Option(help: "Commands that may run at a time, 1 to 1024.") var concurrency = 8
   @Option(help: ArgumentHelp("How long a command may run.", valueName: "seconds"))
   var timeLimit = 30.0
   @Option(
-    help: ArgumentHelp("Most bytes of a command's output. (default: 16 MiB)", valueName: "size"),
+    help: ArgumentHelp("Largest output of a command. (default: 16 MiB)", valueName: "size"),
     transform: ByteSize.parse)
   var outputLimit: ByteSize?
   @Flag(help: "Each line of the output is a part of the reply, sent as it comes.") var lines = false
   @Option(help: "End after that many requests.") var count: Int?
 
   func validate() throws {
-    guard echo != !exec.isEmpty else {
+    guard !(echo && !exec.isEmpty) else {
+      throw ValidationError("Give --echo or --exec, not both.")
+    }
+    guard echo || !exec.isEmpty else {
       throw ValidationError("Say how to answer: --echo, or --exec COMMAND at the end.")
     }
     guard (1...1024).contains(concurrency) else {
@@ -56,18 +63,22 @@ struct ReplyCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkTopic(service)
+    try Names.checkService(service)
     if let command = exec.first { try CommandPath.check(command) }
-    let session = try Session.open(common, name: naming.resolved("reply"))
+    let name = try naming.resolved("reply")
+    // Before the session, which has threads.
+    let guardian = exec.isEmpty ? nil : try Guardian()
+    let session = try Session.open(common, name: name)
     Interrupt.beGraceful()
     defer { session.agent.close() }
     let common = common
     session.agent.onRouterChange { isThere in
       common.log(
         .warning,
-        isThere ? "the router is back" : "the router is gone; who knows us goes on asking")
+        isThere
+          ? "the router is back" : "the router is gone; known clients can still send requests")
     }
-    var answering = try Answering(session.agent, self)
+    var answering = try Answering(session.agent, self, guardian)
     common.log(.notice, "answering \(service) as \(session.agent.name)")
     let outcome = Result { try answering.run() }
     session.agent.onRouterChange { _ in }
@@ -96,17 +107,19 @@ struct Answering: ~Copyable {
   private var messenger: Messenger
   private let agent: Agent
   private let command: ReplyCommand
+  private let guardian: Guardian?
   private var running: [Work] = []
   private var waiting: [Job] = []
   private var taken = 0
   private var answered = 0
 
-  init(_ agent: Agent, _ command: ReplyCommand) throws {
+  init(_ agent: Agent, _ command: ReplyCommand, _ guardian: Guardian?) throws {
     var messenger = try agent.messenger()
     try messenger.answer(command.service)
     self.messenger = messenger
     self.agent = agent
     self.command = command
+    self.guardian = guardian
   }
 
   /// Answers until an interruption, or until so many requests are answered.
@@ -179,7 +192,7 @@ struct Answering: ~Copyable {
 
   /// Starts commands for requests that wait, as many as may run.
   private mutating func start() {
-    while running.count < command.concurrency, !waiting.isEmpty {
+    while let guardian, running.count < command.concurrency, !waiting.isEmpty {
       let job = waiting.removeFirst()
       let left = job.incoming.context.deadlineNs.map { deadline in
         let now = System.unixNs
@@ -195,8 +208,11 @@ struct Answering: ~Copyable {
         let child = try ServiceChild(
           command.exec, input: try input(of: job), environment: environment(job, left),
           limit: Deadline(.nanoseconds(Int64(clamping: min(own, left ?? own)))),
-          limitText: isOwn ? "its time limit (--time-limit)" : "the requester's deadline",
-          outputMost: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax)
+          limitText: isOwn
+            ? "the time limit of this responder, which `bcs reply --time-limit` sets"
+            : "the requester's deadline, which `bcs req --timeout` sets",
+          outputMost: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax,
+          guardian: guardian)
         running.append(
           Work(incoming: job.incoming, child: child, beganNs: System.monotonicNs))
       } catch {

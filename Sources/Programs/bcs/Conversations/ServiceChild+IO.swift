@@ -1,4 +1,5 @@
 import BinaryComm
+import CBusPlatform
 import Glibc
 
 /// A command that works on one request: the request is its input, its output the reply.
@@ -31,16 +32,17 @@ final class ServiceChild {
   private var stopping: BusError?
   private var killLimit: Deadline?
   private var drainLimit: Deadline?
+  private let guardian: Guardian
 
   private static let complaintMost = 1024
   /// How long a child's children may keep its output open after it has ended.
   private static let drainTime = Duration.milliseconds(200)
   private static let killTime = Duration.seconds(1)
 
-  /// Starts the command in a process group of its own.
+  /// Starts the command in a process group of its own, which does not outlive this process.
   init(
     _ command: [String], input: [UInt8], environment: [(String, String)], limit: Deadline,
-    limitText: String, outputMost: Int
+    limitText: String, outputMost: Int, guardian: Guardian
   ) throws(BusError) {
     var pipes: [[Int32]] = []
     for _ in 0..<3 {
@@ -53,15 +55,18 @@ final class ServiceChild {
       for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       pipes.append(ends)
     }
-    let (pid, code) = Self.spawn(
-      command, environment, (pipes[0][0], pipes[1][1], pipes[2][1]))
+    let (pid, code) = Spawn.start(
+      command, environment: environment,
+      Spawn.Descriptors(input: pipes[0][0], output: pipes[1][1], errors: pipes[2][1]),
+      guardian: guardian)
     for end in [pipes[0][0], pipes[1][1], pipes[2][1]] { close(end) }
     guard code == 0 else {
       for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { close(end) }
-      throw .system("\(command[0]) cannot be started: \(System.words(code))")
+      throw .system("the command \(command[0]) cannot be started: \(System.words(code))")
     }
     for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     self.pid = pid
+    self.guardian = guardian
     self.input = input
     self.limit = limit
     self.limitText = limitText
@@ -73,6 +78,7 @@ final class ServiceChild {
     if status == nil {
       _ = kill(-pid, SIGKILL)
       var ignored: Int32 = 0
+      guardian.release(pid)
       _ = unsafe waitpid(pid, &ignored, 0)
     }
     for end in [toChild, fromChild, errors] where end >= 0 { close(end) }
@@ -104,7 +110,8 @@ final class ServiceChild {
       if total > outputMost {
         stop(
           .resourceExhausted(
-            "the command wrote more than \(outputMost) bytes; --output-limit allows more"))
+            "the command wrote more than \(outputMost) bytes; `bcs reply --output-limit` allows "
+              + "more"))
       } else if stopping == nil {
         output += fresh
       }
@@ -113,7 +120,7 @@ final class ServiceChild {
     if let killLimit, killLimit.isOver { _ = kill(-pid, SIGKILL) }
     reap()
     guard let status else { return nil }
-    if let stopping { return .stopped(stopping) }
+    if let stopping { return hasLeftNothing() ? .stopped(stopping) : nil }
     // What its own children keep open does not hold the reply up.
     if drainLimit == nil { drainLimit = Deadline(Self.drainTime) }
     guard fromChild < 0 || (reads && drainLimit?.isOver == true) else { return nil }
@@ -158,39 +165,24 @@ final class ServiceChild {
   }
 
   private func reap() {
-    guard status == nil else { return }
+    guard status == nil, plat_child_ended(pid) == 1 else { return }
+    // Told before the number of its group may become another one's.
+    if stopping == nil { guardian.release(pid) }
     var code: Int32 = 0
     guard unsafe waitpid(pid, &code, WNOHANG) == pid else { return }
     let number = code & 0x7F
     status = number == 0 ? .exited((code >> 8) & 0xFF) : .killed(number)
   }
 
-  private static func spawn(
-    _ command: [String], _ environment: [(String, String)],
-    _ ends: (input: Int32, output: Int32, errors: Int32)
-  ) -> (pid: Int32, code: Int32) {
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    unsafe posix_spawn_file_actions_adddup2(&actions, ends.input, 0)
-    unsafe posix_spawn_file_actions_adddup2(&actions, ends.output, 1)
-    unsafe posix_spawn_file_actions_adddup2(&actions, ends.errors, 2)
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe sigfillset(&signals)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
-    let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | Int32(POSIX_SPAWN_SETPGROUP)
-    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
-    for (name, value) in environment { unsafe setenv(name, value, 1) }
-    var pid: Int32 = 0
-    let code = unsafe withArguments(command) { list in
-      unsafe posix_spawnp(&pid, command[0], &actions, &attributes, list, environ)
+  /// Whether all that a stopped command had started has ended, too; at the latest when the time is
+  /// over that it has for that.
+  private func hasLeftNothing() -> Bool {
+    if kill(-pid, 0) == 0 || errno == EPERM {
+      guard killLimit?.isOver ?? true else { return false }
+      _ = kill(-pid, SIGKILL)
     }
-    return (pid, code)
+    guardian.release(pid)
+    return true
   }
 }
 
@@ -198,13 +190,22 @@ final class ServiceChild {
 enum CommandPath {
   /// Throws when there is no such program, or it may not be run.
   static func check(_ command: String) throws {
+    guard !command.isEmpty else { throw refusal("''", "the word is empty") }
     guard !command.contains("/") else {
-      if unsafe access(command, X_OK) == 0 { return }
-      throw refusal(command, System.words(errno))
+      if let reason = obstacle(command) { throw refusal(command, reason) }
+      return
     }
     let folders = (System.variable("PATH") ?? "/usr/bin:/bin").split(separator: ":")
-    if folders.contains(where: { unsafe access("\($0)/\(command)", X_OK) == 0 }) { return }
+    if folders.contains(where: { obstacle("\($0)/\(command)") == nil }) { return }
     throw refusal(command, "it is in no folder of PATH")
+  }
+
+  /// Why a file cannot be run; nil when it can.
+  private static func obstacle(_ path: String) -> String? {
+    guard unsafe access(path, X_OK) == 0 else { return System.words(errno) }
+    var facts = stat()
+    guard unsafe stat(path, &facts) == 0 else { return System.words(errno) }
+    return facts.st_mode & S_IFMT == S_IFREG ? nil : "it is no file"
   }
 
   private static func refusal(_ command: String, _ reason: String) -> Failure {

@@ -29,7 +29,8 @@ final class ChildProcess {
   private(set) var input: Int32
   private var end: End?
 
-  /// Starts a program with default signals and no other descriptor of ours.
+  /// Starts a program with default signals and no other descriptor of ours; it is told to end when
+  /// this process has ended.
   ///
   /// - Throws: `Failure` when it cannot be started.
   init(
@@ -40,16 +41,11 @@ final class ChildProcess {
     var inputs: [Int32] = [-1, -1]
     if output == .pipe { try Self.pipe(&outputs) }
     if input == .pipe { try Self.pipe(&inputs) }
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    if output == .pipe { unsafe posix_spawn_file_actions_adddup2(&actions, outputs[1], 1) }
-    if input == .pipe {
-      unsafe posix_spawn_file_actions_adddup2(&actions, inputs[0], 0)
-    } else {
-      unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    }
-    let (pid, code) = unsafe Self.spawn(program, arguments, environment, &actions)
+    let nothing = input == .pipe ? -1 : unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+    let (pid, code) = Spawn.start(
+      [program] + arguments, environment: environment.map { ($0.key, $0.value) },
+      Spawn.Descriptors(input: input == .pipe ? inputs[0] : nothing, output: outputs[1]))
+    if nothing >= 0 { close(nothing) }
     if output == .pipe { close(outputs[1]) }
     if input == .pipe { close(inputs[0]) }
     guard code == 0 else {
@@ -131,28 +127,6 @@ final class ChildProcess {
     }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
   }
-
-  private static func spawn(
-    _ program: String, _ arguments: [String], _ environment: [String: String],
-    _ actions: inout posix_spawn_file_actions_t
-  ) -> (pid: Int32, code: Int32) {
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe sigfillset(&signals)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
-    let flags = Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK)
-    unsafe posix_spawnattr_setflags(&attributes, flags)
-    for (name, value) in environment { unsafe setenv(name, value, 1) }
-    var pid: Int32 = 0
-    let code = unsafe withArguments([program] + arguments) { list in
-      unsafe posix_spawn(&pid, program, &actions, &attributes, list, environ)
-    }
-    return (pid, code)
-  }
 }
 
 /// Becomes another program; returns only when that fails.
@@ -163,18 +137,4 @@ func become(_ program: String, _ arguments: [String]) -> Int32 {
     _ = unsafe execv(program, list)
     return errno
   }
-}
-
-func withArguments<Result>(
-  _ arguments: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
-) -> Result {
-  let list = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(
-    capacity: arguments.count + 1)
-  for (index, text) in arguments.enumerated() { unsafe list[index] = strdup(text) }
-  unsafe list[arguments.count] = nil
-  defer {
-    for index in arguments.indices { unsafe free(list[index]) }
-    unsafe list.deallocate()
-  }
-  return unsafe body(list)
 }

@@ -1,0 +1,140 @@
+#include "bus_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// What a guardian is told: a child's pid when it starts, its negative when it has ended. Writes of
+// this size to a pipe are whole.
+typedef int32_t plat_word_t;
+
+static void tell(int guardian, plat_word_t word) {
+  while (write(guardian, &word, sizeof word) < 0 && errno == EINTR) {}
+}
+
+// --- In the child, which shares the memory of its parent until it executes --------------------
+
+static int put(int from, int to) {
+  if (from < 0 || from == to) return 0;
+  return dup2(from, to) < 0 ? -1 : 0;
+}
+
+static void default_signals(void) {
+  struct sigaction action = {.sa_handler = SIG_DFL};
+  for (int number = 1; number < NSIG; number++) sigaction(number, &action, NULL);
+}
+
+// Returns only when the program cannot be executed.
+static int execute(const plat_child_t *how, pid_t parent, const sigset_t *none) {
+  if (how->leads_group && setpgid(0, 0) < 0) return errno;
+  if (how->guardian >= 0) tell(how->guardian, (plat_word_t)getpid());
+  if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return errno;
+  // A parent that ended before that call is not there to be waited for.
+  if (getppid() != parent) return ECHILD;
+  default_signals();
+  if (put(how->input, 0) < 0 || put(how->output, 1) < 0 || put(how->errors, 2) < 0) return errno;
+  sigprocmask(SIG_SETMASK, none, NULL);
+  execvpe(how->program, how->arguments, how->environment);
+  return errno;
+}
+
+pid_t plat_child_start(const plat_child_t *how) {
+  sigset_t all, before, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  // No handler may run in the child while it shares our memory.
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
+  volatile int reason = 0;
+  pid_t child = vfork();
+  if (child == 0) {
+    reason = execute(how, parent, &none);
+    _exit(127);
+  }
+  if (child < 0) reason = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child < 0) return -reason;
+  if (reason == 0) return child;
+  if (how->guardian >= 0) plat_guardian_release(how->guardian, child);
+  while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+  return -reason;
+}
+
+int plat_child_ended(pid_t child) {
+  siginfo_t info = {0};
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return errno == ECHILD;
+  return info.si_pid == child;
+}
+
+// --- The guardian -----------------------------------------------------------------------------
+
+#define PLAT_MOST_CHILDREN 4096
+
+static void hold_nothing_but(int pipe_end) {
+  int none = open("/dev/null", O_RDWR);
+  for (int standard = 0; standard < 3; standard++) {
+    if (none >= 0) dup2(none, standard);
+  }
+  dup2(pipe_end, 3);
+  if (syscall(SYS_close_range, 4u, ~0u, 0u) == 0) return;
+  // Kernels before 5.9.
+  long most = sysconf(_SC_OPEN_MAX);
+  for (long fd = 4; fd < (most > 0 && most < 65536 ? most : 65536); fd++) close((int)fd);
+}
+
+static void watch_over(int pipe_end) {
+  static plat_word_t running[PLAT_MOST_CHILDREN];
+  int count = 0;
+  plat_word_t word;
+  while (1) {
+    ssize_t length = read(pipe_end, &word, sizeof word);
+    if (length < 0 && errno == EINTR) continue;
+    if (length != (ssize_t)sizeof word) break;
+    if (word > 0 && count < PLAT_MOST_CHILDREN) running[count++] = word;
+    for (int at = 0; word < 0 && at < count; at++) {
+      if (running[at] == -word) {
+        running[at] = running[--count];
+        break;
+      }
+    }
+  }
+  if (count == 0) return;
+  for (int at = 0; at < count; at++) kill(-running[at], SIGTERM);
+  struct timespec second = {1, 0};
+  while (nanosleep(&second, &second) < 0 && errno == EINTR) {}
+  for (int at = 0; at < count; at++) kill(-running[at], SIGKILL);
+}
+
+int plat_guardian_start(pid_t *pid) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  pid_t guardian = fork();
+  if (guardian < 0) {
+    int reason = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -reason;
+  }
+  if (guardian == 0) {
+    // The signals of a terminal, and those to the group of this process, are not for it.
+    setsid();
+    if (chdir("/") < 0) _exit(1);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_IGN);
+    prctl(PR_SET_NAME, "bcs-guardian");
+    hold_nothing_but(ends[0]);
+    watch_over(3);
+    _exit(0);
+  }
+  close(ends[0]);
+  *pid = guardian;
+  return ends[1];
+}
+
+void plat_guardian_release(int guardian, pid_t child) { tell(guardian, -(plat_word_t)child); }
