@@ -130,7 +130,7 @@ extension RouterState {
     guard agentsByName[name] == nil, agentsByUUID[claim.agent] == nil else {
       refuse(
         asker, .nameInUse,
-        "A living agent holds the name \(name) or its UUID: choose another name.")
+        "A living agent holds the name \(name) or its UUID.")
       return nil
     }
     return caller

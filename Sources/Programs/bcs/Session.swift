@@ -1,4 +1,6 @@
 import BinaryComm
+import BusWire
+import Glibc
 
 /// A connection to the bus as one command-line agent.
 struct Session {
@@ -11,9 +13,27 @@ struct Session {
     common.log(.debug, "connecting to \(bus.directory) as \(name)")
     var options = AgentOptions()
     options.connectTimeout = Duration(seconds: wait)
-    let agent = try bus.register(name, category: "cli", options: options)
+    let agent: Agent
+    do {
+      agent = try bus.register(name, category: "cli", options: options)
+    } catch {
+      throw Self.refusal(of: name, error)
+    }
     common.log(.debug, "registered as \(agent.name), incarnation \(agent.incarnation)")
     return Session(agent: agent, directory: bus.directory)
+  }
+
+  /// A name by default that no policy has is the likely cause of a refusal, and the user has not
+  /// seen it yet.
+  private static func refusal(of name: String, _ error: BusError) -> any Error {
+    let isDefault = name.hasPrefix("cli.") && name.hasSuffix(".\(getpid())")
+    guard error.code == .denied, isDefault else { return error }
+    let code = BusErrorCode.denied
+    return Failure(
+      "\(code.name): \(error.detail)",
+      remedy: "This command asked for the name \(name), its default: give one that the policy has "
+        + "with --name.",
+      exitCode: code.exitCode, name: code.name)
   }
 
   /// Waits until a router knows this agent; false when none did in time.

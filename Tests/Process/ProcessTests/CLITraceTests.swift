@@ -18,7 +18,7 @@ struct CLITraceTests {
     let result = try bus.run("trace", "adder", "hello", "--json", "--priority", "0")
     let row = try #require(try jsonLines(result.stdout).first)
     #expect(row["responder"] as? String == "adder" && row["reply_bytes"] as? Int == 5)
-    #expect(row["lane"] as? String == "urgent" && row["request_stream"] is String)
+    #expect(row["lane"] as? String == "urgent" && row["request_stream"] is Int)
     let parts = ["prepare_ns", "there_and_work_ns", "back_ns"].compactMap { row[$0] as? Int }
     #expect(parts.count == 3 && parts.reduce(0, +) == row["total_ns"] as? Int)
     #expect(try bus.run("trace", "nobody", "x").exit == .code(3))
@@ -47,7 +47,7 @@ struct CLITraceTests {
     defer { reader.kill() }
     publish(3)
     try waitFor(6)
-    try reader.waitForLine(containing: "[#3]", timeout: .seconds(10))
+    try reader.waitForLine(containing: "/a:5]", timeout: .seconds(10))
     func fate(_ number: Int) throws -> String? {
       try jsonLines(try bus.run("why", "\(id):\(number)", "--json").stdout).first?["fate"]
         as? String

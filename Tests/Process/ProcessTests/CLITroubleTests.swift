@@ -11,7 +11,7 @@ struct CLITroubleTests {
     let bus = try CLIBus(dir.path)
     let reader = try bus.subscriber("a")
     #expect(try bus.run("pub", "a", "x", "--count", "2").succeeded)
-    try reader.waitForLine(containing: "[#2]", timeout: .seconds(10))
+    try reader.waitForLine(containing: "/a:1]", timeout: .seconds(10))
     reader.signal(SIGINT)
     let result = try reader.wait(timeout: .seconds(10))
     #expect(result.exit == .code(130))

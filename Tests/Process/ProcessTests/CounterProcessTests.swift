@@ -28,7 +28,8 @@ struct CounterProcessTests {
       var published = (messages: UInt64(0), bytes: UInt64(0))
       for (name, topic, count) in [("p1", "load.a", 20_000), ("p2", "load.b", 700)] {
         let result = try bus.run(
-          "pub", topic, "message {{count}}", "--count", "\(count)", "--json", "--name", name)
+          "pub", topic, "message {{count}}", "--template", "--count", "\(count)", "--json",
+          "--name", name)
         let line = try #require(try jsonLines(result.stdout).first)
         let bytes = UInt64(try #require(line["bytes"] as? Int))
         published.messages += UInt64(count)

@@ -58,12 +58,14 @@ struct Progress {
   mutating func show(_ done: Int) {
     guard isOn, done & 0xFF == 0 || total < 10_000, System.monotonicNs >= nextNs else { return }
     nextNs = System.monotonicNs + 500_000_000
+    // In the background it would be written over what the user types.
+    guard Terminal.isForeground(2) else { return }
     isShown = true
     try? Output.write(Array("\r\(what) \(done) of \(total)".utf8), to: 2)
   }
 
   /// Takes it off the terminal.
   mutating func end() {
-    if isShown { try? Output.write(Array("\r\u{1B}[K".utf8), to: 2) }
+    if isShown, Terminal.isForeground(2) { try? Output.write(Array("\r\u{1B}[K".utf8), to: 2) }
   }
 }

@@ -9,13 +9,15 @@ struct PubCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pub", abstract: "Publish messages on a topic.",
     discussion: """
-      The body is the argument, or --file, or else standard input. {{count}}, {{time}}, \
-      {{unix_ns}} and {{random N}} in it are filled in for each message. Returns when all is safe \
-      in a log that the router knows of.
+      The body is the argument, or --file, or else standard input. It is sent as it is. With \
+      --template, {{count}}, {{time}}, {{unix_ns}} and {{random N}} in the argument are filled in \
+      for each message. Nothing is kept for subscribers that come later. Returns when the router \
+      knows the log in which all of it is, so that it reaches its readers even after the end of \
+      this command.
 
       Examples:
         bcs pub alerts.disk 'almost full'
-        bcs pub ticks 'tick {{count}} at {{time}}' --count 10 --rate 5
+        bcs pub ticks 'tick {{count}}' --template --count 10 --rate 5
         tail -f app.log | bcs pub logs.app --stdin-lines
         bcs pub images.new --file photo.jpg --chunk 256KiB
         bcs pub models.new --file weights.bin --blob
@@ -24,7 +26,7 @@ struct PubCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
   @Argument(help: "The topic, such as alerts.disk.") var topic: String
-  @Argument(help: "The body; standard input when it is left out.") var body: String?
+  @OptionGroup var body: BodyArgument
   @Option(help: "Publish the body that many times.") var count = 1
   @Option(
     help: ArgumentHelp("Messages per second.", valueName: "number"), transform: Rate.parse)
@@ -37,7 +39,10 @@ struct PubCommand: ParsableCommand {
   var chunk: ByteSize?
   @OptionGroup var blobs: BlobOptions
   @Flag(help: "Each line of standard input is a message, until its end.") var stdinLines = false
-  @Flag(help: "Send the body as it is, without filling in templates.") var raw = false
+  @Flag(help: "Fill in {{count}}, {{time}}, {{unix_ns}} and {{random N}} in the argument.")
+  var template = false
+  // Once needed to keep templates from being filled in; calls that have it mean what is done now.
+  @Flag(help: .hidden) var raw = false
   @Flag(help: "Wait until somebody reads the topic.") var waitForReader = false
   @Option(
     help: ArgumentHelp(
@@ -55,16 +60,21 @@ struct PubCommand: ParsableCommand {
     guard rate == nil || sleep == nil else {
       throw ValidationError("Give --rate or --sleep, not both.")
     }
-    let sources = [body != nil, file != nil, stdinLines].count { $0 }
+    let isGiven = body.isEmpty || (body.body != nil && !(stdinLines && body.isStandardInput))
+    let sources = [isGiven, file != nil, stdinLines].count { $0 }
     guard sources <= 1 else {
       throw ValidationError("Give the body once: as argument, with --file, or --stdin-lines.")
     }
     guard !blobs.blob || (!stdinLines && chunk == nil) else {
       throw ValidationError("--blob takes one whole body: leave --stdin-lines and --chunk out.")
     }
-    guard sources == 1 || !Terminal.isTerminal(0) else {
-      throw ValidationError("There is no body: give it as argument, or pipe it in.")
+    guard !stdinLines || count == 1 else {
+      throw ValidationError("--stdin-lines sends each line once: leave --count out.")
     }
+    guard !template || (isGiven && body.isArgument && !raw) else {
+      throw ValidationError("--template fills in a body that is given as argument.")
+    }
+    if sources == 0 { try body.checkThatItComes() }
   }
 
   func run() throws {
@@ -75,26 +85,31 @@ struct PubCommand: ParsableCommand {
     var work = try Publishing(
       session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout)
     Interrupt.beGraceful()
-    if waitForReader { try work.awaitReader(session.agent) }
-    var isKept = true
-    do {
-      if let template {
-        try repeatBody(template, &work, session.agent)
-      } else {
-        try sendLines(&work)
-      }
-      // A router that comes back is handed the log; without one it ends with this process.
-      isKept = try work.messages == 0 || session.waitForRouter(.seconds(5))
-    } catch is Interrupted {
-      work.close()
-      session.agent.close()
-      try show(work)
-      throw Interrupted()
-    }
+    let outcome = Result { try publish(template, &work, session) }
+    let readers = Terminal.isTerminal(1) && !common.json ? try? work.readers(session.agent) : nil
     work.close()
     session.agent.close()
-    try show(work)
-    guard isKept else {
+    do {
+      try outcome.get()
+    } catch {
+      // How far it came is what the next try begins with.
+      try? show(work, isWhole: false, readers)
+      throw error
+    }
+    try show(work, isWhole: true, readers)
+  }
+
+  private func publish(
+    _ template: PubTemplate?, _ work: inout Publishing, _ session: Session
+  ) throws {
+    if waitForReader { try work.awaitReader(session.agent) }
+    if let template {
+      try repeatBody(template, &work, session.agent)
+    } else {
+      try sendLines(&work)
+    }
+    // A router that comes back is handed the log; without one it ends with this process.
+    guard try work.messages == 0 || session.waitForRouter(.seconds(5)) else {
       throw Failure(
         .noRouter,
         "The router is gone: only readers that were there before get what was published.")
@@ -103,9 +118,11 @@ struct PubCommand: ParsableCommand {
 
   private func bodyTemplate() throws -> PubTemplate {
     if let file { return PubTemplate(literal: try Input.file(file, limit: Publishing.bodyMost)) }
-    let bytes =
-      try body.map { Array($0.utf8) } ?? Input.readAll(0, limit: Publishing.bodyMost)
-    return try raw ? PubTemplate(literal: bytes) : PubTemplate(bytes)
+    if let text = body.body, body.isArgument, PubTemplate.isIn(text), !template, !raw {
+      common.log(.notice, "sent as it is: --template fills in {{…}}")
+    }
+    let bytes = try body.read(most: Publishing.bodyMost)
+    return try template ? PubTemplate(bytes) : PubTemplate(literal: bytes)
   }
 
   private func repeatBody(
@@ -127,16 +144,14 @@ struct PubCommand: ParsableCommand {
   private func sendLines(_ work: inout Publishing) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var lines = LineReader(0)
-    var number = 0
     while !lines.hasEnded {
       guard let line = try lines.nextBytes(.milliseconds(200)) else { continue }
-      number += 1
       try pace.wait()
-      try work.send(raw ? line : PubTemplate(line).filled(count: number))
+      try work.send(line)
     }
   }
 
-  private func show(_ work: borrowing Publishing) throws {
+  private func show(_ work: borrowing Publishing, isWhole: Bool, _ readers: Int?) throws {
     let seconds = Double(System.monotonicNs - work.startNs) / 1e9
     if common.json {
       let line = JSONValue.line([
@@ -146,9 +161,12 @@ struct PubCommand: ParsableCommand {
       ])
       return try Output.write(line + "\n")
     }
+    let total = isWhole || stdinLines || count == 1 ? "" : " of \(count)"
     let parts = work.parts > work.messages ? " in \(work.parts) parts" : ""
-    let noun = work.messages == 1 ? "message" : "messages"
+    let noun = work.messages == 1 && total.isEmpty ? "message" : "messages"
+    let nobody = readers == 0 && work.messages > 0 ? " (no reader)" : ""
     try Output.write(
-      "published \(work.messages) \(noun)\(parts), \(work.bytes) bytes, on \(topic)\n")
+      "published \(work.messages)\(total) \(noun)\(parts), \(work.bytes) bytes, on "
+        + "\(topic)\(nobody)\n")
   }
 }

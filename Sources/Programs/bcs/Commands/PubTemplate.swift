@@ -1,5 +1,8 @@
-/// A body with places to fill in, as in the nats command line: `{{count}}`, `{{time}}`,
-/// `{{unix_ns}}` and `{{random N}}`.
+/// A body with places to fill in, as in the nats command line.
+///
+/// These are `{{count}}`, `{{time}}`, `{{unix_ns}}` and `{{random N}}`. Only the argument of a
+/// command is ever one, and only when the user asks for it: what comes from a file or a pipe is
+/// data.
 struct PubTemplate {
   private enum Part {
     case literal([UInt8])
@@ -28,16 +31,35 @@ struct PubTemplate {
   init(_ body: [UInt8]) throws {
     var parts: [Part] = []
     var rest = body[...]
-    let (open, close) = (Array("{{".utf8), Array("}}".utf8))
-    while let start = rest.firstRange(of: open),
-      let end = rest[start.upperBound...].firstRange(of: close)
+    while let start = Self.pair(UInt8(ascii: "{"), in: rest),
+      let end = Self.pair(UInt8(ascii: "}"), in: rest[(start + 2)...])
     {
-      let name = String(decoding: rest[start.upperBound..<end.lowerBound], as: UTF8.self)
-      parts.append(.literal(Array(rest[..<start.lowerBound])))
+      let name = String(decoding: rest[(start + 2)..<end], as: UTF8.self)
+      parts.append(.literal(Array(rest[..<start])))
       parts.append(try Self.place(name))
-      rest = rest[end.upperBound...]
+      rest = rest[(end + 2)...]
     }
     self.parts = parts + [.literal(Array(rest))]
+  }
+
+  /// Whether a text looks as if it had places to fill in.
+  static func isIn(_ text: String) -> Bool {
+    let bytes = Array(text.utf8)
+    guard let start = pair(UInt8(ascii: "{"), in: bytes[...]),
+      let end = pair(UInt8(ascii: "}"), in: bytes[(start + 2)...])
+    else { return false }
+    return (try? place(String(decoding: bytes[(start + 2)..<end], as: UTF8.self))) != nil
+  }
+
+  /// Where a byte stands twice first.
+  private static func pair(_ byte: UInt8, in bytes: ArraySlice<UInt8>) -> Int? {
+    var rest = bytes
+    while let first = rest.firstIndex(of: byte) {
+      guard first + 1 < rest.endIndex else { return nil }
+      if rest[first + 1] == byte { return first }
+      rest = rest[(first + 2)...]
+    }
+    return nil
   }
 
   /// The body of one message, the `count`-th, from 1.
@@ -69,7 +91,7 @@ struct PubTemplate {
     throw Failure.usage(
       "'{{\(name.printable)}}' is no place that can be filled in.",
       remedy: "Use {{count}}, {{time}}, {{unix_ns}} or {{random N}} with N from 1 to "
-        + "\(randomMost); with --raw the body is sent as it is.")
+        + "\(randomMost); without --template the body is sent as it is.")
   }
 
   private static func letters(_ count: Int) -> [UInt8] {

@@ -38,15 +38,19 @@ struct Publishing: ~Copyable {
   func awaitReader(_ agent: Agent) throws {
     let limit = Deadline(timeout)
     while true {
-      let readers = try agent.query(.attachments).filter {
-        $0["publisher"] == agent.name && $0["channel"] == publisher.channel
-      }
-      if !readers.isEmpty { return }
+      if try readers(agent) > 0 { return }
       guard !limit.isOver else {
         throw Failure(.timeout, "Nobody reads \(topic) after \(timeout).")
       }
       try Interrupt.check()
       System.sleep(.milliseconds(20))
+    }
+  }
+
+  /// How many readers have joined, as the router knows.
+  func readers(_ agent: Agent) throws -> Int {
+    try agent.query(.attachments).count {
+      $0["publisher"] == agent.name && $0["channel"] == publisher.channel
     }
   }
 
@@ -80,6 +84,8 @@ struct Publishing: ~Copyable {
         case .resourceExhausted, .timeout:
           if limit.isOver { throw error }
           try Interrupt.check()
+          // What no reader frees, such as memory of this process, is refused without a wait.
+          System.sleep(.milliseconds(5))
         default: throw error
         }
       }

@@ -8,13 +8,15 @@ struct Receiving: ~Copyable {
   private let agent: Agent
   private let printer: MessagePrinter
   private let common: CommonOptions
-  private(set) var received = 0
+  private(set) var bodies: BodyCount
   private var evictions = 0
   private var missing = 0
 
   init(
-    _ reader: consuming Reader, of agent: Agent, printer: MessagePrinter, common: CommonOptions
+    _ reader: consuming Reader, of agent: Agent, isLatest: Bool, printer: MessagePrinter,
+    common: CommonOptions
   ) {
+    bodies = BodyCount(isRaw: printer.form == .raw, isLatest: isLatest)
     self.reader = reader
     self.agent = agent
     self.printer = printer
@@ -24,7 +26,10 @@ struct Receiving: ~Copyable {
   /// Messages lost so far.
   var lost: UInt64 { reader.statistics.gaps }
 
-  /// Prints what is there, at most `limit` messages; waits for more when there is nothing.
+  /// Messages so far; a body in parts is one, and counts when its last part has come.
+  var received: Int { bodies.messages }
+
+  /// Prints what is there, at most `limit` messages or parts; waits for more when there is nothing.
   mutating func step(limit: Int, wait: Duration) throws {
     var batch: [ReceivedMessage] = []
     var count = 0
@@ -36,14 +41,14 @@ struct Receiving: ~Copyable {
     }
     var bytes: [UInt8] = []
     for message in batch {
-      received += 1
+      bodies.take(message)
       if message.gapBefore > 0 { tellGap(message) }
       if printer.form == .raw, let blob = message.blobReference {
         try Output.write(bytes)
         bytes = []
         try write(blob, of: message)
       } else {
-        printer.append(message, number: received, to: &bytes)
+        printer.append(message, to: &bytes)
       }
     }
     if !bytes.isEmpty { try Output.write(bytes) }
@@ -70,7 +75,7 @@ struct Receiving: ~Copyable {
   }
 
   /// A lossless subscription that was evicted did not keep its promise; nor did one that showed
-  /// bytes and could not show all.
+  /// bytes and could not show all, of a blob or of a body in parts.
   func failIfIncomplete() throws {
     guard missing == 0 else {
       throw Failure(
@@ -78,8 +83,16 @@ struct Receiving: ~Copyable {
         remedy: "Have them sent again, and read sooner, or with a longer --keep.",
         name: "NOT_FOUND")
     }
-    guard evictions > 0 else { return }
-    throw Failure(.evicted, "This reader was evicted \(evictions) times: it is not complete.")
+    guard evictions == 0 else {
+      throw Failure(.evicted, "This reader was evicted \(evictions) times: it is not complete.")
+    }
+    guard bodies.cut > 0 else { return }
+    throw Failure(
+      "Parts of \(bodies.cut) bodies are missing or mixed: the output is not complete.",
+      remedy: bodies.isLatest
+        ? "A body in parts needs every message: leave --latest out."
+        : "Read with --lossless, from before the first part on, one publisher at a time.",
+      name: "INCOMPLETE")
   }
 
   private mutating func tell(_ error: BusError, _ batch: inout [ReceivedMessage]) throws {
@@ -88,6 +101,7 @@ struct Receiving: ~Copyable {
       // What was lent in this batch may have been overwritten while it was copied.
       batch = []
       evictions += 1
+      bodies.lose()
     case .corrupt, .closed: break
     default: throw error
     }

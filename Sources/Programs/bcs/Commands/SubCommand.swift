@@ -9,12 +9,19 @@ struct SubCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sub", abstract: "Show messages as they are published.",
     discussion: """
-      A pattern is a topic in which * stands for one token and a last > for the rest. The \
-      default mode is lossy: publishers never wait, and what was lost is counted. When the \
-      router is gone, messages go on; the router that starts next is joined.
+      In a pattern, * stands for one token of a topic, and > at the end for all the rest. Nothing \
+      is kept for subscribers that come later. By default (--lossy) publishers never wait: a \
+      subscriber may fall behind by the size of the publisher's log, 64 KiB at first (`bcs up \
+      --log-first`), and what it misses beyond that is counted. --lossless makes publishers wait \
+      instead. Without a router, messages of known publishers go on; the next router is joined.
+
+      The first line of a message begins with its name, [PUBLISHER/CHANNEL:NUMBER], which `bcs \
+      why` takes; further lines of its body are indented. A body in parts (`bcs pub --chunk`) is \
+      one message for --count.
 
       Examples:
         bcs sub 'alerts.>'
+        bcs sub 'alerts.>' --line --local
         bcs sub 'alerts.*' --json --count 10
         bcs sub images.new --raw --lossless --count 1 > photo.jpg
       """)
@@ -29,6 +36,8 @@ struct SubCommand: ParsableCommand {
     help: ArgumentHelp("End after that time; with --count it is a failure.", valueName: "seconds"))
   var timeout: Double?
   @Flag(help: "Write the bytes of the payloads and nothing else.") var raw = false
+  @Flag(help: "One line for each message: topic and body, line feeds as \\n.") var line = false
+  @Flag(help: "Times in the local time zone, not in UTC.") var local = false
 
   enum Mode: String, EnumerableFlag {
     case lossless
@@ -45,8 +54,8 @@ struct SubCommand: ParsableCommand {
 
     static func help(for mode: Mode) -> ArgumentHelp? {
       switch mode {
-      case .lossless: "Publishers wait for this reader (needs the right to hold them back)."
-      case .lossy: "Publishers go on; what is lost is counted (the default)."
+      case .lossless: "Publishers wait for this subscriber (needs the right to block them)."
+      case .lossy: "Publishers go on; what is missed is counted (the default)."
       case .latest: "Only the newest message of each topic."
       }
     }
@@ -57,8 +66,8 @@ struct SubCommand: ParsableCommand {
     if let timeout, !(0...31_536_000).contains(timeout) {
       throw ValidationError("--timeout takes 0 to 31536000 seconds, not \(timeout).")
     }
-    guard !(raw && common.json) else {
-      throw ValidationError("Give --raw or --json, not both.")
+    guard [raw, line, common.json].count(where: { $0 }) <= 1 else {
+      throw ValidationError("Give one of --raw, --line and --json, not both.")
     }
   }
 
@@ -71,12 +80,12 @@ struct SubCommand: ParsableCommand {
       common.log(
         .warning,
         isThere
-          ? "the router is back" : "the router is gone; reading goes on with what is mapped")
+          ? "the router is back" : "the router is gone; messages of known publishers still come")
     }
     let reader = try session.agent.reader(pattern, mode: mode.read)
     common.log(.notice, "subscribed to \(pattern) (\(mode.rawValue)) as \(session.agent.name)")
     var receiving = Receiving(
-      reader, of: session.agent, printer: printer, common: common)
+      reader, of: session.agent, isLatest: mode == .latest, printer: printer, common: common)
     let outcome = Result { try receive(&receiving) }
     try? finish(&receiving, session)
     try outcome.get()
@@ -85,7 +94,8 @@ struct SubCommand: ParsableCommand {
 
   private var printer: MessagePrinter {
     MessagePrinter(
-      form: raw ? .raw : common.json ? .json : .headers, style: .output)
+      form: raw ? .raw : common.json ? .json : line ? .line : .headers, style: .output,
+      isLocal: local)
   }
 
   private func receive(_ receiving: inout Receiving) throws {
@@ -103,7 +113,7 @@ struct SubCommand: ParsableCommand {
   }
 
   private func finish(_ receiving: inout Receiving, _ session: Session) throws {
-    let lost = receiving.lost
+    let (lost, cut) = (receiving.lost, receiving.bodies.cut)
     // Our own leave is no news.
     session.agent.onRouterChange { _ in }
     receiving.close()
@@ -111,7 +121,10 @@ struct SubCommand: ParsableCommand {
     guard common.logLevel <= .notice else { return }
     Output.note(
       common.json
-        ? JSONValue.line([("received", .integer(receiving.received)), ("lost", .unsigned(lost))])
-        : "received \(receiving.received) lost \(lost)")
+        ? JSONValue.line([
+          ("received", .integer(receiving.received)), ("lost", .unsigned(lost)),
+          ("cut", .integer(cut)),
+        ])
+        : "received \(receiving.received) lost \(lost)" + (cut > 0 ? " cut \(cut)" : ""))
   }
 }

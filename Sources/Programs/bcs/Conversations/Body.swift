@@ -3,27 +3,37 @@ import BinaryComm
 import BusJSON
 import BusWire
 
-/// The body of a message to an agent: an argument, or standard input.
+/// The body of a message, an argument or standard input: one rule for every command.
 struct BodyArgument: ParsableArguments {
   @Argument(help: "The body; standard input when it is left out or -.") var body: String?
-  @Flag(help: "Send no body at all.") var empty = false
+  @Flag(name: .customLong("empty"), help: "Send an empty body.") var isEmpty = false
 
   /// Most bytes of a body.
   static let most = WireLimit.payloadBytesMax
 
   func validate() throws {
-    guard !(empty && body != nil) else {
+    guard !(isEmpty && body != nil) else {
       throw ValidationError("Give a body or --empty, not both.")
     }
-    guard body == nil || body == "-", !empty, Terminal.isTerminal(0) else { return }
+  }
+
+  /// Whether the body is the argument's own text.
+  var isArgument: Bool { body != nil && body != "-" }
+
+  /// Whether the body comes from standard input.
+  var isStandardInput: Bool { !isEmpty && !isArgument }
+
+  /// Throws where only a user's typing could be the body, and `-` does not ask for it.
+  func checkThatItComes() throws {
+    guard isStandardInput, body == nil, Terminal.isTerminal(0) else { return }
     throw ValidationError(
       "There is no body: give it as argument, pipe it in, or say --empty.")
   }
 
   /// The bytes.
   func read(most: Int = Self.most) throws -> [UInt8] {
-    if empty { return [] }
-    if let body, body != "-" { return Array(body.utf8) }
+    if isEmpty { return [] }
+    if let body, isArgument { return Array(body.utf8) }
     return try Input.readAll(
       0, limit: most, remedy: "A message holds no more: send it with --blob, or a file's name.")
   }
@@ -50,6 +60,8 @@ struct UrgencyOption: ParsableArguments {
 struct PayloadPrinter {
   enum Form {
     case text
+    /// As text, of which each payload takes one line.
+    case line
     case raw
     case json
   }
@@ -58,20 +70,23 @@ struct PayloadPrinter {
   /// Who opens blobs, whose bytes stand for those of their references.
   let agent: Agent
 
-  /// Writes one payload; in JSON with these fields before it.
-  func show(_ payload: [UInt8], _ fields: [(String, JSONValue)]) throws {
+  /// Writes one payload; in JSON with these fields before it, as text with a line feed at its end.
+  func show(
+    _ payload: [UInt8], _ fields: [(String, JSONValue)],
+    _ lineBreak: PayloadText.LineBreak = .kept
+  ) throws {
     switch form {
     case .raw: try agent.write(payload)
-    case .text: try Output.write(Self.body(payload) + "\n")
+    case .text:
+      var text = PayloadText.shown(payload, lineBreak)
+      if text.last != 0x0A { text.append(0x0A) }
+      try Output.write(text)
+    case .line:
+      try Output.write(PayloadText.shown(payload, .escaped) + [0x0A])
     case .json:
       let line = JSONValue.line(
-        fields + [("size", .integer(payload.count))] + MessagePrinter.fields(of: payload))
+        fields + [("size", .integer(payload.count))] + PayloadText.fields(of: payload))
       try Output.write(line + "\n")
     }
-  }
-
-  /// A body so that it cannot disturb a terminal.
-  private static func body(_ payload: [UInt8]) -> String {
-    MessagePrinter(form: .headers, style: .output).body(payload)
   }
 }

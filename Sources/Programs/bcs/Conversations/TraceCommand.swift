@@ -8,10 +8,12 @@ struct TraceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "trace", abstract: "Send one request and show its way there and back, with times.",
     discussion: """
-      The request carries a W3C trace context. All times are of the host's one clock.
+      The request carries a W3C trace context. All times are of the host's one clock, those of the \
+      reply of its last part. `bcs why` takes the name of the reply's message.
 
-      Example:
+      Examples:
         bcs trace math.add '1 2'
+        echo '1 2' | bcs trace math.add --json
       """)
 
   @OptionGroup var common: CommonOptions
@@ -27,10 +29,11 @@ struct TraceCommand: ParsableCommand {
       throw ValidationError(
         "--timeout takes more than 0 and up to 31536000 seconds, not \(timeout).")
     }
+    try body.checkThatItComes()
   }
 
   func run() throws {
-    try Names.checkTopic(service)
+    try Names.checkService(service)
     let name = try naming.resolved("trace")
     let payload = try body.read()
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
@@ -59,14 +62,18 @@ struct TraceCommand: ParsableCommand {
   private func wait(_ messenger: inout Messenger, _ id: UInt32) throws -> Route.Reply {
     var found: Route.Reply?
     var failure: BusError?
+    var (parts, bytes) = (0, 0)
     Interrupt.beGraceful()
     while true {
       let taken = try messenger.poll { message, incoming, _ in
-        guard incoming.kind == .response, incoming.correlationId == id, found == nil else { return }
+        guard incoming.kind == .response, incoming.correlationId == id else { return }
+        parts += 1
+        bytes += message.payload.byteCount
+        guard incoming.isLast, found == nil else { return }
         found = Route.Reply(
-          responder: message.publisher, incarnation: incoming.peer.incarnation,
-          bytes: message.payload.byteCount, writtenNs: message.timestampNs,
-          readNs: System.unixNs, number: message.sequence, lane: incoming.lane)
+          responder: message.publisher, incarnation: incoming.peer.incarnation, bytes: bytes,
+          parts: parts, writtenNs: message.timestampNs, readNs: System.unixNs,
+          number: message.sequence, lane: incoming.lane)
       } onFailure: { failed, _ in
         failure = failed.error
       }
@@ -102,7 +109,10 @@ struct Route {
   struct Reply {
     let responder: String
     let incarnation: UInt64
+    /// Payload bytes of all parts.
     let bytes: Int
+    let parts: Int
+    /// When the last part lay in the log.
     let writtenNs: UInt64
     let readNs: UInt64
     let number: UInt64
@@ -133,6 +143,7 @@ struct Route {
         shown(span(sentNs, reply.writtenNs)),
         "\(reply.responder)\(pid.map { " (process \($0))" } ?? "") has taken it, worked on it, "
           + "and written \(reply.bytes) bytes"
+          + (reply.parts > 1 ? " in \(reply.parts) parts, the last" : "")
           + (back.map { " as message \($0):\(reply.number)" } ?? "")
       ),
       (shown(span(reply.writtenNs, reply.readNs)), "\(asker) reads the reply"),
@@ -150,10 +161,15 @@ struct Route {
     JSONValue.line([
       ("trace", JSONValue(trace.map { "\($0.traceId)" })), ("asker", .text(asker)),
       ("service", .text(service)), ("responder", .text(reply.responder)),
-      ("responder_pid", JSONValue(pid)), ("responder_incarnation", .unsigned(reply.incarnation)),
-      ("lane", .text("\(reply.lane)")), ("request_stream", JSONValue(there)),
-      ("reply_stream", JSONValue(back)), ("reply_number", .unsigned(reply.number)),
-      ("request_bytes", .integer(requestBytes)), ("reply_bytes", .integer(reply.bytes)),
+      ("responder_pid", JSONValue(pid.flatMap { UInt64($0) })),
+      ("responder_incarnation", .unsigned(reply.incarnation)),
+      ("lane", .text("\(reply.lane)")),
+      ("request_stream", JSONValue(there.flatMap { UInt64($0) })),
+      ("reply_stream", JSONValue(back.flatMap { UInt64($0) })),
+      ("reply_number", .unsigned(reply.number)),
+      ("request_bytes", .integer(requestBytes)),
+      ("reply_bytes", .integer(reply.bytes)),
+      ("reply_parts", .integer(reply.parts)),
       ("prepare_ns", .unsigned(span(askedNs, sentNs))),
       ("there_and_work_ns", .unsigned(span(sentNs, reply.writtenNs))),
       ("back_ns", .unsigned(span(reply.writtenNs, reply.readNs))),

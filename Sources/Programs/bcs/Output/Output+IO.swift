@@ -59,6 +59,9 @@ enum Terminal {
   /// Whether a descriptor is a terminal.
   static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+  /// Whether it is a terminal, and this process is one of those that it works for now.
+  static func isForeground(_ descriptor: Int32) -> Bool { tcgetpgrp(descriptor) == getpgrp() }
+
   /// Whether colour makes sense there: a terminal that is not dumb, and `NO_COLOR` is not set.
   static func showsColour(_ descriptor: Int32) -> Bool {
     isTerminal(descriptor) && System.variable("NO_COLOR") == nil

@@ -62,6 +62,20 @@ enum System {
       + time.joined(separator: ":") + "." + fraction + "Z"
   }
 
+  /// A time as ISO 8601 in the time zone of this process, as in
+  /// `2026-01-31T13:00:00.000000001+01:00`.
+  static func isoLocal(_ unixNs: UInt64) -> String {
+    var seconds = time_t(unixNs / 1_000_000_000)
+    var parts = unsafe tm()
+    _ = unsafe localtime_r(&seconds, &parts)
+    let offset = unsafe parts.tm_gmtoff
+    let minutes = abs(offset) / 60
+    let zone = "\(offset < 0 ? "-" : "+")\(padded(minutes / 60, 2)):\(padded(minutes % 60, 2))"
+    // The digits of that zone are those of UTC at a moment moved by its offset.
+    let moved = UInt64(bitPattern: Int64(bitPattern: unixNs) &+ Int64(offset) * 1_000_000_000)
+    return iso(moved).dropLast() + zone
+  }
+
   private static func padded(_ number: Int, _ digits: Int) -> String {
     let text = String(number)
     return String(repeating: "0", count: max(0, digits - text.count)) + text

@@ -1,0 +1,72 @@
+import BinaryComm
+import BusJSON
+import BusWire
+
+/// A payload as a person reads it, so that it cannot disturb a terminal.
+enum PayloadText {
+  /// What stands between the lines of a payload of several.
+  enum LineBreak: String {
+    /// The payload's own line feed.
+    case kept = "\n"
+    /// Two spaces begin each further line, so that none of them looks like a line of ours.
+    case indented = "\n  "
+    /// Backslash and n: the payload takes one line.
+    case escaped = "\\n"
+  }
+
+  /// Text as it is but for what moves a cursor or changes a colour; the first bytes of what is no
+  /// text; what a blob's reference stands for.
+  static func shown(_ payload: [UInt8], _ lineBreak: LineBreak) -> [UInt8] {
+    if let blob = BlobReference(payload) {
+      return Array("(a blob of \(Prose.bytes(blob.byteCount)); --raw writes its bytes)".utf8)
+    }
+    // Where the lines have a form of their own, a line feed at the end begins no further one.
+    if lineBreak != .kept, payload.last == 0x0A { return shown(payload.dropLast(), lineBreak) }
+    return shown(payload[...], lineBreak)
+  }
+
+  private static func shown(_ payload: ArraySlice<UInt8>, _ lineBreak: LineBreak) -> [UInt8] {
+    // Most payloads are plain text, of which every byte can be shown as it is.
+    if payload.allSatisfy(isPlain) { return joined(payload, lineBreak) }
+    guard String(validating: payload, as: UTF8.self) != nil else {
+      return Array(binary(payload).utf8)
+    }
+    let lines = payload.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
+      line.split(separator: 0x09, omittingEmptySubsequences: false)
+        .map { String(decoding: $0, as: UTF8.self).printable }.joined(separator: "\t")
+    }
+    return Array(lines.joined(separator: lineBreak.rawValue).utf8)
+  }
+
+  /// A payload in JSON: as text where it is that, the size of the blob that it refers to.
+  static func fields(of payload: [UInt8]) -> [(String, JSONValue)] {
+    let blob = BlobReference(payload)
+    let text = blob == nil ? String(validating: payload, as: UTF8.self) : nil
+    return [
+      ("encoding", .text(text == nil ? "base64" : "text")),
+      ("blob_bytes", blob.map { .unsigned($0.byteCount) } ?? .null),
+      ("payload", .text(text ?? Base64.encode(payload))),
+    ]
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 ? byte < 0x7F : byte == 0x0A || byte == 0x09
+  }
+
+  private static func joined(_ text: ArraySlice<UInt8>, _ lineBreak: LineBreak) -> [UInt8] {
+    guard lineBreak != .kept, text.contains(0x0A) else { return Array(text) }
+    return Array(
+      text.split(separator: 0x0A, omittingEmptySubsequences: false)
+        .joined(separator: lineBreak.rawValue.utf8))
+  }
+
+  private static func binary(_ payload: ArraySlice<UInt8>) -> String {
+    let digits = payload.prefix(64).map { byte in
+      let hex = String(byte, radix: 16)
+      return hex.count < 2 ? "0" + hex : hex
+    }
+    let noun = payload.count == 1 ? "byte" : "bytes"
+    return "(binary, \(payload.count) \(noun)) " + digits.joined(separator: " ")
+      + (payload.count > 64 ? " …" : "")
+  }
+}
