@@ -27,7 +27,7 @@ struct PubCommand: ParsableCommand {
   @OptionGroup var naming: NameOptions
   @Argument(help: "The topic, such as alerts.disk.") var topic: String
   @OptionGroup var body: BodyArgument
-  @Option(help: "Publish the body that many times.") var count = 1
+  @Option(name: .shortAndLong, help: "Publish the body that many times.") var count = 1
   @Option(
     help: ArgumentHelp("Messages per second.", valueName: "number"), transform: Rate.parse)
   var rate: Rate?
@@ -45,6 +45,7 @@ struct PubCommand: ParsableCommand {
   @Flag(help: .hidden) var raw = false
   @Flag(help: "Wait until somebody reads the topic.") var waitForReader = false
   @Option(
+    name: .shortAndLong,
     help: ArgumentHelp(
       "How long to wait for a reader, or for slow lossless readers.", valueName: "seconds"))
   var timeout = 5.0
@@ -130,6 +131,7 @@ struct PubCommand: ParsableCommand {
   ) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var progress = Progress("published", of: count, common)
+    defer { progress.end() }
     let constant =
       template.isConstant ? try blobs.carried(template.filled(count: 1), agent) : nil
     for number in 1...count {
@@ -138,7 +140,6 @@ struct PubCommand: ParsableCommand {
       try work.send(body.payload)
       progress.show(number)
     }
-    progress.end()
   }
 
   private func sendLines(_ work: inout Publishing) throws {

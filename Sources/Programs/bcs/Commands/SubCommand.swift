@@ -31,11 +31,15 @@ struct SubCommand: ParsableCommand {
   @Argument(help: "The pattern, such as 'alerts.>'.") var pattern: String
   @Flag(help: "How to read when messages come faster than they are shown.")
   var mode = Mode.lossy
-  @Option(help: "End after that many messages.") var count: Int?
+  @Option(name: .shortAndLong, help: "End after that many messages.") var count: Int?
   @Option(
+    name: .shortAndLong,
     help: ArgumentHelp("End after that time; with --count it is a failure.", valueName: "seconds"))
   var timeout: Double?
-  @Flag(help: "Write the bytes of the payloads and nothing else.") var raw = false
+  @Flag(
+    name: .shortAndLong,
+    help: "Write the bytes of the payloads and nothing else.")
+  var raw = false
   @Flag(help: "One line for each message: topic and body, line feeds as \\n.") var line = false
   @Flag(help: "Times in the local time zone, not in UTC.") var local = false
 
@@ -55,7 +59,7 @@ struct SubCommand: ParsableCommand {
     static func help(for mode: Mode) -> ArgumentHelp? {
       switch mode {
       case .lossless: "Publishers wait for this subscriber (needs the right to block them)."
-      case .lossy: "Publishers go on; what is missed is counted (the default)."
+      case .lossy: "Publishers go on; what is missed is counted."
       case .latest: "Only the newest message of each topic."
       }
     }

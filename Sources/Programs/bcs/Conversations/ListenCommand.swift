@@ -19,8 +19,11 @@ struct ListenCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
   @Option(help: "A team to join; may be given several times.") var team: [String] = []
-  @Option(help: "End after that many messages.") var count: Int?
-  @Flag(help: "Write the bytes of the payloads and nothing else.") var raw = false
+  @Option(name: .shortAndLong, help: "End after that many messages.") var count: Int?
+  @Flag(
+    name: .shortAndLong,
+    help: "Write the bytes of the payloads and nothing else.")
+  var raw = false
 
   func validate() throws {
     if let count, count < 1 { throw ValidationError("--count is at least 1, not \(count).") }

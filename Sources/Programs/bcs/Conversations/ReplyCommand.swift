@@ -42,7 +42,7 @@ struct ReplyCommand: ParsableCommand {
     transform: ByteSize.parse)
   var outputLimit: ByteSize?
   @Flag(help: "Each line of the output is a part of the reply, sent as it comes.") var lines = false
-  @Option(help: "End after that many requests.") var count: Int?
+  @Option(name: .shortAndLong, help: "End after that many requests.") var count: Int?
 
   func validate() throws {
     guard !(echo && !exec.isEmpty) else {
@@ -109,6 +109,8 @@ struct Answering: ~Copyable {
   private let command: ReplyCommand
   private let guardian: Guardian?
   private var running: [Work] = []
+  /// Commands that were stopped and have left something behind that is still ending.
+  private var leaving: [ServiceChild] = []
   private var waiting: [Job] = []
   private var taken = 0
   private var answered = 0
@@ -127,12 +129,15 @@ struct Answering: ~Copyable {
     while command.count.map({ answered < $0 }) ?? true {
       try Interrupt.check()
       let came = try receive()
+      forgetTheDead()
       start()
       for at in running.indices.reversed() { move(at) }
+      leaving.removeAll { $0.hasLeftNothing() }
       messenger.flush()
       guard came == 0 else { continue }
       // The pipes of children are looked at every few milliseconds.
-      _ = try messenger.wait(timeout: running.isEmpty ? .seconds(1) : .milliseconds(2))
+      let isIdle = running.isEmpty && leaving.isEmpty
+      _ = try messenger.wait(timeout: isIdle ? .seconds(1) : .milliseconds(2))
     }
   }
 
@@ -140,8 +145,10 @@ struct Answering: ~Copyable {
   mutating func close() {
     for work in running { work.child.stop(.cancelled("the service was stopped")) }
     let limit = Deadline(.seconds(2))
-    while !running.isEmpty, !limit.isOver {
+    while !(running.isEmpty && leaving.isEmpty), !limit.isOver {
       for at in running.indices.reversed() { move(at) }
+      leaving.removeAll { $0.hasLeftNothing() }
+      messenger.flush()
       System.sleep(.milliseconds(2))
     }
     for job in waiting { fail(job.incoming, .cancelled("the service was stopped")) }
@@ -188,6 +195,16 @@ struct Answering: ~Copyable {
     }
     guard let at = waiting.firstIndex(where: { isMeant($0.incoming) }) else { return }
     fail(waiting.remove(at: at).incoming, .cancelled("the request was not started"))
+  }
+
+  /// Nobody waits for the reply to a requester that has ended: what works on it is stopped.
+  private mutating func forgetTheDead() {
+    for work in running where messenger.name(of: work.incoming.peer) == nil {
+      work.child.stop(.cancelled("the requester has ended"))
+    }
+    let queued = waiting.count
+    waiting.removeAll { messenger.name(of: $0.incoming.peer) == nil }
+    answered += queued - waiting.count
   }
 
   /// Starts commands for requests that wait, as many as may run.
@@ -246,6 +263,7 @@ struct Answering: ~Copyable {
     if command.lines { sendLines(at) }
     guard let end else { return }
     let work = running.remove(at: at)
+    if !work.child.hasLeftNothing() { leaving.append(work.child) }
     tell(incoming, "\(end)", System.monotonicNs - work.beganNs)
     switch end {
     case .exited(0): finish(incoming, command.lines ? work.line : work.child.takeOutput())

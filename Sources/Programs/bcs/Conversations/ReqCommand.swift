@@ -30,14 +30,22 @@ struct ReqCommand: ParsableCommand {
   @OptionGroup var body: BodyArgument
   @OptionGroup var blobs: BlobOptions
   @OptionGroup var urgency: UrgencyOption
-  @Option(help: ArgumentHelp("How long a request may take.", valueName: "seconds"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("How long a request may take.", valueName: "seconds"))
   var timeout = 5.0
-  @Option(help: "Send the request that many times, one after the other.") var count = 1
+  @Option(
+    name: .shortAndLong,
+    help: "Send the request that many times, one after the other.")
+  var count = 1
   @Flag(help: "Each line of standard input is a request, until its end.") var stdinLines = false
   @Flag(help: "Ask every agent that serves it.") var all = false
   @Flag(help: "Ask every one, and take the first reply.") var first = false
   @Flag(help: "Show the parts of a reply as they come.") var stream = false
-  @Flag(help: "Write the bytes of the replies and nothing else.") var raw = false
+  @Flag(
+    name: .shortAndLong,
+    help: "Write the bytes of the replies and nothing else.")
+  var raw = false
 
   func validate() throws {
     guard timeout > 0, timeout <= 31_536_000 else {

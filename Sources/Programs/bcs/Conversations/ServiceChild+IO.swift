@@ -120,7 +120,7 @@ final class ServiceChild {
     if let killLimit, killLimit.isOver { _ = kill(-pid, SIGKILL) }
     reap()
     guard let status else { return nil }
-    if let stopping { return hasLeftNothing() ? .stopped(stopping) : nil }
+    if let stopping { return .stopped(stopping) }
     // What its own children keep open does not hold the reply up.
     if drainLimit == nil { drainLimit = Deadline(Self.drainTime) }
     guard fromChild < 0 || (reads && drainLimit?.isOver == true) else { return nil }
@@ -174,9 +174,10 @@ final class ServiceChild {
     status = number == 0 ? .exited((code >> 8) & 0xFF) : .killed(number)
   }
 
-  /// Whether all that a stopped command had started has ended, too; at the latest when the time is
-  /// over that it has for that.
-  private func hasLeftNothing() -> Bool {
+  /// Whether all that a stopped command had started has ended, too; true at the latest when the
+  /// time is over that it has for that.
+  func hasLeftNothing() -> Bool {
+    guard stopping != nil else { return true }
     if kill(-pid, 0) == 0 || errno == EPERM {
       guard killLimit?.isOver ?? true else { return false }
       _ = kill(-pid, SIGKILL)

@@ -24,7 +24,9 @@ struct TellCommand: ParsableCommand {
   @OptionGroup var urgency: UrgencyOption
   @Flag(help: "The name is a team's.") var team = false
   @Flag(help: "Send it as a command, not as an event.") var command = false
-  @Option(help: ArgumentHelp("How long to look for the recipient.", valueName: "seconds"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("How long to look for the recipient.", valueName: "seconds"))
   var timeout = 5.0
 
   func validate() throws {

@@ -21,7 +21,9 @@ struct TraceCommand: ParsableCommand {
   @Argument(help: "The service, or an agent's name.") var service: String
   @OptionGroup var body: BodyArgument
   @OptionGroup var urgency: UrgencyOption
-  @Option(help: ArgumentHelp("How long the request may take.", valueName: "seconds"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("How long the request may take.", valueName: "seconds"))
   var timeout = 5.0
 
   func validate() throws {
