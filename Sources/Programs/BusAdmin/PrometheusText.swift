@@ -1,4 +1,5 @@
 import BusCounters
+import BusText
 
 /// A picture of the bus as Prometheus reads it: text format, version 0.0.4.
 ///
@@ -46,14 +47,14 @@ public enum PrometheusText {
       Labels(pairs: pairs + [(name, value)])
     }
 
-    /// A name may hold anything that an agent wrote; other control characters Prometheus takes.
+    /// A name may hold anything that an agent wrote; what a terminal would obey is written as a
+    /// backslash and more, of which the backslash is escaped like any other.
     static func escaped(_ value: String) -> String {
       var text = ""
-      for scalar in value.unicodeScalars {
+      for scalar in SafeText.printable(value).unicodeScalars {
         switch scalar {
         case "\\": text += "\\\\"
         case "\"": text += "\\\""
-        case "\n": text += "\\n"
         default: text.unicodeScalars.append(scalar)
         }
       }

@@ -1,4 +1,5 @@
 import BusCounters
+import BusText
 
 /// A column of the list: which ones are there depends on the room.
 struct TopColumn: Sendable {

@@ -1,3 +1,5 @@
+import BusText
+
 /// What a person chose in `bcs top`: the order, the filter, where the list stands.
 public struct TopState: Equatable, Sendable {
   /// What the list can be sorted by.

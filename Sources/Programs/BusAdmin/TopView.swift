@@ -1,4 +1,5 @@
 import BusCounters
+import BusText
 
 /// The screen of `bcs top` as lines of text: a pure function of what was seen and chosen.
 public enum TopView {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 
 /// A measurement as a program does it: measures, prints, and ends with the documented exit code.
 public struct BenchProgram {
@@ -29,14 +30,14 @@ public struct BenchProgram {
           plan, cpus: cpus, program: WorkerProgram(arguments: worker), progress: progress)
         let report = try series.measure(directory: mode == .floor ? nil : directory)
         clearProgress()
-        if !options.json { try Machine.show(report.table + (modes.count > 1 ? "\n" : "")) }
+        if !options.json { try Machine.show(.block(report.table + (modes.count > 1 ? "\n" : ""))) }
         reports.append(report)
       }
-      if options.json { try Machine.show(rendered(reports, isTogether)) }
+      if options.json { try Machine.show(TerminalText(rendered(reports, isTogether))) }
       try judge(reports)
     } catch {
       clearProgress()
-      Machine.say("error: \(error.description)")
+      Machine.say("error: \(TerminalText.entry(error.description))")
       throw ExitCode(error.exitCode)
     }
   }
@@ -75,10 +76,10 @@ public struct BenchProgram {
   }
 
   private func progress(_ text: String) {
-    if Machine.showsProgress { writeAll("\r\u{1B}[K\(text)", to: 2) }
+    if Machine.showsProgress { Machine.mark("\r\u{1B}[K\(text)") }
   }
 
   private func clearProgress() {
-    if Machine.showsProgress { writeAll("\r\u{1B}[K", to: 2) }
+    if Machine.showsProgress { Machine.mark("\r\u{1B}[K") }
   }
 }

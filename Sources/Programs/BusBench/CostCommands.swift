@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusJSON
+import BusText
 
 extension BenchCommand {
   struct Start: ParsableCommand {
@@ -97,9 +98,9 @@ private func show(
   do throws(BenchError) {
     try Household.endOnSignals()
     let report = try measure()
-    try Machine.show(isJSON ? report.json.rendered : report.table)
+    try Machine.show(isJSON ? report.json.text : .block(report.table))
   } catch {
-    Machine.say("error: \(error.description)")
+    Machine.say("error: \(TerminalText.entry(error.description))")
     throw ExitCode(error.exitCode)
   }
 }

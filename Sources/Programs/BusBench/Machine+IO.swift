@@ -1,3 +1,4 @@
+import BusText
 import CBusPlatform
 import Glibc
 
@@ -74,7 +75,10 @@ enum Machine {
   static var showsProgress: Bool { isatty(2) == 1 }
 
   /// Writes a line to standard error.
-  static func say(_ line: String) { writeAll(line + "\n", to: 2) }
+  static func say(_ line: TerminalText) { writeAll("\(line)\n", to: 2) }
+
+  /// Writes a piece of a line to standard error.
+  static func mark(_ text: TerminalText) { writeAll(text.description, to: 2) }
 }
 
 extension Machine {
@@ -82,8 +86,8 @@ extension Machine {
   static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
 
   /// Writes a result to standard output; that its reader has had enough is no failure.
-  static func show(_ text: String) throws(BenchError) {
-    guard !writeAll(text + "\n", to: 1), errno != EPIPE else { return }
+  static func show(_ text: TerminalText) throws(BenchError) {
+    guard !writeAll("\(text)\n", to: 1), errno != EPIPE else { return }
     throw .system("writing the results", error: errno)
   }
 }

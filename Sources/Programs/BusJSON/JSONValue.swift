@@ -1,3 +1,5 @@
+public import BusText
+
 /// A value of a JSON text: keys keep their order, what was not measured is null.
 public indirect enum JSONValue: Equatable, Sendable {
   case null
@@ -27,9 +29,12 @@ public indirect enum JSONValue: Equatable, Sendable {
   public init(_ value: String?) { self = value.map(JSONValue.text) ?? .null }
 
   /// One object on one line, its fields in the order given.
-  public static func line(_ fields: [(String, JSONValue)]) -> String {
-    JSONValue.object(fields.map(JSONField.init)).rendered
+  public static func line(_ fields: [(String, JSONValue)]) -> TerminalText {
+    JSONValue.object(fields.map(JSONField.init)).text
   }
+
+  /// The JSON text as the programs print it: it has nothing that a terminal would obey.
+  public var text: TerminalText { TerminalText(rendered) }
 
   /// The JSON text, on one line.
   public var rendered: String {
@@ -61,21 +66,31 @@ public struct JSONField: Equatable, Sendable {
   }
 }
 
+/// Under which first bytes a string has something to be escaped: quotes, backslashes, and, beyond
+/// what JSON asks for, what a terminal would obey.
+private let looked: [Bool] = {
+  var looked = SafeText.oneLine
+  looked[Int(UInt8(ascii: "\""))] = true
+  looked[Int(UInt8(ascii: "\\"))] = true
+  return looked
+}()
+
 private func quoted(_ text: String) -> String {
-  var out = "\""
-  for scalar in text.unicodeScalars {
+  let inner = SafeText.escaped(text, looked: looked) { scalar in
     switch scalar {
-    case "\"": out += "\\\""
-    case "\\": out += "\\\\"
-    case "\n": out += "\\n"
-    case "\t": out += "\\t"
-    case "\r": out += "\\r"
-    // Beyond what JSON asks for, those that move a terminal's cursor.
-    case _ where scalar.properties.generalCategory == .control:
-      let digits = String(scalar.value, radix: 16)
-      out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-    default: out.unicodeScalars.append(scalar)
+    case "\"": "\\\""
+    case "\\": "\\\\"
+    case "\n": "\\n"
+    case "\t": "\\t"
+    case "\r": "\\r"
+    case _ where SafeText.isUnsafe(scalar):
+      // Beyond the first 65,536 characters, JSON takes two halves, as UTF-16 has them.
+      String(scalar).utf16.map { unit in
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }.joined()
+    default: nil
     }
   }
-  return out + "\""
+  return "\"\(inner)\""
 }

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusJSON
 import BusPolicyFile
+import BusText
 import BusWire
 
 /// What a command ends with when it cannot do what it was asked: a sentence, what to do, a code.
@@ -53,8 +54,9 @@ struct Failure: Error {
           ("remedy", .text(remedy)),
         ]))
     } else {
-      let text = remedy.isEmpty ? message : "\(message)\n  \(remedy)"
-      Output.note("\(Style.onError("error:", .red)) \(text)")
+      // Both may hold what another agent wrote, in lines of its own.
+      let advice: TerminalText = remedy.isEmpty ? "" : "\n  \(TerminalText.entry(remedy))"
+      Output.note("\(Style.onError("error:", .red)) \(TerminalText.entry(message))\(advice)")
     }
   }
 }

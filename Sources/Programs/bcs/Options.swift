@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusJSON
+import BusText
 import BusWire
 import Glibc
 
@@ -25,7 +26,9 @@ struct CommonOptions: ParsableArguments {
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
     guard level >= logLevel else { return }
     Output.note(
-      json ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))]) : text())
+      json
+        ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))])
+        : .entry(text()))
   }
 
   /// Prints a listing to standard output.

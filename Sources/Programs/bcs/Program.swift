@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusBench
 import BusPolicyFile
+import BusText
 import Glibc
 
 /// Parses, runs, and turns every outcome into words and a documented exit code.
@@ -39,7 +40,7 @@ struct Program {
     }
     let code = BCS.exitCode(for: error).rawValue
     if code == 0 {
-      return ending(isJSON) { try Output.write(BCS.fullMessage(for: error) + "\n") }
+      return ending(isJSON) { try Output.write(.block(BCS.fullMessage(for: error)) + "\n") }
     }
     if let plain = error as? ExitCode { return plain.rawValue }
     guard code == Failure.usage else {

@@ -1,3 +1,4 @@
+import BusText
 import CBusPlatform
 import Glibc
 
@@ -17,7 +18,7 @@ enum Environment {
 
   /// Writes a line to standard output at once, also into a pipe; says on standard error when nobody
   /// takes it.
-  static func printNow(_ text: String) {
+  static func printNow(_ text: TerminalText) {
     let reason = write(text, to: STDOUT_FILENO)
     guard reason != 0 else { return }
     let words = unsafe String(cString: strerror(reason))
@@ -26,11 +27,11 @@ enum Environment {
   }
 
   /// Writes a line to standard error.
-  static func complain(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+  static func complain(_ text: TerminalText) { _ = write(text, to: STDERR_FILENO) }
 
   /// Returns 0 or the error number.
-  private static func write(_ text: String, to descriptor: Int32) -> Int32 {
-    var rest = Array((text + "\n").utf8)[...]
+  private static func write(_ text: TerminalText, to descriptor: Int32) -> Int32 {
+    var rest = Array("\(text)\n".utf8)[...]
     while !rest.isEmpty {
       let bytes = Array(rest)
       let written = unsafe Glibc.write(descriptor, bytes, bytes.count)

@@ -6,6 +6,7 @@ import BusOptions
 import BusPolicyFile
 import BusRouter
 import BusRouting
+import BusText
 import BusWire
 import Glibc
 public import Logging
@@ -76,7 +77,7 @@ struct MsgRouter: ParsableCommand {
     _ policy: Policy, _ environment: [String: String], _ uid: UInt32
   ) -> RouterConfiguration {
     let label = "msg_router"
-    var logger = Logger(label: label) { _ in StreamLogHandler.standardError(label: label) }
+    var logger = Logger(label: label) { _ in SafeLogHandler(label: label) }
     logger.logLevel = logLevel
     var configuration = RouterConfiguration(
       directory: RunDirectoryRule.path(option: dir, environment: environment, uid: uid),
@@ -92,7 +93,7 @@ struct MsgRouter: ParsableCommand {
   }
 
   private static func ending(_ text: String, _ code: Int32) -> ExitCode {
-    Environment.complain("msg_router: \(text)")
+    Environment.complain("msg_router: \(TerminalText.entry(text))")
     return ExitCode(code)
   }
 }

@@ -3,6 +3,7 @@ import BusJSON
 import BusOptions
 import BusRouter
 import BusRouting
+import BusText
 
 /// What the router prints when agents can connect.
 struct ReadyReport {
@@ -19,8 +20,8 @@ struct ReadyReport {
   }
 
   /// Lines for a terminal.
-  var text: String {
-    var lines = [
+  var text: TerminalText {
+    var lines: [TerminalText] = [
       "msg_router \(RouterVersion.text) is ready",
       "  socket      \(ready.socket)",
       "  pid         \(ready.pid)",
@@ -41,11 +42,11 @@ struct ReadyReport {
     for degradation in ready.degradations { lines.append("  without     \(degradation)") }
     lines.append("Next: bcs sub '>'      in another terminal, then")
     lines.append("      bcs pub alerts.disk 'almost full'")
-    return lines.joined(separator: "\n")
+    return .joined(lines, separator: "\n")
   }
 
   /// One line of JSON with stable names.
-  var json: String {
+  var json: TerminalText {
     JSONValue.line([
       ("event", .text("ready")), ("version", .text(RouterVersion.text)),
       ("socket", .text(ready.socket)), ("pid", .integer(Int(ready.pid))),

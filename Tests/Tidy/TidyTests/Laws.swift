@@ -55,20 +55,24 @@ enum Law {
     Room(
       "Options", "Sources/Programs/BusOptions/", uses: ["Engine", "Options"],
       outside: ["ArgumentParser"]),
-    Room("JSON", "Sources/Programs/BusJSON/", uses: [], outside: []),
+    // The one form in which the programs print, and JSON.
+    Room("Text", "Sources/Programs/BusText/", uses: [], outside: []),
+    Room("JSON", "Sources/Programs/BusJSON/", uses: ["Text"], outside: []),
     // Pure: what was seen in, text out.
-    Room("Admin", "Sources/Programs/BusAdmin/", uses: ["Core", "Admin"], outside: []),
+    Room("Admin", "Sources/Programs/BusAdmin/", uses: ["Core", "Text", "Admin"], outside: []),
     Room(
       "Bench", "Sources/Programs/BusBench/",
-      uses: ["Contract", "Core", "Client", "Adapters", "JSON", "Bench"]),
+      uses: ["Contract", "Core", "Client", "Adapters", "Text", "JSON", "Bench"]),
     Room(
       "msg_router", "Sources/Programs/msg_router/",
-      uses: ["Contract", "Core", "Engine", "Adapters", "Router", "Options", "JSON", "msg_router"]),
+      uses: [
+        "Contract", "Core", "Engine", "Adapters", "Router", "Options", "Text", "JSON", "msg_router",
+      ]),
     Room(
       "bcs", "Sources/Programs/bcs/",
       uses: [
-        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "JSON", "Bench",
-        "Admin", "bcs",
+        "Contract", "Core", "Engine", "Adapters", "Client", "Router", "Options", "Text", "JSON",
+        "Bench", "Admin", "bcs",
       ]),
     Room("Tools", "Sources/Programs/", uses: ["Contract", "Client", "Bench"]),
   ]
@@ -120,6 +124,21 @@ enum Law {
       reason: "terminal, signals, pinned threads, the C floor"),
     UnsafePlace(
       folder: "Tests/", endings: [".swift"], reason: "tests attack memory on purpose"),
+  ]
+
+  // MARK: Printing
+
+  /// What prints without making text from elsewhere harmless.
+  static let printWords: Set<String> = [
+    "print", "debugPrint", "dump", "putchar", "puts", "fputs", "printf", "fprintf", "perror",
+    "FileHandle", "stringLiteral",
+  ]
+
+  /// The files that may, each with the reason.
+  static let printPlaces = [
+    "Sources/Programs/BusText/TerminalText.swift": "is that form",
+    "Sources/Programs/example_chat/Chat.swift": "shows the library alone",
+    "Sources/Programs/example_gather/Gather.swift": "shows the library alone",
   ]
 
   // MARK: Words

@@ -48,6 +48,15 @@ struct NegativeControls {
     #expect(arrowFindings(SourceFile(path, text), modules) == [])
   }
 
+  @Test("What prints past TerminalText is reported, what only speaks of it is not")
+  func printing() {
+    let path = "Sources/Programs/bcs/A.swift"
+    let bad = "print(1)\nlet a = TerminalText(stringLiteral: b)\nfputs(a, stderr)"
+    #expect(printFindings(SourceFile(path, bad)).map(\.line) == [1, 2, 3])
+    #expect(printFindings(SourceFile(path, "// print\nlet a = \"print\"")) == [])
+    #expect(printFindings(SourceFile("Tests/A.swift", "print(1)")) == [])
+  }
+
   @Test("An include across Contract targets is reported")
   func badInclude() {
     let file = SourceFile("Sources/Contract/CHwloc/a.c", "#include \"bus_wire.h\"\n")

@@ -29,6 +29,9 @@ struct TidyTests {
   @Test("Unsafe code lies only where the table allows it")
   func unsafePlaces() { expectNone(tree.files.flatMap(unsafeFindings)) }
 
+  @Test("Nothing prints past the form that makes text from elsewhere harmless")
+  func printing() { expectNone(tree.files.flatMap(printFindings)) }
+
   @Test("Each SYNC name has two ends and a row in the document, and each row has its ends")
   func syncPairs() {
     let sources = tree.files.filter { $0.path.hasPrefix("Sources/") }

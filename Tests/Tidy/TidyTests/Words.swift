@@ -12,6 +12,17 @@ func unsafeFindings(_ file: SourceFile) -> [Finding] {
   }
 }
 
+/// Ways to print that go past the one form which makes text from elsewhere harmless.
+func printFindings(_ file: SourceFile) -> [Finding] {
+  guard file.language == .swift, file.path.hasPrefix("Sources/") else { return [] }
+  guard Law.printPlaces[file.path] == nil else { return [] }
+  let code = CodeText(file)
+  return code.words.filter { Law.printWords.contains($0.text) }.map { word in
+    let what = "'\(word.text)' prints past TerminalText: use the program's Output"
+    return Finding(file.path, code.line(of: word.offset), what)
+  }
+}
+
 /// Words that say "later", and paths of somebody's machine.
 func wordFindings(_ file: SourceFile) -> [Finding] {
   var found: [Finding] = []

@@ -1,5 +1,6 @@
 import BusAdmin
 import BusTestSupport
+import BusText
 import Testing
 
 @Suite("Numbers as people read them")

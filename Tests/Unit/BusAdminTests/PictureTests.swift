@@ -1,6 +1,7 @@
 import BusAdmin
 import BusCounters
 import BusTestSupport
+import BusText
 import Testing
 
 @Suite("What a look at the counters says")

@@ -69,7 +69,7 @@ struct PrometheusTests {
     scene.agent("a\"} 1\nevil{x=\"\\")
     scene.sends("c", stream: 1, messages: 5)
     let text = PrometheusText.render(BusPicture(scene.sample(at: 1)))
-    #expect(text.contains(#"{agent="a\"} 1\nevil{x=\"\\",channel="c""#))
+    #expect(text.contains(#"{agent="a\"} 1\\u{a}evil{x=\"\\",channel="c""#))
     #expect(!text.split(separator: "\n").contains { $0.hasPrefix("evil") })
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusLog
+import BusText
 import BusWire
 import Glibc
 
@@ -95,7 +96,7 @@ struct ReadCountRole: ParsableCommand {
     let gaps = reader.statistics.gaps
     reader.close()
     session.agent.close()
-    try Output.write(ledger.report(gaps: gaps))
+    try Output.write(.block(ledger.report(gaps: gaps)))
   }
 
   private func step(_ reader: inout Reader, _ ledger: inout NumberLedger) throws -> Int {

@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusCrypto
 import BusLog
+import BusText
 import BusWire
 
 /// Publishes the files of some directories: for each its name, then its bytes in parts.
@@ -72,14 +73,14 @@ struct ReadFilesRole: ParsableCommand {
       let taken = try reader.poll(limit: 64) { message in ledger.take(message) }
       if let problem = ledger.problem { throw problem }
       swap(&text, &ledger.finished)
-      if !text.isEmpty { try Output.write(text) }
+      if !text.isEmpty { try Output.write(.block(text)) }
       text = ""
       if taken == 0 && reader.statistics.ended == 0 {
         _ = try reader.wait(timeout: .milliseconds(200))
       }
     }
     try ledger.close()
-    try Output.write(ledger.finished)
+    try Output.write(.block(ledger.finished))
     let gaps = reader.statistics.gaps
     reader.close()
     session.agent.close()

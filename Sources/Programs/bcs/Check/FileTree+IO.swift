@@ -1,3 +1,4 @@
+import BusText
 import Glibc
 
 /// The regular files below some directories, in one fixed order.

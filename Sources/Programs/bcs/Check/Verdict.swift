@@ -1,4 +1,5 @@
 import BusJSON
+import BusText
 
 /// One line of a check: who passed or failed at what, with the facts.
 struct Verdict {
@@ -18,7 +19,7 @@ struct Verdict {
   }
 
   /// The line as it is to be printed.
-  func line(asJSON: Bool, style: Style) -> String {
+  func line(asJSON: Bool, style: Style) -> TerminalText {
     let word = problem == nil ? "PASS" : "FAIL"
     if asJSON {
       let head: [(String, JSONValue)] = [
@@ -27,9 +28,9 @@ struct Verdict {
       return JSONValue.line(head + facts + [("problem", problem.map { .text($0) } ?? .null)])
     }
     let shown = facts.map { "\($0) \($1.shown)" }.joined(separator: ", ")
-    let tail = problem.map { ": " + $0.printable } ?? ""
-    return "\(style.byMeaning(word))  \(scenario): \(who)" + (shown.isEmpty ? "" : "  \(shown)")
-      + tail
+    let tail: TerminalText = problem.map { ": \(TerminalText.entry($0))" } ?? ""
+    let about: TerminalText = shown.isEmpty ? "" : "  \(shown)"
+    return "\(style.byMeaning(word))  \(scenario): \(who)\(about)\(tail)"
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 
 /// Shows the agents of the bus.
 struct AgentCommand: ParsableCommand {

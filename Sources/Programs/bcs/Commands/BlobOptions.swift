@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusText
 import BusWire
 
 /// Sends the body as a blob: in memory of its own, of which the message carries a reference.

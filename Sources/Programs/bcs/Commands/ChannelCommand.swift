@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 
 /// Shows the channels of the bus.
 struct ChannelCommand: ParsableCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusText
 
 /// Prints the completion script of a shell.
 struct CompletionsCommand: ParsableCommand {
@@ -10,7 +11,7 @@ struct CompletionsCommand: ParsableCommand {
   var shell: Shell
 
   func run() throws {
-    try Output.write(BCS.completionScript(for: shell.parsed) + "\n")
+    try Output.write(.block(BCS.completionScript(for: shell.parsed)) + "\n")
   }
 
   enum Shell: String, ExpressibleByArgument, CaseIterable {

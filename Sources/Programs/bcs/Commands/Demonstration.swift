@@ -1,4 +1,5 @@
 import BinaryComm
+import BusText
 import BusWire
 import Glibc
 
@@ -155,5 +156,5 @@ struct Demonstration {
     return isPlain ? word : "'\(word)'"
   }
 
-  private func say(_ line: String) throws { try Output.write(line + "\n") }
+  private func say(_ line: String) throws { try Output.write(.block(line) + "\n") }
 }

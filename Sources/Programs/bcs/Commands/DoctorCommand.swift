@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusHardware
 import BusJSON
+import BusText
 import Glibc
 
 /// Says what the machine gives, and what is wrong.
@@ -47,7 +48,7 @@ struct DoctorCommand: ParsableCommand {
   private func printTable(_ findings: [Finding]) throws {
     let style = Style.output
     let width = findings.map(\.item.count).max() ?? 0
-    var text = ""
+    var text: TerminalText = ""
     for finding in findings {
       let verdict = finding.verdict.rawValue
       let gap = String(repeating: " ", count: 10 - verdict.count)
@@ -57,7 +58,7 @@ struct DoctorCommand: ParsableCommand {
         let indent = String(repeating: " ", count: 10)
         let room = max(40, (Terminal.width ?? 100) - indent.count)
         for line in Prose.wrap(finding.meaning, width: room) {
-          text += indent + style.paint(line, .faint) + "\n"
+          text += "\(indent)\(style.paint(line, .faint))\n"
         }
       }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusJSON
+import BusText
 import BusWire
 
 /// Explains the errors of the bus.

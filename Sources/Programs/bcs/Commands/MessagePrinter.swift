@@ -1,5 +1,6 @@
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// Turns messages into what `bcs sub` prints.
@@ -42,7 +43,7 @@ struct MessagePrinter {
     "\(message.publisher)/\(message.topic.prefix { $0 != "." }):\(message.sequence)"
   }
 
-  private func json(_ message: ReceivedMessage) -> String {
+  private func json(_ message: ReceivedMessage) -> TerminalText {
     JSONValue.line(
       [
         ("id", .text(Self.id(of: message))),
@@ -55,7 +56,7 @@ struct MessagePrinter {
       ] + PayloadText.fields(of: message.payload))
   }
 
-  private func header(_ message: ReceivedMessage) -> String {
+  private func header(_ message: ReceivedMessage) -> TerminalText {
     let size = Prose.bytes(UInt64(message.payload.count))
     let part = part(message).map { ", \($0) part" } ?? ""
     let topic = style.paint(message.topic.printable, .bold)

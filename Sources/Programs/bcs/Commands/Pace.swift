@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusText
 
 /// A number of messages per second, as in `100` or `100/s`.
 struct Rate {
@@ -61,11 +62,11 @@ struct Progress {
     // In the background it would be written over what the user types.
     guard Terminal.isForeground(2) else { return }
     isShown = true
-    try? Output.write(Array("\r\(what) \(done) of \(total)".utf8), to: 2)
+    try? Output.write("\r\(what) \(done) of \(total)", to: 2)
   }
 
   /// Takes it off the terminal.
   mutating func end() {
-    if isShown, Terminal.isForeground(2) { try? Output.write(Array("\r\u{1B}[K".utf8), to: 2) }
+    if isShown, Terminal.isForeground(2) { try? Output.write("\r\u{1B}[K", to: 2) }
   }
 }

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusText
 import BusWire
 
 /// One reader at work for a command: prints what comes, tells of gaps, goes on after a stream that

@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusJSON
 import BusLog
+import BusText
 import BusWire
 
 /// Shows messages as they come.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// The body of a message, an argument or standard input: one rule for every command.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// Shows the messages that other agents send to this one.

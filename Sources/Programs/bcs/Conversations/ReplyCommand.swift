@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusJSON
 import BusOptions
+import BusText
 import BusWire
 
 /// Makes a command line a service.

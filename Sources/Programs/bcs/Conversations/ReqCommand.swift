@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// Sends requests and shows the replies.

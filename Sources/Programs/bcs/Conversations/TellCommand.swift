@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// Sends a message to an agent, or to a team.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// Sends one request and shows its way there and back.
@@ -133,7 +134,7 @@ struct Route {
   private func span(_ from: UInt64, _ to: UInt64) -> UInt64 { to > from ? to - from : 0 }
 
   /// For people, one line for each step.
-  func text(there: String?, back: String?, pid: String?) -> String {
+  func text(there: String?, back: String?, pid: String?) -> TerminalText {
     let steps = [
       ("", "\(asker) asks \(service), \(requestBytes) bytes"),
       (
@@ -152,14 +153,15 @@ struct Route {
       (shown(span(askedNs, reply.readNs)), "altogether"),
     ]
     let width = steps.map { $0.0.count }.max() ?? 0
-    let head = trace.map { "trace \($0.traceId)\n" } ?? ""
+    let head: TerminalText = trace.map { "trace \($0.traceId)\n" } ?? ""
     return head
-      + steps.map { time, what in
-        String(repeating: " ", count: width - time.count) + "\(time)  \(what.printable)\n"
-      }.joined()
+      + .joined(
+        steps.map { time, what in
+          "\(String(repeating: " ", count: width - time.count))\(time)  \(what)\n"
+        })
   }
 
-  func json(there: String?, back: String?, pid: String?) -> String {
+  func json(there: String?, back: String?, pid: String?) -> TerminalText {
     JSONValue.line([
       ("trace", JSONValue(trace.map { "\($0.traceId)" })), ("asker", .text(asker)),
       ("service", .text(service)), ("responder", .text(reply.responder)),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusText
 
 /// Says where a message is, or what happened to it.
 struct WhyCommand: ParsableCommand {

@@ -1,4 +1,5 @@
 import BusJSON
+import BusText
 
 /// A column of a listing: a stable field name in JSON and, unless it is for JSON only, a title.
 struct Column {
@@ -26,16 +27,16 @@ struct Listing {
   }
 
   /// The listing as it is to be printed, with a line feed at the end of each line.
-  func text(asJSON: Bool, width: Int?, style: Style) -> String {
-    let lines =
+  func text(asJSON: Bool, width: Int?, style: Style) -> TerminalText {
+    let lines: [TerminalText] =
       asJSON
       ? rows.map { JSONValue.line(zip(columns, $0).map { ($0.field, $1) }) }
       : table(width: width, style: style)
-    return lines.map { $0 + "\n" }.joined()
+    return .joined(lines.map { $0 + "\n" })
   }
 
-  private func table(width: Int?, style: Style) -> [String] {
-    guard !rows.isEmpty else { return [empty] }
+  private func table(width: Int?, style: Style) -> [TerminalText] {
+    guard !rows.isEmpty else { return [TerminalText(empty)] }
     let shown = columns.indices.filter { columns[$0].title != nil }
     let cells = rows.map { row in shown.map { row[$0].shown } }
     let titles = shown.map { columns[$0].title ?? "" }
@@ -44,11 +45,11 @@ struct Listing {
     }
     if let width { Self.fit(&widths, titles: titles, into: width) }
     let isNumber = shown.map { columns[$0].isNumber }
-    func line(_ cells: [String], _ paint: (String) -> String) -> String {
-      var line = ""
+    func line(_ cells: [String], _ paint: (String) -> TerminalText) -> TerminalText {
+      var line: TerminalText = ""
       for (place, cell) in cells.enumerated() {
         let cut = Self.cut(cell, to: widths[place])
-        let gap = String(repeating: " ", count: widths[place] - cut.count)
+        let gap = TerminalText(String(repeating: " ", count: widths[place] - cut.count))
         let isLast = place == cells.count - 1
         line += isNumber[place] ? gap + paint(cut) : paint(cut) + (isLast ? "" : gap)
         line += isLast ? "" : "  "

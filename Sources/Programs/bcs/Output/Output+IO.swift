@@ -1,4 +1,5 @@
 import BinaryComm
+import BusText
 import Glibc
 
 /// Standard output was closed by whoever read it.
@@ -6,12 +7,12 @@ struct BrokenPipe: Error {}
 
 /// Writing to standard output and standard error, past any buffer.
 enum Output {
-  /// Writes text to standard output.
-  static func write(_ text: String) throws {
-    try write(Array(text.utf8))
+  /// Writes text to standard output, or to another descriptor.
+  static func write(_ text: TerminalText, to descriptor: Int32 = 1) throws {
+    try write(Array(text.utf8), to: descriptor)
   }
 
-  /// Writes bytes to standard output.
+  /// Writes bytes as they are: payloads that the user wants raw, and what was made harmless.
   ///
   /// - Throws: `BrokenPipe` when nobody reads any more, `Failure` when the system refuses.
   static func write(_ bytes: [UInt8], to descriptor: Int32 = 1) throws {
@@ -44,8 +45,8 @@ enum Output {
   }
 
   /// Writes one line to standard error; that nobody reads it is no failure.
-  static func note(_ line: String) {
-    try? write(Array((line + "\n").utf8), to: 2)
+  static func note(_ line: TerminalText) {
+    try? write("\(line)\n", to: 2)
   }
 
   private static func waitUntilWritable(_ descriptor: Int32) {

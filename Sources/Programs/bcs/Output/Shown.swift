@@ -1,5 +1,5 @@
-import BusAdmin
 import BusJSON
+import BusText
 
 extension JSONValue {
   /// The value as a person reads it in a table.

@@ -1,4 +1,5 @@
 import BusAdmin
+import BusText
 import Glibc
 import Synchronization
 
@@ -112,7 +113,7 @@ final class Screen {
   /// Draws the lines, in one write, so that nothing flickers.
   func draw(_ lines: [TopView.Line]) throws {
     let style = Style.output
-    var text = "\u{1B}[H"
+    var text: TerminalText = "\u{1B}[H"
     for (number, line) in lines.enumerated() {
       if number > 0 { text += "\r\n" }
       text += Self.painted(line, style) + "\u{1B}[K"
@@ -120,9 +121,9 @@ final class Screen {
     try Output.write(text + "\u{1B}[J")
   }
 
-  private static func painted(_ line: TopView.Line, _ style: Style) -> String {
+  private static func painted(_ line: TopView.Line, _ style: Style) -> TerminalText {
     switch line.role {
-    case .summary, .row: line.text
+    case .summary, .row: TerminalText(line.text)
     case .alert: style.paint(line.text, .yellow)
     case .titles: style.paint(line.text, .bold)
     case .ended, .keys: style.paint(line.text, .faint)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BusAdmin
+import BusText
 
 /// Prints the counters as Prometheus reads them.
 struct MetricsCommand: ParsableCommand {
@@ -27,6 +28,6 @@ struct MetricsCommand: ParsableCommand {
     let watching = try Watching.open(common, name: naming.resolved("metrics"))
     defer { watching.close() }
     let (earlier, later) = try watching.twice(timing.interval)
-    try Output.write(PrometheusText.render(BusPicture(later, since: earlier)))
+    try Output.write(.block(PrometheusText.render(BusPicture(later, since: earlier))))
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusAdmin
+import BusText
 
 /// Prints what the agents count, once, and whether it adds up.
 struct StatCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import BinaryComm
 public import BusAdmin
+import BusText
 
 /// Shows what the agents do, live.
 struct TopCommand: ParsableCommand {
@@ -64,7 +65,7 @@ struct TopCommand: ParsableCommand {
     }
     let width = max(TopView.least.width, Terminal.width ?? 120)
     let lines = TopView.lines(picture, &state, width: width, height: nil)
-    try Output.write(lines.map { $0.text + "\n" }.joined())
+    try Output.write(.joined(lines.map { "\($0.text)\n" }))
   }
 
   private func live(_ watching: Watching, _ state: inout TopState) throws {

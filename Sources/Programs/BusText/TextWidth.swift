@@ -1,28 +1,11 @@
-/// Text of unknown origin, made fit for a terminal.
-public enum SafeText {
-  /// The text without anything that moves a cursor or changes a colour.
-  public static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: isControl) else { return text }
-    var safe = ""
-    for scalar in text.unicodeScalars {
-      if isControl(scalar) {
-        safe += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        safe.unicodeScalars.append(scalar)
-      }
-    }
-    return safe
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
-  }
-
+extension SafeText {
   /// How many columns of a terminal the text takes.
-  public static func width(_ text: String) -> Int { text.reduce(0) { $0 + width($1) } }
+  public static func width(_ text: String) -> Int {
+    let bytes = text.utf8
+    // One column for each character of plain ASCII.
+    if bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return bytes.count }
+    return text.reduce(0) { $0 + width($1) }
+  }
 
   static func width(_ character: Character) -> Int {
     guard let first = character.unicodeScalars.first else { return 0 }
@@ -48,7 +31,8 @@ public enum SafeText {
     return rightAligned ? gap + cut : cut + gap
   }
 
-  private static func cut(_ text: String, to room: Int) -> String {
+  /// The text in at most so many columns.
+  public static func cut(_ text: String, to room: Int) -> String {
     guard width(text) > room else { return text }
     guard room > 0 else { return "" }
     var (cut, used) = ("", 0)
