@@ -112,6 +112,26 @@ struct CLISignalTests {
     }
   }
 
+  @Test(
+    "a signal to a requester cancels its request and is its exit code",
+    arguments: [SIGHUP, SIGTERM])
+  func cancelled(number: Int32) throws {
+    try Watchdog.bounding("a requester's end", seconds: 120) {
+      let dir = try TemporaryDirectory("signals")
+      let bus = try CLIBus(dir.path)
+      let mark = dir.file("pids")
+      let slow = try responder(bus, mark, "sleep 1000", ["--time-limit", "1000"])
+      defer { slow.kill() }
+      let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
+      let pids = try noted(mark, while: slow)
+      #expect(pids.count == 2)
+      asking.signal(number)
+      let result = try asking.wait(timeout: .seconds(20))
+      #expect(result.exit == .code(128 + number) && result.stderr.contains("cancelled"))
+      while pids.contains(where: lives) { breathe() }
+    }
+  }
+
   @Test("kill -9 of a requester ends the command that works for it")
   func requester() throws {
     try Watchdog.bounding("a requester's death", seconds: 120) {

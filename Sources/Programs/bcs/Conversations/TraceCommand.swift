@@ -81,7 +81,7 @@ struct TraceCommand: ParsableCommand {
         failure = failed.error
       }
       if let found { return found }
-      if let failure { throw failure }
+      if let failure { throw Failure(reply: failure) }
       try Interrupt.check()
       if taken == 0 { _ = try messenger.wait(timeout: .milliseconds(200)) }
     }

@@ -9,7 +9,9 @@ struct WhyCommand: ParsableCommand {
     commandName: "why", abstract: "Say where a message is, or what happened to it.",
     discussion: """
       A message is named by its publisher, its channel and its number there, as `bcs sub` shows \
-      them; or by its stream and number, as `bcs trace` and `bcs channel --json` show them.
+      them; or by its stream and number, as `bcs trace` and `bcs channel --json` show them. It is \
+      known while its publisher runs or somebody still has to read its log: not for long after a \
+      single `bcs pub`.
 
       Examples:
         bcs why writer/alerts:41
