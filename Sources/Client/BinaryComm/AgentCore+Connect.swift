@@ -11,7 +11,7 @@ import Synchronization
 extension AgentCore {
   /// Connects, registers under a new incarnation.
   func connectFirst(deadlineNs: UInt64) throws(BusError) {
-    let talk = try Dialogue(directory: directory, deadlineNs: deadlineNs)
+    let talk = try Dialogue(directory: directory, trust: trust, deadlineNs: deadlineNs)
     let welcome = try talk.hello(program: name)
     adopt(welcome.frame, clockPage: welcome.page)
     let segment: ReaderSegment
@@ -46,7 +46,7 @@ extension AgentCore {
     let deadline = HostClock.monotonicNs() + 2_000_000_000
     let talk: Dialogue
     do throws(BusError) {
-      talk = try Dialogue(directory: directory, deadlineNs: deadline)
+      talk = try Dialogue(directory: directory, trust: trust, deadlineNs: deadline)
     } catch {
       return false
     }
@@ -90,7 +90,7 @@ extension AgentCore {
     }
     guard resumed else { return false }
     flushOutbox()
-    for (bytes, descriptors) in talk.early { receive(bytes, descriptors) }
+    for (bytes, descriptors, isCut) in talk.early { receive(bytes, descriptors, isCut: isCut) }
     return true
   }
 
@@ -116,7 +116,7 @@ extension AgentCore {
     } catch {
       guard case .denied = error else { throw error }
       // The policy changed while we were away: what is mapped may be drained, nothing new comes.
-      subscription.post(.refused(error))
+      subscription.post(.refused(StreamProblem(publisher: "", error: error)))
       return
     }
     for attachment in subscription.handIn() {
@@ -138,7 +138,7 @@ extension AgentCore {
   private func adopt(_ welcome: WelcomeFrame, clockPage: Descriptor?) {
     if let clockPage {
       let page = try? PeerSegment(
-        consuming: clockPage.duplicate(), announced: UInt64(BUS_CLOCK_BYTES))
+        of: clockPage.number, announced: UInt64(BUS_CLOCK_BYTES))
       if let page { clock.adopt(page) }
     }
     state.withLock { state in
@@ -166,10 +166,10 @@ final class Dialogue {
   private let deadlineNs: UInt64
   private let bell: Bell
   /// Frames that came unasked in between, for the service thread.
-  private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor])] = []
+  private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor], isCut: Bool)] = []
 
-  init(directory: String, deadlineNs: UInt64) throws(BusError) {
-    socket = try ControlSocket.connect(directory: directory)
+  init(directory: String, trust: RouterTrust, deadlineNs: UInt64) throws(BusError) {
+    socket = try ControlSocket.connect(directory: directory, trust: trust)
     bell = try Bell()
     self.deadlineNs = deadlineNs
   }
@@ -213,7 +213,7 @@ final class Dialogue {
       switch ControlSocket.receive(socket) {
       case .nothing: try wait(writable: false)
       case .ended: throw .noRouter("the router closed the connection")
-      case .frame(let bytes, let descriptors):
+      case .frame(let bytes, let descriptors, let isCut):
         let decoded: (request: UInt32, frame: RouterFrame)
         do throws(ControlError) {
           decoded = try RouterFrame.decode(bytes)
@@ -221,7 +221,7 @@ final class Dialogue {
           throw .incompatibleVersion("the router's answer is not understood: \(error)")
         }
         guard decoded.request == request else {
-          early.append((bytes, descriptors))
+          early.append((bytes, descriptors, isCut))
           continue
         }
         if case .error(let error) = decoded.frame {

@@ -10,6 +10,7 @@ import Synchronization
 /// receives, and alone changes what frames of the router change.
 final class AgentCore: Sendable {
   let directory: String
+  let trust: RouterTrust
   let name: String
   let category: String
   let id: BusUUID
@@ -78,8 +79,11 @@ final class AgentCore: Sendable {
     var channelBytesMost: [String: UInt64] = [:]
   }
 
-  init(directory: String, name: String, category: String) throws(BusError) {
+  init(
+    directory: String, trust: RouterTrust, name: String, category: String
+  ) throws(BusError) {
     self.directory = directory
+    self.trust = trust
     self.name = name
     self.category = category
     id = BusUUID(agentName: name)

@@ -11,23 +11,32 @@ import CBusPlatform
 public struct Bus: Sendable {
   /// The run directory in which the router is met.
   public let directory: String
+  let trust: RouterTrust
 
   /// The bus of a run directory: an explicit path or `shm://PATH`, else `$BCS_DIR`, else
   /// `$XDG_RUNTIME_DIR/bcs`, else `/tmp/bcs-UID`.
   ///
+  /// An agent talks only to a router that this user or root runs, in a directory that nobody else
+  /// may write to. `routerUser` names one further user to trust, else `$BCS_ROUTER_USER` does, by
+  /// name or number: where a policy lets users in who are not the router's own.
+  ///
   /// Throws `invalid` for an address of another kind. No connection is made before `register`.
-  public static func connect(to address: String? = nil) throws(BusError) -> Bus {
+  public static func connect(
+    to address: String? = nil, routerUser: UInt32? = nil
+  ) throws(BusError) -> Bus {
     let directory = RunDirectory.resolve(address)
     guard !directory.isEmpty, directory.first == "/" || !directory.contains("://") else {
       throw .invalid("'\(directory)' is no run directory; give a path or shm://PATH")
     }
-    return Bus(directory: directory)
+    return Bus(directory: directory, trust: try RouterTrust(option: routerUser))
   }
 
   /// Joins the bus under a name, unique among the living agents of this host.
   ///
   /// Waits for a router up to `options.connectTimeout`. Throws `noRouter`, `nameInUse`, `denied`
-  /// (the policy does not give this user the name), `incompatibleVersion`.
+  /// (the policy does not give this user the name, or the router is not to be trusted),
+  /// `incompatibleVersion`. Raises the process's soft limit of descriptors as far as it may go:
+  /// each peer takes some.
   public func register(
     _ name: String, category: String = "", options: AgentOptions = .init()
   ) throws(BusError) -> Agent {
@@ -37,15 +46,18 @@ public struct Bus: Sendable {
       throw .invalid("\(error)")
     }
     if options.undumpable { _ = plat_undumpable() }
-    let core = try AgentCore(directory: directory, name: name, category: category)
+    DescriptorLimit.raise()
+    let core = try AgentCore(directory: directory, trust: trust, name: name, category: category)
     try core.start(deadlineNs: deadline(after: options.connectTimeout))
     return Agent(core)
   }
 
   /// As the other `connect`; here for symmetry with the other calls of asynchronous code.
-  public static func connect(to address: String? = nil) async throws(BusError) -> Bus {
-    let immediate: (String?) throws(BusError) -> Bus = Bus.connect(to:)
-    return try immediate(address)
+  public static func connect(
+    to address: String? = nil, routerUser: UInt32? = nil
+  ) async throws(BusError) -> Bus {
+    let immediate: (String?, UInt32?) throws(BusError) -> Bus = Bus.connect(to:routerUser:)
+    return try immediate(address, routerUser)
   }
 
   /// As the other `register`, suspending instead of blocking.

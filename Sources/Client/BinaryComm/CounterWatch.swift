@@ -101,7 +101,7 @@ public final class CounterWatch: Sendable {
     guard let descriptor else { return "its memory did not come with the router's word" }
     do throws(MemoryError) {
       let segment = try PeerSegment(
-        consuming: descriptor.duplicate(), announced: frame.segmentBytes)
+        of: descriptor.number, announced: frame.segmentBytes)
       try view.add(segment, part: Int(frame.part))
       return nil
     } catch {

@@ -35,9 +35,20 @@ final class Descriptor: Sendable {
 
 /// The client's end of the control socket.
 enum ControlSocket {
-  /// Connects to the router in a run directory.
-  static func connect(directory: String) throws(BusError) -> Descriptor {
-    let path = RunDirectory.socketPath(in: directory)
+  /// Connects to the router in a run directory, if it is run by somebody to be trusted.
+  ///
+  /// Nothing is sent before that is known: the first frames carry descriptors of this agent's
+  /// memory, and whoever is taken for the router may name any log as anybody's.
+  static func connect(directory: String, trust: RouterTrust) throws(BusError) -> Descriptor {
+    try trust.check(directory: directory)
+    let descriptor = try connect(to: RunDirectory.socketPath(in: directory), in: directory)
+    try trust.check(peerOf: descriptor, in: directory)
+    return descriptor
+  }
+
+  private static func connect(
+    to path: String, in directory: String
+  ) throws(BusError) -> Descriptor {
     var address = sockaddr_un()
     let most = MemoryLayout.size(ofValue: address.sun_path) - 1
     guard path.utf8.count <= most else {
@@ -95,7 +106,8 @@ enum ControlSocket {
 
   /// One frame that arrived.
   enum Received {
-    case frame(bytes: [UInt8], descriptors: [Descriptor])
+    /// `isCut`: descriptors came with it for which this process has no room.
+    case frame(bytes: [UInt8], descriptors: [Descriptor], isCut: Bool)
     case nothing
     case ended
   }
@@ -106,12 +118,15 @@ enum ControlSocket {
     var count: Int32 = 0
     let room = bytes.count
     let most = Int32(numbers.count)
-    let read = unsafe plat_receive(socket.number, &bytes, room, &numbers, most, &count)
+    var lost: Int32 = 0
+    let read = unsafe plat_receive_what_fits(
+      socket.number, &bytes, room, &numbers, most, &count, &lost)
     if read == -Int(EAGAIN) { return .nothing }
     guard read > 0 else { return .ended }
     bytes.removeLast(bytes.count - read)
     return .frame(
-      bytes: bytes, descriptors: numbers.prefix(Int(count)).map { Descriptor($0) })
+      bytes: bytes, descriptors: numbers.prefix(Int(count)).map { Descriptor($0) },
+      isCut: lost != 0)
   }
 }
 

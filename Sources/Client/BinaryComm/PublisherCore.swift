@@ -149,7 +149,7 @@ final class PublisherCore: Sendable {
 
   private func link(_ join: JoinFrame, _ descriptor: Descriptor) -> WindowGate.Link? {
     let size = UInt64(BUS_READER_SEGMENT_BYTES)
-    guard let segment = try? PeerSegment(consuming: descriptor.duplicate(), announced: size) else {
+    guard let segment = try? PeerSegment(of: descriptor.number, announced: size) else {
       return nil
     }
     let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil

@@ -28,6 +28,9 @@ public struct ReaderStatistics: Sendable, Equatable {
   public var streams = 0
   /// Streams that ended and were read to their end.
   public var ended = 0
+  /// Streams of which nothing more is read, or never was, though they did not end; see
+  /// ``Reader/takeProblems()``.
+  public var problems: UInt64 = 0
 }
 
 /// A polling reader of every stream that matches a pattern: for the thread that owns it.
@@ -64,6 +67,11 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   @usableFromInline var urgentCount = 0
   var watches = WatchList()
   var lastNewsNs: UInt64 = 0
+  /// What happened to single streams and was not taken yet.
+  var problems: [StreamProblem] = []
+  /// The publisher that a poll found to have gone on without this reader: what that poll handed
+  /// over of it is void, what it handed over of others is not.
+  var evictedSource: BusUUID?
   var isClosed = false
 
   init(_ core: SubscriptionCore, _ strategy: WaitStrategy) {

@@ -10,23 +10,48 @@ extension Reader {
   @usableFromInline @inline(never)
   mutating func takeChanges() throws(BusError) {
     seenChanges = changes.loadRelaxed()
-    var failure: BusError?
+    var failure: StreamProblem?
     for event in core.takeEvents() {
       switch event {
-      case .opened(let opened): failure = open(opened) ?? failure
+      case .opened(let opened):
+        if let error = open(opened) { failure = note(failure, opened.source.publisherName, error) }
       case .log(let key, let generation, let segment):
         if let at = place(of: key) { addLog(at, generation, segment) }
       case .ended(let key, let final):
         if let at = place(of: key) { end(at, final) }
       case .evicted(let key, let reason):
         if let at = place(of: key) {
-          failure = .evicted("\(name(at)): \(reason)")
+          failure = note(failure, name(at), .evicted("\(name(at)): \(reason)"))
           remove(at, .evicted)
         }
-      case .refused(let error), .closed(let error): failure = error
+      case .refused(let problem): failure = note(failure, problem.publisher, problem.error)
+      case .closed(let error): throw error
       }
     }
-    if let failure { throw failure }
+    guard let failure else { return }
+    throw failure.error
+  }
+
+  /// Adds a problem to those that nobody has taken yet; of many the first ones are kept.
+  mutating func note(
+    _ before: StreamProblem?, _ publisher: String, _ error: BusError
+  ) -> StreamProblem {
+    let problem = StreamProblem(publisher: publisher, error: error)
+    past.problems &+= 1
+    if problems.count < Self.problemsMost { problems.append(problem) }
+    return before ?? problem
+  }
+
+  /// Problems that are kept until they are taken.
+  private static var problemsMost: Int { 64 }
+
+  /// What happened to single publishers' streams since the last call, the first 64 of it; how much
+  /// there was altogether is in ``ReaderStatistics/problems``.
+  ///
+  /// ``poll(limit:_:)`` throws the first of those that it comes upon at a time.
+  public mutating func takeProblems() -> [StreamProblem] {
+    defer { problems.removeAll() }
+    return problems
   }
 
   private mutating func open(_ opened: OpenedStream) -> BusError? {
@@ -52,8 +77,9 @@ extension Reader {
       do throws(BusError) {
         guard try moveOn(at) else { return }
       } catch {
+        let name = name(at)
         remove(at, .corrupt)
-        throw error
+        throw note(nil, name, error).error
       }
       core.released(key(at), generation)
     case .ended:
@@ -62,12 +88,15 @@ extension Reader {
       remove(at, nil)
     case .evicted:
       let name = name(at)
+      evictedSource = source(at)
       remove(at, .evicted)
-      throw .evicted("the publisher \(name) went on without this reader; the last batch is void")
+      let text = "the publisher \(name) went on without this reader; the last batch is void"
+      throw note(nil, name, .evicted(text)).error
     case .corrupt:
       let name = name(at)
       remove(at, .corrupt)
-      throw .corrupt("the log of \(name) holds bytes that are no record; it is not read any more")
+      let text = "the log of \(name) holds bytes that are no record; it is not read any more"
+      throw note(nil, name, .corrupt(text)).error
     }
   }
 

@@ -48,7 +48,8 @@ struct ServiceThread {
     for _ in 0..<64 {
       switch ControlSocket.receive(socket) {
       case .nothing: return
-      case .frame(let bytes, let descriptors): core.receive(bytes, descriptors)
+      case .frame(let bytes, let descriptors, let isCut):
+        core.receive(bytes, descriptors, isCut: isCut)
       case .ended:
         core.lose()
         return
@@ -109,8 +110,9 @@ extension AgentCore {
 
   /// Acts on one frame of the router.
   ///
-  /// A frame that is not understood ends the connection.
-  func receive(_ bytes: [UInt8], _ descriptors: [Descriptor]) {
+  /// A frame that is not understood ends the connection; one whose descriptor found no room in this
+  /// process (`isCut`) loses that hand-over alone.
+  func receive(_ bytes: [UInt8], _ descriptors: [Descriptor], isCut: Bool) {
     guard let (request, frame) = try? RouterFrame.decode(bytes) else {
       lose()
       return

@@ -9,8 +9,9 @@ import Synchronization
 /// for try await message in try await agent.subscribe("alerts.>") { print(message.topic) }
 /// ```
 ///
-/// One consumer. Ends with an error when the agent is closed, or when this subscription was evicted
-/// from a publisher's window; other publishers' messages that came before are delivered first.
+/// One consumer. Ends with an error when the agent is closed, and for nothing else: a publisher
+/// that breaks its log, goes on without this subscription, or finds no place here is read no more,
+/// and all others are. ``problems`` tells of each, and ``statistics`` counts them.
 public struct Subscription: AsyncSequence, Sendable {
   /// What the sequence yields.
   public typealias Element = ReceivedMessage
@@ -49,6 +50,15 @@ public struct Subscription: AsyncSequence, Sendable {
 
   /// What was seen so far.
   public var statistics: ReaderStatistics { intake.statistics }
+
+  /// What happens to single publishers' messages, as it happens; ends with the subscription.
+  ///
+  /// One consumer. The newest 64 wait for it.
+  ///
+  /// ```swift
+  /// Task { for await problem in alerts.problems { log(problem.publisher, problem.error) } }
+  /// ```
+  public var problems: AsyncStream<StreamProblem> { intake.problems }
 }
 
 /// Ends the intake when neither the subscription nor its iterator is held any more: a sequence that
@@ -65,17 +75,26 @@ final class Intake: Sendable {
   private struct State: Sendable {
     var buffer: [ReceivedMessage] = []
     var head = 0
+    /// Payload bytes of what waits.
+    var bytes = 0
     var ended = false
     var failure: BusError?
-    var waiter: CheckedContinuation<Void, Never>?
+    /// More than one only where several tasks share a subscription.
+    var waiters: [CheckedContinuation<Void, Never>] = []
     var stopping = false
     var statistics = ReaderStatistics()
 
     var count: Int { buffer.count - head }
 
+    mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+      defer { waiters = [] }
+      return waiters
+    }
+
     mutating func pop() -> ReceivedMessage? {
       guard head < buffer.count else { return nil }
       let first = buffer[head]
+      bytes -= first.payload.count
       head += 1
       if head > 1024 || head == buffer.count {
         buffer.removeFirst(head)
@@ -84,12 +103,20 @@ final class Intake: Sendable {
       return first
     }
   }
+  /// While so many bytes of payloads wait for the consumer nothing more is copied.
+  static let bytesMost = 64 << 20
+
   private let room: Int
   private let state = Mutex(State())
+  let problems: AsyncStream<StreamProblem>
+  private let tellProblem: AsyncStream<StreamProblem>.Continuation
   private let spaceFreed = HeapWord()
   private let source = Mutex<SubscriptionCore?>(nil)
 
-  init(room: Int) { self.room = room }
+  init(room: Int) {
+    self.room = room
+    (problems, tellProblem) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
+  }
 
   func start(_ reader: consuming Reader) -> Bool {
     let core = reader.core
@@ -111,10 +138,11 @@ final class Intake: Sendable {
 
   private func run(_ reader: consuming Reader) {
     var reader = reader
+    var batch = BatchSize()
     while true {
       // Before the look at what it tells of: what changes after that look ends the sleep at once.
       let seen = spaceFreed.word.loadAcquire()
-      let (isStopping, free) = state.withLock { ($0.stopping, room - $0.count) }
+      let (isStopping, free) = state.withLock { ($0.stopping, self.room(in: $0)) }
       if isStopping { break }
       guard free > 0 else {
         sleep(on: spaceFreed, seen: seen)
@@ -122,38 +150,67 @@ final class Intake: Sendable {
       }
       var fresh: [ReceivedMessage] = []
       do throws(BusError) {
-        let taken = try reader.poll(limit: free) { message in fresh.append(message.copy()) }
+        let taken = try reader.poll(limit: min(free, batch.messages)) { message in
+          fresh.append(message.copy())
+        }
+        batch.note(fresh)
         put(fresh, reader.statistics)
         if taken == 0 { _ = try reader.wait(timeout: .milliseconds(500)) }
       } catch {
-        // What other streams gave in this round stands; an eviction makes the whole round void,
-        // because which messages were the evicted publisher's is not told apart here.
-        if error.code != .evicted { put(fresh, reader.statistics) }
-        finish(error)
-        break
+        // What the publisher gave that has gone on without us is void, what others gave stands.
+        let void = reader.evictedSource.take()
+        fresh.removeAll { $0.header.source == void }
+        put(fresh, reader.statistics)
+        guard error.code != .closed else {
+          finish(error)
+          break
+        }
+        for problem in reader.takeProblems() { tellProblem.yield(problem) }
       }
     }
     reader.close()
     finish(nil)
+    tellProblem.finish()
     source.withLock { $0 = nil }
   }
 
-  private func put(_ fresh: [ReceivedMessage], _ statistics: ReaderStatistics) {
-    let waiter = state.withLock { state in
-      state.buffer.append(contentsOf: fresh)
-      state.statistics = statistics
-      return fresh.isEmpty ? nil : state.waiter.take()
+  /// How many more messages may wait now.
+  private func room(in state: borrowing State) -> Int {
+    state.bytes < Self.bytesMost ? room - state.count : 0
+  }
+
+  /// How many messages one poll copies: few while they are large, so that what waits grows beyond
+  /// its bound by little.
+  private struct BatchSize {
+    private(set) var messages = 16
+
+    mutating func note(_ fresh: [ReceivedMessage]) {
+      let bytes = fresh.reduce(0) { $0 + $1.payload.count }
+      if bytes > bytesMost / 8 {
+        messages = max(1, fresh.count * (bytesMost / 8) / bytes)
+      } else if fresh.count == messages {
+        messages = min(messages * 2, 4096)
+      }
     }
-    waiter?.resume()
+  }
+
+  private func put(_ fresh: [ReceivedMessage], _ statistics: ReaderStatistics) {
+    let waiters = state.withLock { state in
+      state.buffer.append(contentsOf: fresh)
+      for message in fresh { state.bytes += message.payload.count }
+      state.statistics = statistics
+      return fresh.isEmpty ? [] : state.takeWaiters()
+    }
+    for waiter in waiters { waiter.resume() }
   }
 
   private func finish(_ failure: BusError?) {
-    let waiter = state.withLock { state in
+    let waiters = state.withLock { state in
       state.ended = true
       if state.failure == nil { state.failure = failure }
-      return state.waiter.take()
+      return state.takeWaiters()
     }
-    waiter?.resume()
+    for waiter in waiters { waiter.resume() }
   }
 
   /// Ends the thread; the sequence ends after what is buffered.
@@ -173,7 +230,7 @@ final class Intake: Sendable {
   func next() async throws(BusError) -> ReceivedMessage? {
     while true {
       let (message, wasFull, ended, failure) = state.withLock { state in
-        let full = state.count >= room
+        let full = room(in: state) == 0
         return (state.pop(), full, state.ended, state.failure)
       }
       if wasFull { tellOfSpace() }
@@ -195,14 +252,14 @@ final class Intake: Sendable {
       await withCheckedContinuation { continuation in
         let now = state.withLock { state in
           if state.count > 0 || state.ended { return true }
-          state.waiter = continuation
+          state.waiters.append(continuation)
           return false
         }
         if now { continuation.resume() }
       }
     } onCancel: {
       stop()
-      state.withLock { $0.waiter.take() }?.resume()
+      for waiter in state.withLock({ $0.takeWaiters() }) { waiter.resume() }
     }
   }
 }

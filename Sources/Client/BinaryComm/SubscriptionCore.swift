@@ -99,12 +99,13 @@ final class SubscriptionCore: Sendable {
     {
       return
     }
-    let mapped = descriptor.flatMap { file in
-      try? PeerSegment(consuming: file.duplicate(), announced: announce.segmentBytes)
-    }
-    guard let mapped else {
-      post(.refused(.corrupt("the log of \(announce.publisherName) cannot be mapped")))
-      agent.post(.detach(DetachFrame(attachment: key)))
+    let mapped: PeerSegment
+    do throws(BusError) {
+      mapped = try Self.map(announce, descriptor)
+    } catch {
+      post(.refused(StreamProblem(publisher: announce.publisherName, error: error)))
+      // A log that follows one that is being read: that one is still read to its end.
+      if known == nil { agent.post(.detach(DetachFrame(attachment: key))) }
       return
     }
     guard known == nil else {
@@ -118,10 +119,33 @@ final class SubscriptionCore: Sendable {
     attach(announce, mapped)
   }
 
+  /// Maps an announced log; throws whose fault it is that it cannot be read.
+  private static func map(
+    _ announce: AnnounceFrame, _ descriptor: Descriptor?
+  ) throws(BusError) -> PeerSegment {
+    let what = "\(announce.publisherName) on \(announce.channel) cannot be read"
+    guard let descriptor else {
+      throw .resourceExhausted(
+        "\(what): no descriptor was left for its log in this process; raise `ulimit -n`, or read "
+          + "less in one process")
+    }
+    do throws(MemoryError) {
+      return try PeerSegment(of: descriptor.number, announced: announce.segmentBytes)
+    } catch {
+      guard case .system = error else { throw .corrupt("\(what): \(error.message)") }
+      throw .resourceExhausted(
+        "\(what): \(error.message); this process is short of address space or memory (`ulimit -v`)")
+    }
+  }
+
   private func attach(_ announce: AnnounceFrame, _ mapped: PeerSegment) {
     let key = announce.attachment
     guard let slot = segment.takeSlot() else {
-      post(.refused(.resourceExhausted("this agent reads as many streams as it has cursors")))
+      post(
+        .refused(
+          StreamProblem(
+            publisher: announce.publisherName,
+            error: .resourceExhausted("this agent reads as many streams as it has cursors"))))
       agent.post(.detach(DetachFrame(attachment: key)))
       return
     }
@@ -193,12 +217,19 @@ final class SubscriptionCore: Sendable {
     }
     // The reading thread never heard of this stream, and would not find it among its own.
     let name = attachment.source.publisherName
-    post(.refused(.evicted("\(name) did not let this reader in: \(evicted.reason)")))
+    post(
+      .refused(
+        StreamProblem(
+          publisher: name,
+          error: .evicted("\(name) did not let this reader in: \(evicted.reason)"))))
     finish(evicted.attachment)
   }
 
   func take(_ missed: MissedFrame) {
-    post(.refused(BusError(code: missed.code, text: missed.text)))
+    post(
+      .refused(
+        StreamProblem(
+          publisher: missed.publisherName, error: BusError(code: missed.code, text: missed.text))))
   }
 
   func beginSnapshot() { state.withLock { $0.named = [] } }
@@ -315,6 +346,6 @@ enum ReaderEvent: Sendable {
   case log(AttachmentID, UInt32, PeerSegment)
   case ended(AttachmentID, UInt64)
   case evicted(AttachmentID, String)
-  case refused(BusError)
+  case refused(StreamProblem)
   case closed(BusError)
 }

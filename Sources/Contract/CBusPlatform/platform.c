@@ -267,7 +267,8 @@ int plat_send(int socket, const void *bytes, size_t length, const int *fds, int 
 // A hostile peer may send up to 253 descriptors: room for all of them, so that each can be closed.
 #define PLAT_KERNEL_DESCRIPTORS 253
 
-ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, int *count) {
+ssize_t plat_receive_what_fits(int socket, void *bytes, size_t room, int *fds, int most,
+                               int *count, int *lost) {
   struct iovec io = {bytes, room};
   union {
     struct cmsghdr align;
@@ -275,7 +276,7 @@ ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, i
   } control;
   struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room,
                            .msg_controllen = sizeof control.room};
-  *count = 0;
+  *count = *lost = 0;
   ssize_t n;
   do {
     n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -292,9 +293,15 @@ ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, i
       else close(fd), surplus = 1;
     }
   }
-  if (surplus || (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
-    while (*count > 0) close(fds[--*count]);
-    return -EMSGSIZE;
-  }
-  return n;
+  *lost = (message.msg_flags & MSG_CTRUNC) != 0;
+  int refused = surplus || (message.msg_flags & MSG_TRUNC);
+  // Which of several descriptors is missing cannot be told: none is kept.
+  if (refused || *lost) while (*count > 0) close(fds[--*count]);
+  return refused ? -EMSGSIZE : n;
+}
+
+ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, int *count) {
+  int lost;
+  ssize_t n = plat_receive_what_fits(socket, bytes, room, fds, most, count, &lost);
+  return n >= 0 && lost ? -EMSGSIZE : n;
 }

@@ -20,10 +20,17 @@ public final class PeerSegment: @unchecked Sendable {
   ///
   /// Throws when it is not a memory file, not sealed against its owner's resizing, or not of the
   /// size announced.
-  public init(
+  public convenience init(
     consuming descriptor: Int32, announced: UInt64, mapping: Int? = nil, populate: Bool = true
   ) throws(MemoryError) {
     defer { close(descriptor) }
+    try self.init(of: descriptor, announced: announced, mapping: mapping, populate: populate)
+  }
+
+  /// The same for a descriptor that stays the caller's: the mapping needs none.
+  public init(
+    of descriptor: Int32, announced: UInt64, mapping: Int? = nil, populate: Bool = true
+  ) throws(MemoryError) {
     try Self.inspect(descriptor, announced: announced)
     guard let whole = Int(exactly: announced), whole >= 4096 else {
       throw .wrongSize(announced: announced, found: announced)

@@ -18,6 +18,9 @@ public enum RunDirectoryRule {
   /// The environment variables that ``path(option:environment:uid:)`` looks at.
   public static let variables = ["BCS_DIR", "XDG_RUNTIME_DIR"]
 
+  /// Whether nobody but the owner (and root) can put a socket of his own into such a directory.
+  public static func isWritableByOwnerOnly(mode: UInt32) -> Bool { mode & 0o022 == 0 }
+
   /// Whether a run directory with these permission bits keeps other users out of its files.
   ///
   /// Others may do nothing, or only pass through (0711), as where a policy names other users.

@@ -156,6 +156,10 @@ int plat_send(int socket, const void *bytes, size_t length, const int *fds, int 
 /// Receives one record. Descriptors beyond `most` or cut off by the kernel are closed and
 /// reported by -EMSGSIZE; a record longer than `room` likewise. 0 = the peer closed.
 ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, int *count);
+/// The same, but a record whose descriptors found no room in this process is received without
+/// them, and `lost` says so.
+ssize_t plat_receive_what_fits(int socket, void *bytes, size_t room, int *fds, int most,
+                               int *count, int *lost);
 
 // --- Degradations, for tests -----------------------------------------------------------------
 

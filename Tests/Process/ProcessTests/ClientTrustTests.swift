@@ -1,0 +1,80 @@
+import BinaryComm
+import BusTestSupport
+import BusWire
+import Foundation
+import Glibc
+import Testing
+
+/// An agent gives its memory to nobody but a router that it may trust.
+@Suite("Whose router it is", .serialized)
+struct ClientTrustTests {
+  private static let stranger: UInt32 = 65534
+
+  /// Runs a listener of another user that says what it receives, in a directory of that user.
+  private static let listener = """
+    import os, socket, sys
+    directory, user = sys.argv[1], int(sys.argv[2])
+    os.setgid(user); os.setuid(user)
+    os.mkdir(directory, 0o755)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.bind(directory + "/router.sock"); os.chmod(directory + "/router.sock", 0o666)
+    s.listen(8)
+    print("ready", flush=True)
+    while True:
+        c, _ = s.accept()
+        c.settimeout(2)
+        try: got = c.recv(65536)
+        except socket.timeout: got = b""
+        print("received", len(got), flush=True)
+    """
+
+  @Test(
+    "what another user runs at the path gets no byte, before and after a start",
+    .enabled(if: geteuid() == 0, "needs root, to run a process of another user"))
+  func stranger() throws {
+    try Watchdog.bounding("stranger", seconds: 60) {
+      let home = try TemporaryDirectory("trust")
+      _ = unsafe chmod(home.path, 0o777)
+      let directory = home.file("run")
+      let child = try Child.start(
+        "/usr/bin/env", ["python3", "-c", Self.listener, directory, "\(Self.stranger)"])
+      defer { child.kill() }
+      try child.waitForLine(containing: "ready")
+      let refused = #expect(throws: BusError.self) {
+        _ = try Bus.connect(to: directory).register("agent")
+      }
+      #expect(refused?.code == .denied)
+      #expect(refused?.detail.contains("user \(Self.stranger)") == true)
+      #expect(refused?.detail.contains("BCS_ROUTER_USER=\(Self.stranger)") == true)
+      // Told to trust that user, the agent does talk; the listener is no router all the same.
+      #expect(throws: BusError.self) {
+        _ = try Bus.connect(to: directory, routerUser: Self.stranger)
+          .register("agent", options: AgentOptions(connectTimeout: .milliseconds(300)))
+      }
+      try child.waitForLine(containing: "received")
+      let lines = child.stdoutSoFar.split(separator: "\n").filter { $0.hasPrefix("received") }
+      let none = lines.filter { $0.hasSuffix(" 0") }
+      #expect(none.isEmpty && lines.count == 1, "the refused agent connected and sent: \(lines)")
+    }
+  }
+
+  @Test("a directory that other users may write to is refused before anything is sent")
+  func writable() throws {
+    let home = try TemporaryDirectory("trust")
+    let directory = home.file("run")
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+    for mode: mode_t in [0o777, 0o1777, 0o720, 0o702] {
+      _ = unsafe chmod(directory, mode)
+      let refused = #expect(throws: BusError.self) {
+        _ = try Bus.connect(to: directory).register("agent")
+      }
+      #expect(refused?.code == .denied && refused?.detail.contains("chmod go-w") == true)
+    }
+    _ = unsafe chmod(directory, 0o700)
+    let none = #expect(throws: BusError.self) {
+      _ = try Bus.connect(to: directory)
+        .register("agent", options: AgentOptions(connectTimeout: .milliseconds(50)))
+    }
+    #expect(none?.code == .noRouter)
+  }
+}
