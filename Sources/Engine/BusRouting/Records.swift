@@ -85,9 +85,19 @@ struct StreamLog {
   /// Nil once the log is with the one reader it is for.
   var token: DescriptorToken?
   let shape: LogShape
+  /// Whom it is charged to: its publisher, later a reader that does not let go of it.
+  var payer: Incarnation
+  /// Since when nobody but its readers needs it; monotonic ns.
+  var overNs: UInt64?
   var retired = false
   /// Attachments that were told of it and have not released it.
   var holders: Set<AttachmentID> = []
+
+  init(token: DescriptorToken, shape: LogShape, payer: Incarnation) {
+    self.token = token
+    self.shape = shape
+    self.payer = payer
+  }
 }
 
 /// One publisher's records on one channel.
@@ -157,6 +167,8 @@ struct Attachment {
   /// The publisher keeps its window at position 0 for it.
   let expected: Bool
   var slot: UInt16 = 0
+  /// Where its cursor stood when it was looked at, and since when; monotonic ns.
+  var standstill: (cursor: UInt64, sinceNs: UInt64)?
   var phase = Phase.announced
 
   /// The publisher waits for it and was never told whose it is.

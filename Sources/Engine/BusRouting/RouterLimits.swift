@@ -53,11 +53,68 @@ public struct RouterLimits: Hashable, Sendable {
   public var blobsLeftMost = 1024
   /// For how long a blob is kept when its maker has left, at most, in ms.
   public var blobKeepMsMost: UInt32 = 3_600_000
+  /// Segments that the router may have open; the owner of the sockets knows how many.
+  public var descriptors = 65536
+  /// Subscriptions of all agents.
+  public var subscriptions = 65536
+  /// Names that are answered or asked for, by all agents.
+  public var names = 65536
+  /// Blobs of all agents that are not dropped.
+  public var blobs = 8192
+  /// For how long readers of a log that is over hold it at its publisher's cost, in ms.
+  public var drainMs: UInt32 = 15_000
+  /// For how long a reader of a stream that has ended may stand still before it is evicted, in ms.
+  public var standstillMs: UInt32 = 600_000
+  /// Bytes of frames that may wait for all agents of one user, the router's own included.
+  public var queuedBytesPerUser = 256 << 20
+  /// For how long an agent may leave unread what fills its socket, in ms.
+  public var unreadMs: UInt32 = 60_000
   /// Bytes of a category.
   public var categoryBytes = 64
 
   /// The values of the documentation.
   public init() {}
+
+  /// What all agents of one user may take of something, but for the router's own user: half.
+  public func share(of all: UInt64) -> UInt64 { all / 2 }
+  /// The same for what is counted.
+  public func share(of all: Int) -> Int { all / 2 }
+
+  /// Which of the relations between the limits do not hold; each is needed by the code that it
+  /// names.
+  public var contradictions: [String] {
+    let relations: [(String, Bool)] = [
+      ("one agent fits into the arena", agentBytes <= arenaBytes),
+      ("the first log of a stream is none that is too large", logBytesFirst <= logBytesMost),
+      ("one user leaves connections to others", connectionsPerUser <= share(of: connections)),
+      (
+        "an agent's subscriptions are within its user's share",
+        subscriptionsPerAgent <= share(of: subscriptions)
+      ),
+      (
+        "an agent's names are within its user's share",
+        answersPerAgent + interestsPerAgent <= share(of: names)
+      ),
+      ("an agent's blobs are within its user's share", blobsPerAgent <= share(of: blobs)),
+      (
+        "a service can answer as many requesters as can write to it",
+        streamsPerAgent >= 2 * attachmentsPerAgent
+      ),
+      (
+        "more than one publisher finds a place at a reader",
+        2 * attachmentsKeptPerPublisher <= attachmentsPerAgent
+      ),
+      ("expected attachments fit into one frame", expectedMost * 8 + 64 <= 16 * 1024),
+      (
+        "a publisher can hand in every reader of one stream",
+        handedInReadersPerAgent >= expectedMost
+      ),
+      ("a lane has a living stream and one that ends", streamsPerLane == 2),
+      ("readers have longer than a stall to drain a log", drainMs >= stallMs),
+      ("who stands still is charged before it is evicted", standstillMs >= drainMs),
+    ]
+    return relations.filter { !$0.1 }.map(\.0)
+  }
 }
 
 /// Who the router is and how it was started.

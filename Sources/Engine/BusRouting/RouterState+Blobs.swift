@@ -50,6 +50,7 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     agents[agent]?.blobs.insert(frame.token)
+    count(\.blobs, 1, of: owner.caller.uid)
     blobs[key] = Blob(
       token: segment.token, segmentBytes: shape.segmentBytes, payloadBytes: shape.payloadBytes,
       uid: owner.caller.uid, endNs: nowNs &+ UInt64(frame.keepMs) &* 1_000_000)
@@ -71,6 +72,11 @@ extension RouterState {
         .resourceExhausted,
         "An agent may have \(limits.blobsPerAgent) blobs: drop those that were read."
       )
+    }
+    if let text = objection(
+      toOneMore: \.blobs, "blobs", of: owner.caller.uid, all: limits.blobs)
+    {
+      return (.resourceExhausted, text)
     }
     let text = budget.objection(
       toLog: shape.segmentBytes, for: owner.incarnation, quota: owner.quota)
@@ -111,6 +117,7 @@ extension RouterState {
     for token in agent.blobs {
       let key = BlobKey(maker: agent.incarnation, token: token)
       guard let blob = blobs[key] else { continue }
+      count(\.blobs, -1, of: blob.uid)
       budget.credit(blob.segmentBytes, to: agent.incarnation)
       budget.charge(blob.segmentBytes, to: Self.nobody)
       blobs[key]?.isLeft = true
@@ -121,7 +128,9 @@ extension RouterState {
     let before = left.count
     var bytesOfUser: [UInt32: UInt64] = [:]
     for one in left { bytesOfUser[one.value.uid, default: 0] += one.value.segmentBytes }
-    while left.count > limits.blobsLeftMost || budget.used(by: Self.nobody) > budget.limit / 4 {
+    while left.count > limits.blobsLeftMost
+      || budget.use(by: Self.nobody).bytes > budget.limit / 4
+    {
       let most = bytesOfUser.max { ($0.value, $0.key) < ($1.value, $1.key) }
       guard let at = left.firstIndex(where: { $0.value.uid == most?.key }) else { break }
       let first = left.remove(at: at)
@@ -152,6 +161,7 @@ extension RouterState {
 
   private mutating func remove(_ key: BlobKey, _ blob: Blob) {
     blobs[key] = nil
+    if !blob.isLeft { count(\.blobs, -1, of: blob.uid) }
     agents[key.maker]?.blobs.remove(key.token)
     budget.credit(blob.segmentBytes, to: blob.isLeft ? Self.nobody : key.maker)
     act(.close(blob.token))

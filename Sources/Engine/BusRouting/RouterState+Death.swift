@@ -34,11 +34,14 @@ extension RouterState {
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
     handedInReaders[incarnation] = nil
+    count(\.subscriptions, -agent.subscriptions.count, of: agent.caller.uid)
+    count(\.names, -(agent.answers.count + agent.interests.count), of: agent.caller.uid)
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
     if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
     dropCounters(of: agent)
     leaveBlobs(of: agent)
+    budget.close(incarnation)
     for publisher in publishers.sorted() {
       tell(publisher, .agentGone(AgentGoneFrame(incarnation: incarnation)))
     }

@@ -84,6 +84,7 @@ extension RouterState {
       let token = stream.logs[place].token
     else { return }
     streams[id]?.logs[place].token = nil
+    budget.closeDescriptor(of: stream.logs[place].payer)
     act(.close(token))
   }
 

@@ -52,7 +52,8 @@ extension RouterState {
         ("uid", "\(connection.peer.uid)"), ("program", connection.program),
         ("subscriptions", "\(agent.subscriptions.count)"), ("streams", "\(agent.streams.count)"),
         ("attachments", "\(agent.attachments.count)"),
-        ("bytes", "\(budget.used(by: key))"), ("quota", "\(agent.quota)"),
+        ("bytes", "\(budget.use(by: key).bytes)"), ("quota", "\(agent.quota)"),
+        ("held_bytes", "\(budget.use(by: key).heldBytes)"),
       ])
     }
   }

@@ -81,7 +81,9 @@ extension RouterState {
         BusStream(
           id: frame.stream, publisher: agent, publisherName: owner.name,
           publisherUUID: owner.uuid, publisherUser: owner.caller.uid, channel: channel,
-          logs: (known?.logs ?? []) + [StreamLog(token: segment.token, shape: shape)],
+          logs: (known?.logs ?? []) + [
+            StreamLog(token: segment.token, shape: shape, payer: agent)
+          ],
           attachments: known?.attachments ?? []))
     }
     answer(

@@ -81,9 +81,11 @@ extension RouterState {
       return false
     }
     let quota = policy.quotaBytes(of: caller) ?? limits.agentBytes
+    budget.open(claim.incarnation, user: caller.uid)
     if let text = budget.objection(
       to: shape.segmentBytes, for: claim.incarnation, quota: quota)
     {
+      budget.close(claim.incarnation)
       act(.close(segment.token))
       refuse(asker, .resourceExhausted, text)
       return false
@@ -124,7 +126,17 @@ extension RouterState {
     let caller = Caller(name: name, uid: peer.uid)
     let decision = policy.mayTakeName(caller)
     guard decision.allowed else {
-      deny(asker, because: decision.reason)
+      if policy.isSameUser, peer.uid != identity.uid {
+        // Nothing is given away: there are no rules that could be found out.
+        refuse(
+          asker, .denied,
+          "The router runs as user \(identity.uid) without a policy file and serves that user "
+            + "alone, this process is user \(peer.uid): run it as that user, or start the router "
+            + "with a policy file that lists user \(peer.uid).")
+        say(.notice, "denied: \(decision.reason)")
+      } else {
+        deny(asker, because: decision.reason)
+      }
       return nil
     }
     guard agentsByName[name] == nil, agentsByUUID[claim.agent] == nil else {

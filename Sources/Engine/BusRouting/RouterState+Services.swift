@@ -31,7 +31,13 @@ extension RouterState {
         asker, .resourceExhausted, "An agent may answer \(limits.answersPerAgent) names.")
       return
     }
-    agents[agent]?.answers.insert(name)
+    if !own.answers.contains(name), let text = nameObjection(own) {
+      refuse(asker, .resourceExhausted, text)
+      return
+    }
+    if agents[agent]?.answers.insert(name).inserted == true {
+      count(\.names, 1, of: own.caller.uid)
+    }
     answering[name, default: []].insert(agent)
     answer(asker, .done)
     tellResponders(of: name)
@@ -53,7 +59,13 @@ extension RouterState {
         "An agent may talk to \(limits.interestsPerAgent) different names at a time: forget some.")
       return
     }
-    agents[agent]?.interests.insert(name)
+    if !own.interests.contains(name), let text = nameObjection(own) {
+      refuse(asker, .resourceExhausted, text)
+      return
+    }
+    if agents[agent]?.interests.insert(name).inserted == true {
+      count(\.names, 1, of: own.caller.uid)
+    }
     interested[name, default: []].insert(agent)
     answer(asker, .responders(responders(of: name)))
   }
@@ -63,7 +75,12 @@ extension RouterState {
     guard let name = serviceName(frame.name, frame.group, asker),
       agents[agent]?.interests.remove(name) != nil
     else { return }
+    count(\.names, -1, of: agents[agent]?.caller.uid)
     withdrawInterest(of: agent, in: name)
+  }
+
+  private func nameObjection(_ agent: Agent) -> String? {
+    objection(toOneMore: \.names, "names", of: agent.caller.uid, all: limits.names)
   }
 
   private mutating func withdrawInterest(of agent: Incarnation, in name: ServiceName) {
@@ -111,6 +128,7 @@ extension RouterState {
 
   private mutating func remove(_ agent: Incarnation, from name: ServiceName) {
     guard agents[agent]?.answers.remove(name) != nil else { return }
+    count(\.names, -1, of: agents[agent]?.caller.uid)
     withdraw(agent, from: name)
     tellResponders(of: name)
   }

@@ -46,6 +46,11 @@ extension RouterState {
       return "The agent reads \(reader.attachments.count) streams, as many as it may: subscribe to "
         + "less, or read in several agents."
     }
+    let held = budget.use(by: reader.incarnation)
+    guard held.heldBytes == 0 || held.bytes <= reader.quota else {
+      return "The agent holds \(held.heldBytes) bytes of logs that have ended, more than its quota "
+        + "of \(reader.quota) leaves: read them to their end, or end the agent."
+    }
     let kept = limits.attachmentsKeptPerPublisher
     let own = reader.shares.byPublisher[stream.publisher] ?? 0
     guard own < max(kept, free) else {

@@ -86,7 +86,7 @@ extension RouterState {
       BusStream(
         id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
         publisherUser: owner.caller.uid, channel: channel,
-        logs: [StreamLog(token: token, shape: shape)]))
+        logs: [StreamLog(token: token, shape: shape, payer: agent)]))
     var expected: [AttachmentID] = []
     for (reader, number, mode) in readers(of: channel) {
       let isExpected = mode == .lossless && expected.count < limits.expectedMost
@@ -118,7 +118,7 @@ extension RouterState {
   }
 
   /// Takes a stream that nobody reads any more off every list.
-  private mutating func forget(_ stream: BusStream) {
+  mutating func forget(_ stream: BusStream) {
     streams[stream.id] = nil
     index.remove(stream.id, on: stream.channel)
     guard stream.isEnding, var here = agents[stream.publisher]?.streamsOn[stream.channel] else {
@@ -143,7 +143,9 @@ extension RouterState {
       refuse(asker, .invalid, "The log does not follow the last one of a stream of this agent.")
       return
     }
-    guard stream.logs.count < limits.logsPerStream else {
+    // Those that readers pay for are no trouble of the publisher's.
+    let own = stream.logs.filter { $0.payer == agent }.count
+    guard own < limits.logsPerStream, stream.logs.count < 4 * limits.logsPerStream else {
       act(.close(token))
       refuse(
         asker, .resourceExhausted,
@@ -151,7 +153,7 @@ extension RouterState {
       return
     }
     budget.charge(shape.segmentBytes, to: agent)
-    streams[id]?.logs.append(StreamLog(token: token, shape: shape))
+    streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
     for attachment in stream.attachments.sorted() { announce(attachment, .news, newest: true) }
     answer(
       asker, .logAdded(LogAddedFrame(stream: id, generation: shape.generation, expected: [])))
@@ -176,26 +178,5 @@ extension RouterState {
       return
     }
     endStream(frame.stream, .closed)
-  }
-
-  /// Frees logs that nobody needs, and the stream itself when it ended and nobody reads it.
-  mutating func freeLogs(of id: StreamID) {
-    // In the grace readers may still come back to it.
-    guard let stream = streams[id], !inGrace else { return }
-    let isOver = stream.end != nil
-    var kept: [StreamLog] = []
-    for log in stream.logs {
-      if log.holders.isEmpty, log.retired || isOver {
-        budget.credit(log.shape.segmentBytes, to: stream.publisher)
-        if let token = log.token { act(.close(token)) }
-      } else {
-        kept.append(log)
-      }
-    }
-    if isOver, stream.attachments.isEmpty {
-      forget(stream)
-    } else {
-      streams[id]?.logs = kept
-    }
   }
 }

@@ -35,6 +35,7 @@ extension RouterState {
 
   mutating func add(_ subscription: Subscription, of agent: Incarnation) {
     agents[agent]?.subscriptions[subscription.number] = subscription
+    count(\.subscriptions, 1, of: agents[agent]?.caller.uid)
     index.insert(Reading(reader: agent, subscription: subscription.number), subscription)
   }
 
@@ -56,6 +57,12 @@ extension RouterState {
       refuse(
         asker, .resourceExhausted,
         "An agent may have \(limits.subscriptionsPerAgent) subscriptions: use wider patterns.")
+      return nil
+    }
+    if let text = objection(
+      toOneMore: \.subscriptions, "subscriptions", of: reader.caller.uid, all: limits.subscriptions)
+    {
+      refuse(asker, .resourceExhausted, text)
       return nil
     }
     if let owner = InboxChannel.owner(ofPattern: frame.pattern) {
@@ -183,6 +190,7 @@ extension RouterState {
     }
     index.remove(Reading(reader: agent, subscription: number), subscription)
     agents[agent]?.subscriptions[number] = nil
+    count(\.subscriptions, -1, of: agents[agent]?.caller.uid)
     agents[agent]?.missed.removeAll { $0.subscription == number }
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
       agents[agent]?.claims[id] = nil

@@ -40,6 +40,9 @@ public struct RouterState {
   var handedInReaders: [Incarnation: [AttachmentID: HandedInReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
   var snapshotsOwed: Set<ConnectionID> = []
+  /// The streams with logs that are over and that readers still hold.
+  var lingering: Set<StreamID> = []
+  var countsOfUser: [UInt32: UserCounts] = [:]
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
@@ -70,7 +73,7 @@ public struct RouterState {
     self.clockPage = clockPage
     incarnation = Incarnation(identity.bootNs)
     lastNumber = identity.bootNs
-    budget = Budget(limit: limits.arenaBytes)
+    budget = Budget(limits, ownUser: identity.uid)
     inGrace = identity.tookOver
   }
 
@@ -148,7 +151,10 @@ public struct RouterState {
     nowNs = now
     expireBlobs()
     for line in lines.due(now) { act(.log(.notice, line)) }
-    if !inGrace { offerMissed() }
+    if !inGrace {
+      chargeHolders()
+      offerMissed()
+    }
     if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
     guard inGrace else { return }
     guard let end = graceEndNs else {

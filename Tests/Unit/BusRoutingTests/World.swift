@@ -41,6 +41,10 @@ struct World {
     let delivery: Delivery
     let frame: RouterFrame
     let token: DescriptorToken?
+
+    var isAnswer: Bool {
+      if case .answer = delivery { true } else { false }
+    }
   }
 
   init(
@@ -87,6 +91,25 @@ struct World {
     let token = DescriptorToken(lastToken)
     open[token] = bytes
     return Segment(token: token, finding: finding)
+  }
+
+  /// The reader segment of an agent.
+  mutating func reader(_ name: String, _ incarnation: Incarnation) -> Segment {
+    let shape = ReaderShape(
+      segmentBytes: Self.readerBytes, agent: Self.uuid(name), incarnation: incarnation)
+    return segment(Self.readerBytes, .reader(shape))
+  }
+
+  /// A log as an agent would make it.
+  mutating func log(
+    _ name: String, _ incarnation: Incarnation, _ channel: String, _ generation: UInt32,
+    base: UInt64, capacity: UInt64 = 65536
+  ) -> Segment {
+    let shape = LogShape(
+      segmentBytes: capacity + 8192, capacity: capacity, agent: Self.uuid(name),
+      incarnation: incarnation, basePosition: base, baseSequence: base / 64,
+      generation: generation, hotOffset: 512, channel: channel)
+    return segment(shape.segmentBytes, .log(shape))
   }
 
   /// Connects a process and says hello.
