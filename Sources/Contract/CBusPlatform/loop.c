@@ -68,12 +68,20 @@ int plat_timer_drain(int timer) {
 }
 
 int plat_ending_signals(void) {
+  // A write beyond a limit on file sizes is told by EFBIG; the others mean nothing to a router.
+  static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
-  if (sigaction(SIGPIPE, &ignore, NULL) < 0) return -errno;
+  for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+    if (sigaction(ignored[i], &ignore, NULL) < 0) return -errno;
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGQUIT);
+  // Who started us with nohup wants the terminal's end to end nothing.
+  struct sigaction hangup;
+  if (sigaction(SIGHUP, NULL, &hangup) < 0) return -errno;
+  if (hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
   if (error != 0) return -error;
   return result(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));

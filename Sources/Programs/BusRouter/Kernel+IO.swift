@@ -40,6 +40,13 @@ enum Kernel {
     unsafe plat_poll(poller, &ready, Int32(ready.count), -1)
   }
 
+  /// Bounds what may lie in a socket and not be read, in bytes as the kernel counts them.
+  static func bound(_ socket: Int32, bytes: Int32) {
+    var room = bytes
+    _ = unsafe setsockopt(
+      socket, SOL_SOCKET, SO_SNDBUF, &room, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   /// Sends one record without waiting; 0, or -errno.
   static func send(_ bytes: [UInt8], _ descriptor: Int32?, to socket: Int32) -> Int32 {
     guard let descriptor else { return unsafe plat_send(socket, bytes, bytes.count, nil, 0) }

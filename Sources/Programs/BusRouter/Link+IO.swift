@@ -10,6 +10,8 @@ struct Link {
   var queue = OutQueue()
   /// What the poller was last told to wait for.
   var wanted = UInt32(PLAT_WANT_READ)
+  /// Since when the agent has taken nothing of what waits; monotonic ns.
+  var unreadSinceNs: UInt64?
 
   /// Closes both descriptors.
   func close() {

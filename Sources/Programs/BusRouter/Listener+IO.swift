@@ -4,17 +4,23 @@ import Glibc
 struct Listener: ~Copyable {
   let descriptor: Int32
   private let path: String
+  private let mark: PathMark?
 
-  /// Binds the socket with its final mode from the first moment on; replaces a left-over one,
-  /// which the holder of the directory's lock may do.
+  /// Binds the socket with its final mode from the first moment on; replaces a left-over one, but
+  /// none at which somebody answers: a lock file can be removed, a living router cannot.
   init(_ path: String, openToOtherUsers: Bool) throws(RouterFailure) {
+    if case .process(let pid) = SocketLife.look(path) {
+      throw RouterFailure(
+        "\(pid > 0 ? "Process \(pid)" : "Another process") answers at \(path), as the router of "
+          + "this directory: use it, end it, or start this one with another --dir.")
+    }
     let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     let socket = Glibc.socket(AF_UNIX, kind | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard socket >= 0 else { throw .system("socket", errno) }
     unsafe unlink(path)
-    // Nothing else runs in this process yet that could create a file under this mask.
+    // No other thread of this process creates files under this mask.
     let former = umask(openToOtherUsers ? 0o111 : 0o177)
-    let reason = Self.bind(socket, path)
+    let reason = unsafe SocketAddress.use(path) { unsafe Glibc.bind(socket, $0, $1) }
     umask(former)
     guard reason == 0 else {
       close(socket)
@@ -27,30 +33,15 @@ struct Listener: ~Copyable {
       throw .system("listen on \(path)", reason)
     }
     self.path = path
+    mark = PathMark(path)
     descriptor = socket
   }
 
   deinit { close(descriptor) }
 
-  /// Removes the socket's name.
-  borrowing func remove() { unsafe unlink(path) }
+  /// Whether agents that look at the path find this socket.
+  var isInPlace: Bool { mark != nil && PathMark(path) == mark }
 
-  /// Returns 0 or the error number.
-  private static func bind(_ socket: Int32, _ path: String) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      // The length was checked with the directory; the rest stays zero.
-      for (place, byte) in path.utf8.enumerated() where place < room.count - 1 {
-        unsafe room[place] = byte
-      }
-    }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        unsafe Glibc.bind(socket, generic, size)
-      }
-    }
-    return result == 0 ? 0 : errno
-  }
+  /// Removes the socket's name, unless another one lies there by now.
+  borrowing func remove() { mark?.remove(path) }
 }

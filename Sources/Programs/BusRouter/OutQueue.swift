@@ -40,6 +40,8 @@ struct OutQueue {
   private var news = 0
   private(set) var answers = 0
   private(set) var answerBytes = 0
+  /// Of all frames that wait.
+  private(set) var bytes = 0
   /// Whether news were dropped, so that a snapshot has to follow.
   private(set) var owesSnapshot = false
 
@@ -61,6 +63,7 @@ struct OutQueue {
       if owesSnapshot { return token.map { [$0] } ?? [] }
     }
     frames.append(frame)
+    self.bytes += bytes.count
     guard news > Self.newsMost else { return [] }
     return dropNews()
   }
@@ -71,6 +74,7 @@ struct OutQueue {
   private mutating func dropNews() -> [DescriptorToken] {
     owesSnapshot = true
     let dropped = frames[first...].filter { !$0.isAnswer }
+    bytes -= dropped.reduce(0) { $0 + $1.bytes.count }
     frames = frames[first...].filter(\.isAnswer)
     first = 0
     news = 0
@@ -97,6 +101,7 @@ struct OutQueue {
   }
 
   private mutating func forget(_ frame: Waiting) {
+    bytes -= frame.bytes.count
     switch frame.delivery {
     case .answer:
       answers -= 1

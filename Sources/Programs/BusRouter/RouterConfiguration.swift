@@ -1,4 +1,5 @@
 public import BusRouting
+import Glibc
 public import Logging
 
 /// How a router is started.
@@ -50,6 +51,12 @@ public struct RouterFailure: Error, Sendable, CustomStringConvertible {
 
   /// A system call that failed, with its error number.
   static func system(_ call: String, _ number: Int32, hint: String = "") -> RouterFailure {
-    RouterFailure("\(call) failed: \(errorText(number)).\(hint.isEmpty ? "" : " " + hint)")
+    let advice =
+      switch number {
+      case EFBIG: "The limit on file sizes (ulimit -f, LimitFSIZE=) covers memory files: raise it."
+      default: hint
+      }
+    let end = advice.isEmpty ? "" : " " + advice
+    return RouterFailure("\(call) failed: \(errorText(number)).\(end)")
   }
 }

@@ -28,10 +28,27 @@ struct RouterLock: ~Copyable {
     tookOver = former != nil
   }
 
+  /// A lock with the key of one whose file was removed.
+  init(again path: String, key: [UInt8]) throws(RouterFailure) {
+    let file = try Self.lock(path)
+    let failure = Self.write(Self.text(pid: getpid(), key), to: file)
+    guard failure == 0 else {
+      close(file)
+      throw .system("Writing \(path)", failure)
+    }
+    self.path = path
+    descriptor = file
+    self.key = key
+    tookOver = false
+  }
+
   deinit { close(descriptor) }
 
-  /// Removes the file; the next router starts with a key of its own.
-  borrowing func remove() { unsafe unlink(path) }
+  /// Whether the file that other routers will find is the one that is locked.
+  var isInPlace: Bool { Self.isCurrent(descriptor, path) }
+
+  /// Removes the file, unless it is another router's; the next one starts with a key of its own.
+  borrowing func remove() { PathMark(of: descriptor)?.remove(path) }
 
   private static func lock(_ path: String) throws(RouterFailure) -> Int32 {
     for _ in 0..<100 {
@@ -75,10 +92,8 @@ struct RouterLock: ~Copyable {
   }
 
   private static func isCurrent(_ file: Int32, _ path: String) -> Bool {
-    var ours = stat()
-    var there = stat()
-    guard unsafe fstat(file, &ours) == 0, unsafe lstat(path, &there) == 0 else { return false }
-    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev
+    guard let ours = PathMark(of: file) else { return false }
+    return PathMark(path) == ours
   }
 
   private static func text(pid: Int32, _ key: [UInt8]) -> [UInt8] {

@@ -8,6 +8,9 @@ extension RouterLoop {
   /// Descriptors that stay free for the router itself.
   private static var descriptorsKept: Int { 32 }
 
+  /// What may wait in one socket, in bytes as the kernel counts them: room for some 60 frames.
+  private static var sendBytesMost: Int32 { 32 << 10 }
+
   /// Whether another connection or segment still fits, two descriptors for each connection.
   var hasDescriptorsLeft: Bool {
     links.count * 2 + table.count + Self.descriptorsKept < descriptorsMost
@@ -22,7 +25,7 @@ extension RouterLoop {
         continue
       }
       guard socket >= 0 else {
-        logger.warning("cannot accept: \(errorText(-socket))")
+        say(.warning, "cannot accept: \(errorText(-socket))")
         return
       }
       admit(socket)
@@ -37,10 +40,11 @@ extension RouterLoop {
     switch PeerCheck.identify(socket) {
     case .failure(let unknown):
       // One that only looked whether somebody answers here, as bcs does, is no news.
-      logger.log(
-        level: unknown.hasEnded ? .debug : .notice, "refused a connection: \(unknown.reason)")
+      say(unknown.hasEnded ? .debug : .notice, "refused a connection: \(unknown.reason)")
       close(socket)
     case .success(let (peer, pidfd)):
+      // What an agent does not read stays in the kernel, with its descriptors: let that be little.
+      Kernel.bound(socket, bytes: Self.sendBytesMost)
       let connection = newConnection()
       let link = Link(socket: socket, pidfd: pidfd, peer: peer)
       let read = UInt32(PLAT_WANT_READ)
@@ -65,13 +69,10 @@ extension RouterLoop {
   }
 
   private func refuse(_ socket: Int32) {
-    if !toldOfShortage {
-      toldOfShortage = true
-      let line =
-        "descriptors run out (limit \(descriptorsMost)): new agents and logs are refused; raise "
-        + "the hard limit (ulimit -Hn) or end agents"
-      logger.error("\(line)")
-    }
+    say(
+      .error,
+      "descriptors run out (limit \(descriptorsMost)): new agents and logs are refused; raise "
+        + "the hard limit (ulimit -Hn) or end agents")
     let text =
       "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
       + "raise the hard limit and restart it."

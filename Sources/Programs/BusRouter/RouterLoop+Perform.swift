@@ -1,3 +1,4 @@
+import BusMemory
 import BusPorts
 import BusRouting
 import BusWire
@@ -28,23 +29,47 @@ extension RouterLoop {
     logger.log(level: level, "\(text)")
   }
 
+  /// Tells the operator; equal lines are counted.
+  func say(_ level: Logger.Level, _ line: String) {
+    if lines.isFirst(line) { logger.log(level: level, "\(line)") }
+  }
+
   private func send(
     _ frame: RouterFrame, _ delivery: Delivery, _ token: DescriptorToken?,
     to connection: ConnectionID
   ) {
-    guard links[connection] != nil else { return }
+    guard let link = links[connection] else { return }
     let request: UInt32 = if case .answer(let number) = delivery { number } else { 0 }
     if let token { table.retain(token) }
-    let wasEmpty = links[connection]?.queue.isEmpty ?? true
+    let before = link.queue.bytes
+    let wasEmpty = link.queue.isEmpty
     let dropped = links[connection]?.queue.add(frame.encode(request: request), delivery, token)
     for token in dropped ?? [] { table.release(token) }
+    let after = links[connection]?.queue.bytes ?? 0
+    queuedOfUser[link.peer.uid, default: 0] += after - before
     guard links[connection]?.queue.answerBytes ?? 0 <= OutQueue.answerBytesMost else {
-      logger.notice("connection \(connection.value) does not read its answers: it is dropped")
+      say(.notice, "a connection does not read its answers: it is dropped")
       end(connection)
       return
     }
     // Whoever has something waiting is served when its socket has room again.
     if wasEmpty { flush(connection) }
+    let queued = queuedOfUser[link.peer.uid] ?? 0
+    if queued > limits.queuedBytesPerUser { dropLargest(of: link.peer.uid) }
+  }
+
+  /// Ends the connection of a user for which most waits: all of them together may keep only so much
+  /// of the router's memory.
+  private func dropLargest(of user: UInt32) {
+    let largest = links.filter { $0.value.peer.uid == user }.max { left, right in
+      (left.value.queue.bytes, left.key.value) < (right.value.queue.bytes, right.key.value)
+    }
+    guard let largest else { return }
+    say(
+      .notice,
+      "more than \(limits.queuedBytesPerUser) bytes wait for agents of user \(user) that do not "
+        + "read: the one with most is dropped")
+    end(largest.key)
   }
 
   /// Sends what waits, and asks for the snapshot when news were dropped and nothing waits any more.
@@ -55,7 +80,13 @@ extension RouterLoop {
     guard var link = links[connection] else { return }
     // Taken out while it sends, so that its array is not copied.
     links[connection] = nil
+    let before = link.queue.bytes
     var progress = link.queue.send(to: link.socket, table) { table.release($0) }
+    queuedOfUser[link.peer.uid, default: 0] += link.queue.bytes - before
+    if progress == .empty || link.queue.bytes < before { link.unreadSinceNs = nil }
+    if progress == .full || progress == .starved, link.unreadSinceNs == nil {
+      link.unreadSinceNs = HostClock.monotonicNs()
+    }
     if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
     if owesSnapshot { link.queue.snapshotFollows() }
@@ -79,9 +110,29 @@ extension RouterLoop {
     plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
   }
 
-  func retryStarved() {
+  /// Once a second: tries again what the kernel was short for, gives up agents that do not read.
+  func tendLinks() {
+    let now = HostClock.monotonicNs()
+    for line in lines.due(now) { logger.notice("\(line)") }
+    endUnread(now)
     let waiting = starved
     starved = []
     for connection in waiting { flush(connection) }
+  }
+
+  /// Ends agents that have not read for long, and, where what lies in their sockets keeps the
+  /// kernel from taking more descriptors, the one that has not read for longest at once: it would
+  /// starve all the others.
+  private func endUnread(_ now: UInt64) {
+    let unread = links.filter { !starved.contains($0.key) }.compactMap { id, link in
+      link.unreadSinceNs.map { (id: id, sinceNs: $0) }
+    }.sorted { ($0.sinceNs, $0.id.value) < ($1.sinceNs, $1.id.value) }
+    for (place, one) in unread.enumerated() {
+      let isInTheWay = place == 0 && !starved.isEmpty
+      let mostNs = isInTheWay ? 1_000_000_000 : UInt64(limits.unreadMs) * 1_000_000
+      guard now >= one.sinceNs &+ mostNs else { break }
+      say(.notice, "an agent does not read what the router sends: it is dropped")
+      end(one.id)
+    }
   }
 }

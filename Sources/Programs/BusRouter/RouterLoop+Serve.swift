@@ -77,7 +77,7 @@ extension RouterLoop {
   func end(_ connection: ConnectionID) {
     guard let link = links.removeValue(forKey: connection) else { return }
     starved.remove(connection)
-    toldOfShortage = false
+    queuedOfUser[link.peer.uid, default: 0] -= link.queue.bytes
     discardUnread(link.socket)
     plat_watch_remove(poller, link.socket)
     plat_watch_remove(poller, link.pidfd)

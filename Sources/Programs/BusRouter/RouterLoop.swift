@@ -23,14 +23,17 @@ final class RouterLoop {
   let inspector: SegmentInspector
   let logger: Logger
   let poller: Int32
-  let listener: Int32
+  let limits: RouterLimits
   let descriptorsMost: Int
   var state: RouterState
   var links: [ConnectionID: Link] = [:]
   var starved: Set<ConnectionID> = []
   var events: [RouterEvent] = []
   var spare: Int32
-  var toldOfShortage = false
+  var listener: Int32
+  /// Bytes of frames that wait, by user.
+  var queuedOfUser: [UInt32: Int] = [:]
+  var lines = RepeatedLines()
   private var lastConnection: UInt64 = 0
   private let signals: Int32
   private let timer: Int32
@@ -45,6 +48,7 @@ final class RouterLoop {
     self.signals = signals
     self.descriptorsMost = descriptorsMost
     logger = configuration.logger
+    limits = configuration.limits
     inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, ofKind: sample)
     poller = plat_poller()
     timer = plat_timer(1_000_000_000)
@@ -85,7 +89,7 @@ final class RouterLoop {
         case .timer:
           plat_timer_drain(timer)
           everySecond()
-          retryStarved()
+          tendLinks()
           handle(.tick(nowNs: HostClock.monotonicNs()))
         case .socket: serve(connection, one.events)
         case .process: bury(connection)
@@ -106,6 +110,15 @@ final class RouterLoop {
       for action in state.handle(event) { perform(action) }
     }
     events.removeAll(keepingCapacity: true)
+  }
+
+  /// Takes agents at another socket from now on.
+  func listen(on socket: Int32) {
+    // The former one is closed already, and with that is no longer watched.
+    listener = socket
+    let key = Self.key(.listener, ConnectionID(0))
+    let added = plat_watch_add(poller, socket, key, UInt32(PLAT_WANT_READ))
+    if added < 0 { logger.error("cannot take agents any more: \(errorText(-added))") }
   }
 
   func newConnection() -> ConnectionID {

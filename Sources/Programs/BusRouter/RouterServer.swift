@@ -10,7 +10,7 @@ import Logging
 ///
 /// One thread, one epoll; when nothing happens it wakes once a second to correct the clock page.
 public enum RouterServer {
-  /// Runs until SIGTERM or SIGINT; removes socket and lock file then.
+  /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT; removes socket and lock file then.
   ///
   /// - Parameters:
   ///   - configuration: how it is started.
@@ -35,27 +35,31 @@ public enum RouterServer {
     }
     let directory = try RunDirectory(
       configuration.directory, openToOtherUsers: configuration.openToOtherUsers)
-    let lock = try RouterLock(directory.lockPath, freshKey: freshKey)
+    let files = try RouterFiles(
+      directory, freshKey: freshKey, openToOtherUsers: configuration.openToOtherUsers,
+      logger: configuration.logger)
+    defer { files.remove() }
     // From here on this process holds a key: nobody of the same user may look into it.
     _ = plat_undumpable()
     var clock = try ClockPage.make()
-    let listener = try Listener(
-      directory.socketPath, openToOtherUsers: configuration.openToOtherUsers)
-    defer {
-      listener.remove()
-      lock.remove()
-    }
     let table = DescriptorTable()
     let identity = RouterIdentity(
-      pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), tookOver: lock.tookOver)
+      pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), tookOver: files.tookOver)
     let page = clock.duplicate()
     guard page >= 0 else { throw .system("dup of the clock page", errno) }
+    var limits = configuration.limits
+    limits.descriptors = descriptorsMost
+    limits.drainMs = max(limits.drainMs, limits.stallMs)
+    limits.standstillMs = max(limits.standstillMs, limits.drainMs)
+    if let broken = limits.contradictions.first {
+      throw RouterFailure("These limits contradict each other: not so that \(broken).")
+    }
     let state = RouterState(
-      identity, limits: configuration.limits, policy: policy, sealer: sealer(lock.key),
+      identity, limits: limits, policy: policy, sealer: sealer(files.key),
       probe: table, clockPage: table.add(page))
     let degradations = Degradations.find(ticksAreClock: clock.isUsable)
     let loop = try RouterLoop(
-      state, table, configuration, listener: listener.descriptor, signals: signals,
+      state, table, configuration, listener: files.socket, signals: signals,
       descriptorsMost: descriptorsMost, ofKind: page)
     for line in degradations.lines { configuration.logger.warning("\(line)") }
     // The slope of the first second comes from this baseline: 10 ms give some ppm.
@@ -63,10 +67,13 @@ public enum RouterServer {
     clock.calibrate()
     onReady(
       RouterReady(
-        socket: directory.socketPath, pid: getpid(), tookOver: lock.tookOver,
+        socket: directory.socketPath, pid: getpid(), tookOver: files.tookOver,
         ticksAreClock: clock.isUsable, descriptorsMost: descriptorsMost,
         degradations: degradations.lines))
-    try loop.run { clock.calibrate() }
+    try loop.run {
+      clock.calibrate()
+      if let socket = files.tend() { loop.listen(on: socket) }
+    }
   }
 
   /// All channels have to fit into the frame that tells them to an agent.

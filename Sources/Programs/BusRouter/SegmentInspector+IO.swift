@@ -61,8 +61,13 @@ struct SegmentInspector {
         "The memory file is not of the kind that routers take: make it with memfd_create, and "
           + "without huge pages.")
     }
-    guard status.st_size >= Self.identityBytes, UInt64(status.st_size) <= bytesMost else {
-      return .unusable("A segment of \(status.st_size) bytes is smaller or larger than possible.")
+    guard status.st_size >= Self.identityBytes else {
+      return .unusable("A segment of \(status.st_size) bytes is smaller than its identity.")
+    }
+    guard UInt64(status.st_size) <= bytesMost else {
+      return .noRoom(
+        "A segment of \(status.st_size) bytes is larger than the arena of \(bytesMost): raise the "
+          + "router's --arena, or send the payload in parts or as a blob.")
     }
     guard UInt64(status.st_blocks) * 512 >= UInt64(status.st_size) else {
       return .unusable("The segment's pages are not all allocated: use posix_fallocate.")

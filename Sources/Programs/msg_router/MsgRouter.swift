@@ -19,7 +19,7 @@ struct MsgRouter: ParsableCommand {
     abstract: "The router of the Binary Communication System.",
     discussion: """
       Agents find it through the run directory: --dir, else $BCS_DIR, else $XDG_RUNTIME_DIR/bcs,
-      else /tmp/bcs-UID. It runs in the foreground until SIGTERM or SIGINT.
+      else /tmp/bcs-UID. It runs in the foreground until SIGTERM, SIGINT, SIGHUP or SIGQUIT.
 
       Exit codes: 0 ended by a signal, 1 failed, 64 wrong usage.
       """,

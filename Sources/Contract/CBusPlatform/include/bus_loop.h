@@ -29,7 +29,8 @@ int plat_poll(int poller, plat_ready_t *ready, int most, int timeout_ms);
 int plat_timer(uint64_t period_ns);
 /// Takes what the timer counted, so that it is no longer readable.
 int plat_timer_drain(int timer);
-/// Blocks SIGTERM and SIGINT, ignores SIGPIPE; the descriptor becomes readable when one came.
+/// Blocks SIGTERM, SIGINT, SIGQUIT and, unless it is ignored, SIGHUP, and ignores SIGPIPE, SIGXFSZ,
+/// SIGUSR1, SIGUSR2 and SIGALRM; the descriptor becomes readable when a blocked one came.
 int plat_ending_signals(void);
 /// Takes a connection: CLOEXEC and not blocking.
 int plat_accept(int listener);

@@ -1,0 +1,72 @@
+import CBusPlatform
+import Glibc
+
+/// Which file lies at a path, so that it is known again.
+struct PathMark: Equatable {
+  private let device: dev_t
+  private let inode: ino_t
+
+  /// What lies there now; nil: nothing.
+  init?(_ path: String) {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { return nil }
+    (device, inode) = (status.st_dev, status.st_ino)
+  }
+
+  /// The file behind a descriptor.
+  init?(of descriptor: Int32) {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+    (device, inode) = (status.st_dev, status.st_ino)
+  }
+
+  /// Removes the file if it still lies there.
+  func remove(_ path: String) {
+    if PathMark(path) == self { unsafe unlink(path) }
+  }
+}
+
+/// Who answers at a socket.
+enum SocketLife: Equatable {
+  /// Nobody: no file, or one that its process has left behind.
+  case none
+  /// This process listens there.
+  case process(Int32)
+
+  /// Connects, as an agent would, and hangs up again.
+  static func look(_ path: String) -> SocketLife {
+    let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let socket = Glibc.socket(AF_UNIX, kind | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard socket >= 0 else { return .none }
+    defer { close(socket) }
+    let result = unsafe SocketAddress.use(path) { unsafe Glibc.connect(socket, $0, $1) }
+    // Its queue is full: somebody listens, whoever it is.
+    if result == EAGAIN { return .process(0) }
+    guard result == 0 else { return .none }
+    var (pid, uid, gid): (pid_t, uid_t, gid_t) = (0, 0, 0)
+    guard unsafe plat_peer_credentials(socket, &pid, &uid, &gid) == 0 else { return .process(0) }
+    return .process(pid)
+  }
+}
+
+/// The address of a socket in the file system.
+enum SocketAddress {
+  /// Calls `body` with the address; returns 0 or the error number.
+  static func use(
+    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
+      // The length was checked with the directory; the rest stays zero.
+      for (place, byte) in path.utf8.enumerated() where place < room.count - 1 {
+        unsafe room[place] = byte
+      }
+    }
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, size) }
+    }
+    return result == 0 ? 0 : errno
+  }
+}

@@ -1,0 +1,74 @@
+import Logging
+
+/// The two names by which a router is found, looked after for as long as it runs.
+///
+/// Whoever cleans up a directory may remove them; then they are made again. What another router has
+/// made is left alone, and said once.
+final class RouterFiles {
+  private var lock: RouterLock
+  private var listener: Listener
+  private let directory: RunDirectory
+  private let openToOtherUsers: Bool
+  private let logger: Logger
+  /// Looks in a row that found what is not ours.
+  private var failures = 0
+
+  init(
+    _ directory: RunDirectory, freshKey: [UInt8], openToOtherUsers: Bool, logger: Logger
+  ) throws(RouterFailure) {
+    self.directory = directory
+    self.openToOtherUsers = openToOtherUsers
+    self.logger = logger
+    let lock = try RouterLock(directory.lockPath, freshKey: freshKey)
+    do {
+      listener = try Listener(directory.socketPath, openToOtherUsers: openToOtherUsers)
+    } catch {
+      // The router that answers there has to find its lock file's place free.
+      lock.remove()
+      throw error
+    }
+    self.lock = lock
+  }
+
+  /// The key of the tickets.
+  var key: [UInt8] { lock.key }
+  /// Whether the key was a former router's, which did not end cleanly.
+  var tookOver: Bool { lock.tookOver }
+  /// Where agents connect.
+  var socket: Int32 { listener.descriptor }
+
+  /// Makes again what was removed; returns the socket that agents connect to from now on, when it
+  /// is another one.
+  func tend() -> Int32? {
+    guard !lock.isInPlace || !listener.isInPlace else {
+      failures = 0
+      return nil
+    }
+    do {
+      // Without the lock nothing is touched: whoever holds it may be about to bind the socket.
+      if !lock.isInPlace {
+        lock = try RouterLock(again: directory.lockPath, key: lock.key)
+        say("The lock file \(directory.lockPath) was removed: it is made again.")
+      }
+      guard !listener.isInPlace else { return nil }
+      listener = try Listener(directory.socketPath, openToOtherUsers: openToOtherUsers)
+      say("The socket \(directory.socketPath) was removed: it is made again.")
+      return listener.descriptor
+    } catch {
+      // Not at the first look: a router that finds this one and gives up holds the lock meanwhile.
+      failures += 1
+      if failures == 2 {
+        logger.error("What agents find here is not this router any more. \(error)")
+      }
+      return nil
+    }
+  }
+
+  private func say(_ line: String) { logger.warning("\(line)") }
+
+  /// Removes both names, as far as they are this router's.
+  func remove() {
+    listener.remove()
+    lock.remove()
+  }
+}
