@@ -125,7 +125,7 @@ struct CLITroubleTests {
   @Test("logs may fill the arena: who holds it can still be seen, and more is refused clearly")
   func fullArena() throws {
     let dir = try TemporaryDirectory("cli")
-    let bus = try CLIBus(dir.path, ["--arena", "1M"])
+    let bus = try CLIBus(dir.path, ["--arena", "2M"])
     var writers: [Child] = []
     var refusal: ChildResult?
     while refusal == nil {

@@ -33,7 +33,7 @@ struct RouterFilesTests {
       _ = try agent.register("veteran")
       let lock = directory(of: router) + "/router.lock"
       let socket = try #require(inode(atPath: router.socket))
-      unlink(lock)
+      unsafe unlink(lock)
       let second = try Child.run(
         try Programs.path("msg_router"), ["--dir", directory(of: router)])
       #expect(second.exit == .code(1))
@@ -55,7 +55,7 @@ struct RouterFilesTests {
       let agent = try router.connect()
       _ = try agent.register("veteran")
       for _ in 0..<2 {
-        unlink(router.socket)
+        unsafe unlink(router.socket)
         #expect(awaitOther(router.socket, than: nil) != nil, "the socket is not made again")
       }
       try router.connect().hello()
@@ -71,9 +71,12 @@ struct RouterFilesTests {
     try Watchdog.bounding("others' files", seconds: 60) {
       let router = try RouterProcess()
       let lock = directory(of: router) + "/router.lock"
-      unlink(router.socket)
-      unlink(lock)
-      #expect(mkdir(router.socket, 0o700) == 0 && mkdir(lock, 0o700) == 0)
+      unsafe unlink(router.socket)
+      unsafe unlink(lock)
+      for path in [router.socket, lock] {
+        let made = unsafe mkdir(path, 0o700)
+        #expect(made == 0)
+      }
       usleep(2_500_000)
       router.child.signal(SIGTERM)
       #expect(try router.child.wait().exit == .code(0))
