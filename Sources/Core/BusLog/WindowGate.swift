@@ -153,7 +153,8 @@ public final class WindowGate: @unchecked Sendable {
         // The first answer holds, however often the question comes.
         return state.readers[at].start
       }
-      let commit = log.commit.loadRelaxed()
+      // Acquire: the headers below it are read next, to count the messages.
+      let commit = log.commit.loadAcquire()
       let start = Start(
         generation: state.generation, position: commit, sequence: log.sequence(at: commit),
         departed: state.departed)
