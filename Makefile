@@ -1,6 +1,6 @@
 # Build, run, test, install. One configuration for all: release.
 .DEFAULT_GOAL := build
-.PHONY: setup build run lint test prove tsan bench install uninstall clean help
+.PHONY: setup build run lint test fuzz prove tsan bench install uninstall clean help
 .SUFFIXES:
 
 PREFIX ?= /usr/local
@@ -38,7 +38,7 @@ run: build ## build and show the bus at work: router, commands, who reads what
 	bin/bcs up --demo
 
 lint: setup ## check the format of all Swift files
-	swift format lint --strict --parallel --recursive Sources Tests
+	swift format lint --strict --parallel --recursive Sources Tests Fuzz
 
 test: setup lint ## check the format, build all, run every test
 	@Scripts/promtool.sh .build/tools >/dev/null
@@ -55,14 +55,15 @@ test: setup lint ## check the format, build all, run every test
 	fi; \
 	exit $$status
 
-prove: ## exhaust the Spin models of the log's protocols, and find each of their defects
-	@Tests/Model/run.sh
+fuzz: setup ## search for bytes that break what must hold (SECONDS=n: n seconds a target)
+	@Scripts/fuzz.sh $(if $(SECONDS),--seconds $(SECONDS))
 
-# Readers map a log at addresses of their own, so ThreadSanitizer cannot relate their loads to the
-# publisher's stores, and it does not know stand-alone fences: those are for the models.
-tsan: ## look for races in what the log's threads share outside the mappings
-	BCS_STRESS_SHARE=20 swift test -c release --sanitize=thread --scratch-path .build-tsan \
-	  --disable-xctest --filter 'StressTests'
+prove: tsan ## exhaust the models and find their defects; look for races; check rebuilding
+	@Tests/Model/run.sh
+	@Scripts/rebuild-check.sh
+
+tsan: build ## ThreadSanitizer over data path and client; a seeded race has to be found
+	@Scripts/races.sh
 
 bench: build ## measure, beside the machine's own floor
 	bin/bcs bench
@@ -93,7 +94,7 @@ uninstall: ## remove what install put under PREFIX
 	-rmdir "$(includedir)" 2>/dev/null
 
 clean: ## remove all that was built
-	rm -rf .build bin .build-optimised .build-tsan
+	rm -rf .build bin .build-optimised .build-tsan .build-fuzz
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \

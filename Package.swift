@@ -35,6 +35,9 @@ func system(_ name: String, _ pkgConfig: String, _ debian: String) -> Target {
   .systemLibrary(
     name: name, path: "Sources/Contract/\(name)", pkgConfig: pkgConfig, providers: [.apt([debian])])
 }
+func fuzz(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: uses, path: "Fuzz/\(folder)", swiftSettings: spans)
+}
 func tests(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
   .testTarget(
     name: name, dependencies: uses, path: "Tests/\(folder)/\(name)", swiftSettings: spans)
@@ -118,5 +121,24 @@ let package = Package(
         "BusTestSupport", "CAllocationCount", arguments,
       ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
+
+    // Fuzz: what must hold for any bytes; replayed by the tests, searched by Scripts/fuzz.sh.
+    fuzz("Targets", "BusFuzz", uses: ["BusLog", "BusCounters", "BusMemory", "BusWire", "CBusABI"]),
+    fuzz("Engine", "BusFuzzEngine", uses: ["BusFuzz", "BusRouting", "BusAccess", "BusPorts", "BusPolicyFile", "BusWire"]),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["BusFuzz", "BusFuzzEngine", "BusTestSupport", "BusWire"],
+      path: "Fuzz/Tests", swiftSettings: spans),
   ]
 )
+
+// They link only with the fuzzer's runtime, so the ordinary build leaves them out: Scripts/fuzz.sh.
+if Context.environment["BCS_FUZZ"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "fuzz_core", dependencies: ["BusFuzz"], path: "Fuzz/Programs/fuzz_core",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "fuzz_engine", dependencies: ["BusFuzz", "BusFuzzEngine"],
+      path: "Fuzz/Programs/fuzz_engine", swiftSettings: settings),
+  ]
+}

@@ -124,6 +124,8 @@ enum Law {
       reason: "terminal, signals, pinned threads, the C floor"),
     UnsafePlace(
       folder: "Tests/", endings: [".swift"], reason: "tests attack memory on purpose"),
+    UnsafePlace(
+      folder: "Fuzz/", endings: [".swift"], reason: "fuzzers attack memory on purpose"),
   ]
 
   // MARK: Printing

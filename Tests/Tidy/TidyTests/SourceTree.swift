@@ -44,9 +44,11 @@ struct SourceTree {
     self.paths = paths
   }
 
-  /// What `.gitignore` names, and git's own.
+  /// What `.gitignore` names, git's own, and data.
   private static func isBuilt(_ path: String, _ name: String) -> Bool {
     name == ".git" || name.hasPrefix(".build") || name == ".swiftpm" || name == "__pycache__"
       || name == "Package.resolved" || name.hasSuffix(".o") || path == "bin"
+      // Bytes for the fuzzers: no text of ours.
+      || path == "Fuzz/Corpus"
   }
 }
