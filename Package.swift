@@ -142,3 +142,13 @@ if Context.environment["BCS_FUZZ"] != nil {
       path: "Fuzz/Programs/fuzz_engine", swiftSettings: settings),
   ]
 }
+// Shares one mapping between writer and readers, for ThreadSanitizer: see Scripts/races.sh.
+if Context.environment["BCS_RACES"] != nil {
+  package.targets += [
+    .target(name: "CRaceMutex", path: "Tests/Race/CRaceMutex", cSettings: c),
+    .executableTarget(
+      name: "race_check",
+      dependencies: ["BinaryComm", "BusLog", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "CRaceMutex"],
+      path: "Tests/Race/race_check", swiftSettings: settings),
+  ]
+}

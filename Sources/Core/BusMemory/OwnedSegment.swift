@@ -36,6 +36,9 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
       throw .system(call: "mmap", errno: reason)
     }
     _ = unsafe plat_private_mapping(mapped, bytes)
+    #if BCS_ONE_MAPPING
+      unsafe OneMapping.made(descriptor, at: mapped)
+    #endif
     unsafe self.base = mapped
     self.bytes = bytes
     self.descriptor = descriptor
@@ -56,7 +59,11 @@ public struct OwnedSegment: ~Copyable, @unchecked Sendable {
   }
 
   deinit {
-    unsafe munmap(base, bytes)
+    #if BCS_ONE_MAPPING
+      if unsafe OneMapping.letGo(base) { unsafe munmap(base, bytes) }
+    #else
+      unsafe munmap(base, bytes)
+    #endif
     if descriptor >= 0 { close(descriptor) }
   }
 }

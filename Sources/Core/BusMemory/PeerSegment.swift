@@ -38,6 +38,12 @@ public final class PeerSegment: @unchecked Sendable {
     fileBytes = announced
     bytes = min(mapping ?? whole, whole)
     guard bytes > 0 else { throw .layout(field: "mapping", value: 0) }
+    #if BCS_ONE_MAPPING
+      if let shared = unsafe OneMapping.take(descriptor) {
+        unsafe base = UnsafeRawPointer(shared)
+        return
+      }
+    #endif
     let flags = MAP_SHARED | (populate ? MAP_POPULATE : 0)
     let mapped = unsafe mmap(nil, bytes, PROT_READ, flags, descriptor, 0)
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
@@ -65,6 +71,9 @@ public final class PeerSegment: @unchecked Sendable {
   }
 
   deinit {
+    #if BCS_ONE_MAPPING
+      guard unsafe OneMapping.letGo(base) else { return }
+    #endif
     unsafe munmap(UnsafeMutableRawPointer(mutating: base), bytes)
   }
 }
