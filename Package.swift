@@ -152,3 +152,20 @@ if Context.environment["BCS_RACES"] != nil {
       path: "Tests/Race/race_check", swiftSettings: settings),
   ]
 }
+
+// [closure] Every target names all it is built on, directly or not. SwiftPM compiles a target again
+// when a module it names was written anew; a module whose own interface stays the same is not, even
+// when the layout of its types changed with a module below it. Scripts/rebuild-check.sh shows both.
+extension Target {
+  var named: [String] {
+    dependencies.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } }
+  }
+  func everything(in all: [Target]) -> Set<String> {
+    let below = all.filter { named.contains($0.name) }
+    return below.reduce(into: Set(named)) { $0.formUnion($1.everything(in: all)) }
+  }
+}
+for target in package.targets {
+  let missing = target.everything(in: package.targets).subtracting(target.named)
+  target.dependencies += missing.sorted().map { .byName(name: $0) }
+}
