@@ -1,5 +1,6 @@
 import BinaryComm
 import BusJSON
+import BusText
 import BusWire
 
 /// A payload as a person reads it, so that it cannot disturb a terminal.
@@ -26,16 +27,10 @@ enum PayloadText {
   }
 
   private static func shown(_ payload: ArraySlice<UInt8>, _ lineBreak: LineBreak) -> [UInt8] {
-    // Most payloads are plain text, of which every byte can be shown as it is.
-    if payload.allSatisfy(isPlain) { return joined(payload, lineBreak) }
-    guard String(validating: payload, as: UTF8.self) != nil else {
+    guard let text = String(validating: payload, as: UTF8.self) else {
       return Array(binary(payload).utf8)
     }
-    let lines = payload.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
-      line.split(separator: 0x09, omittingEmptySubsequences: false)
-        .map { String(decoding: $0, as: UTF8.self).printable }.joined(separator: "\t")
-    }
-    return Array(lines.joined(separator: lineBreak.rawValue).utf8)
+    return joined(Array(SafeText.block(text).utf8), lineBreak)
   }
 
   /// A payload in JSON: as text where it is that, the size of the blob that it refers to.
@@ -49,12 +44,8 @@ enum PayloadText {
     ]
   }
 
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    byte >= 0x20 ? byte < 0x7F : byte == 0x0A || byte == 0x09
-  }
-
-  private static func joined(_ text: ArraySlice<UInt8>, _ lineBreak: LineBreak) -> [UInt8] {
-    guard lineBreak != .kept, text.contains(0x0A) else { return Array(text) }
+  private static func joined(_ text: [UInt8], _ lineBreak: LineBreak) -> [UInt8] {
+    guard lineBreak != .kept, text.contains(0x0A) else { return text }
     return Array(
       text.split(separator: 0x0A, omittingEmptySubsequences: false)
         .joined(separator: lineBreak.rawValue.utf8))
