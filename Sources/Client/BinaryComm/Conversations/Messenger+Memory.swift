@@ -108,8 +108,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     do throws(BusError) {
       taken = try receive(limit, onMessage)
     } catch {
-      // One peer's broken log ends its stream, not this messenger.
-      guard error.code == .corrupt || error.code == .evicted else { throw error }
+      // One peer's broken log, or one for which there is no room here, ends its stream alone.
+      guard error.code != .closed else { throw error }
       out.count(.malformed)
     }
     if !out.leaving.isEmpty { out.closeDrained() }
