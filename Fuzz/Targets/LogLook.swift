@@ -39,12 +39,13 @@ struct LogLook: ~Copyable {
     try claim(lent <= limit, "\(lent) messages for a limit of \(limit)")
     try claim(count == lent || reader.state == .evicted, "\(count) returned, \(lent) lent")
     try claim(!wasOver || hadLeftovers || lent == 0, "messages of a log that is over")
-    // Each record that was looked at takes a line of the ring.
+    // Each record that was looked at takes a line of the ring, and a poll begins anew four times at
+    // most: five walks round it.
     let lines = LogTarget.capacity / 64
     let walked = (reader.takenSequence &- before.taken) &- (reader.gaps &- before.lost)
-    try claim(walked <= 2 * lines || walked > UInt64.max / 2, "\(walked) records in one poll")
+    try claim(walked <= 5 * lines || walked > UInt64.max / 2, "\(walked) records in one poll")
     let bytes = reader.receivedBytes &- before.bytes
-    try claim(bytes <= 2 * LogTarget.capacity, "\(bytes) payload bytes in one poll")
+    try claim(bytes <= 5 * LogTarget.capacity, "\(bytes) payload bytes in one poll")
     try balance(reader)
     Canary.sing(when: mode == .lossy && reader.gaps > 0 && generation == 1 && lent > 0)
   }
