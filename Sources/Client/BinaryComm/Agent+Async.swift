@@ -23,71 +23,19 @@ struct PublisherPool: ~Copyable, Sendable {
   }
 }
 
-/// One publisher that several tasks take turns with.
-final class PublisherBox: Sendable {
-  private let publisher = Mutex<Publisher?>(nil)
-
-  /// Runs `body` with the publisher, which `make` creates at the first call.
-  func with(
-    _ make: () throws(BusError) -> Publisher, _ body: (inout Publisher) throws(BusError) -> Void
-  ) throws(BusError) {
-    try publisher.withLock { held throws(BusError) in
-      var mine: Publisher
-      if let known = held.take() { mine = known } else { mine = try make() }
-      do throws(BusError) {
-        try body(&mine)
-      } catch {
-        held = consume mine
-        throw error
-      }
-      held = consume mine
-    }
-  }
-
-  /// Publishes if that takes no waiting: false when the publisher is not made yet, another task
-  /// has it, or the window is full.
-  func tryPublish(_ topic: String, _ payload: [UInt8]) throws(BusError) -> Bool {
-    let outcome: Result<Bool, BusError>? = publisher.withLockIfAvailable { held in
-      guard var mine = held.take() else { return .success(false) }
-      let tried: Result<Bool, BusError>
-      do throws(BusError) {
-        try mine.tryPublish(topic, payload)
-        tried = .success(true)
-      } catch {
-        tried = error == .wouldBlock ? .success(false) : .failure(error)
-      }
-      held = consume mine
-      return tried
-    }
-    return try outcome?.get() ?? false
-  }
-
-  func close() {
-    publisher.withLock { held in
-      if var mine = held.take() { mine.close() }
-    }
-  }
-}
-
 extension Agent {
   /// Publishes bytes to a topic; suspends while the window is full, at most five seconds.
   ///
   /// On return the message is safe in a registered log. Throws `resourceExhausted` when the window
-  /// stayed full.
+  /// stayed full, and `cancelled` when the task was cancelled while it waited: nothing of the
+  /// message is published then.
   public func publish(_ topic: String, _ payload: [UInt8]) async throws(BusError) {
     let box = try box(for: topic)
     if try box.tryPublish(topic, payload) { return }
-    let agent = self
     // The wait for one's turn counts: of many tasks none waits longer than the first.
-    let end = deadline(after: .seconds(5))
-    try await blocking { () throws(BusError) in
-      try box.with({ () throws(BusError) in try agent.publisher(on: topic) }) {
-        publisher throws(BusError) in
-        let now = HostClock.monotonicNs()
-        let left = Duration.nanoseconds(Int64(clamping: end > now ? end - now : 0))
-        try publisher.publish(topic, payload, timeout: left)
-      }
-    }
+    let job = PublishJob(topic, payload, deadlineNs: deadline(after: .seconds(5)))
+    let agent = self
+    try await box.publish(job) { () throws(BusError) in try agent.publisher(on: topic) }
   }
 
   /// Tells every agent that listens to `bcs.broadcast`.

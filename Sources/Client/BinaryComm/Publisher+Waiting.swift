@@ -29,6 +29,20 @@ extension Publisher {
     }
   }
 
+  /// Publishes, waiting until the deadline; `check` throws, at most 20 ms later, what ends the wait.
+  mutating func publish(
+    _ name: String, _ payload: [UInt8], deadlineNs: UInt64,
+    check: () throws(BusError) -> Void
+  ) throws(BusError) {
+    let handle = try topic(name)
+    writer.prepare()
+    while !append(handle, payload.span.rawBytes, stamp: clock.unixNs()) {
+      try check()
+      try makeRoom(handle, payload.count, deadlineNs: deadlineNs)
+    }
+    writer.publish()
+  }
+
   /// One look at why a message did not fit, without waiting.
   @usableFromInline @inline(never)
   mutating func roomOrThrow(_ bytes: Int) throws(BusError) {

@@ -1,0 +1,89 @@
+import BinaryComm
+import BusLog
+import BusTestSupport
+import BusWire
+import Foundation
+import Glibc
+import Testing
+
+/// Tasks that publish into a full window: what they cost, and how they end.
+@Suite("Tasks that wait to publish", .serialized)
+struct ClientPublishTaskTests {
+  /// Threads of this process that publish, or block, on behalf of tasks.
+  private static func threads() throws -> Int {
+    let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").map {
+      // A thread may have ended since.
+      (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) ?? ""
+    }
+    return names.filter { $0.hasPrefix("bcs-publish") || $0.hasPrefix("bcs-call") }.count
+  }
+
+  @Test("a cancelled task waits no longer, and its message is not published")
+  func cancelled() async throws {
+    try await Watchdog.bounding("cancelled publish", seconds: 120) {
+      let bus = try ClientBus(["--stall", "600", "--log-most", "1M"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader("alerts.>", mode: .lossless)
+      try await Self.fillWindow(writer)
+      let before = try Self.threads()
+      let tasks = (0..<400).map { value in
+        Task(executorPreference: OwnThreads.shared) {
+          try await writer.publish("alerts.late", numbered(value, bytes: 60_000))
+        }
+      }
+      await rest(milliseconds: 300)
+      let during = try Self.threads()
+      #expect(during < before + 100, "\(during - before) threads wait for 400 tasks")
+      for task in tasks { task.cancel() }
+      for task in tasks {
+        let outcome = await task.result
+        let error = #expect(throws: BusError.self) { try outcome.get() }
+        #expect(error?.code == .cancelled)
+      }
+      var topics: [String] = []
+      // Room again, and a message behind all that was there: it comes last.
+      topics += try reader.drain().map(\.topic)
+      try await writer.publish("alerts.next", numbered(1))
+      while topics.last != "alerts.next" { topics += try reader.drain().map(\.topic) }
+      let late = topics.filter { $0 == "alerts.late" }
+      #expect(late.isEmpty, "\(late.count) messages of cancelled tasks were published")
+    }
+  }
+
+  @Test("closing the agent ends what waits for room with `closed`")
+  func closed() async throws {
+    try await Watchdog.bounding("closed publish", seconds: 120) {
+      let bus = try ClientBus(["--stall", "600", "--log-most", "1M"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let reader = try listener.reader("alerts.>", mode: .lossless)
+      try await Self.fillWindow(writer)
+      let tasks = (0..<8).map { value in
+        Task(executorPreference: OwnThreads.shared) {
+          try await writer.publish("alerts.late", numbered(value, bytes: 60_000))
+        }
+      }
+      await rest(milliseconds: 100)
+      writer.close()
+      for task in tasks {
+        let outcome = await task.result
+        let error = #expect(throws: BusError.self) { try outcome.get() }
+        #expect(error?.code == .closed)
+      }
+      _ = reader.statistics
+    }
+  }
+
+  /// Publishes until a message finds no room for five seconds: the reader takes none.
+  private static func fillWindow(_ writer: Agent) async throws {
+    while true {
+      do throws(BusError) {
+        try await writer.publish("alerts.fill", numbered(0, bytes: 60_000))
+      } catch {
+        #expect(error.code == .resourceExhausted)
+        return
+      }
+    }
+  }
+}
