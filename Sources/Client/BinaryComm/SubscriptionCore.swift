@@ -20,6 +20,8 @@ final class SubscriptionCore: Sendable {
     var attachments: [AttachmentID: Attachment] = [:]
     var inbox: [ReaderEvent] = []
     var named: Set<AttachmentID>?
+    /// Those that were given up last, oldest first.
+    var finished: [AttachmentID] = []
     var isConfirmed = false
     var isClosed = false
   }
@@ -86,10 +88,12 @@ final class SubscriptionCore: Sendable {
 
   func take(_ announce: AnnounceFrame, _ descriptor: Descriptor?) {
     let key = announce.attachment
-    let known = state.withLock { state in
+    let (known, isFinished) = state.withLock { state in
       state.named?.insert(key)
-      return state.attachments[key]
+      return (state.attachments[key], state.finished.contains(key))
     }
+    // It was under way when this reading was given up: nobody would ever let it in.
+    if isFinished { return }
     // What the router has handed out and let go is here already.
     if announce.flags.contains(.held) { return }
     // Only the log being read is kept as it is: one that was to follow may have been dropped with
@@ -278,13 +282,19 @@ final class SubscriptionCore: Sendable {
 
   /// The stream is drained, lost or not wanted any more: its cursor line is free again.
   func finish(_ attachment: AttachmentID) {
-    guard let gone = state.withLock({ $0.attachments.removeValue(forKey: attachment) }) else {
-      return
+    let removed = state.withLock { state in
+      state.finished.append(attachment)
+      if state.finished.count > Self.finishedKept { state.finished.removeFirst() }
+      return state.attachments.removeValue(forKey: attachment)
     }
+    guard let gone = removed else { return }
     if let row = gone.row { agent.counters.end(row) }
     segment.give(back: gone.slot)
     agent.post(.detach(DetachFrame(attachment: attachment)))
   }
+
+  /// Announces that are under way belong to readings that ended a moment ago.
+  private static var finishedKept: Int { 64 }
 
   func close() {
     let all = state.withLock { state in

@@ -37,7 +37,6 @@ extension RouterState {
           continue
         }
         insert(attachment)
-        if stream.end != nil { tellEnd(to: attachment) }
       }
     }
     return ended
@@ -81,9 +80,12 @@ extension RouterState {
     }
   }
 
-  /// A stream that was handed in and has ended since.
-  private mutating func tellEnd(to attachment: Attachment) {
-    guard let end = streams[attachment.stream]?.end else { return }
+  /// Says that a stream which was handed in has ended since, after it was announced: a reader that
+  /// heard of the end first would take the announce for a new reading.
+  mutating func tellEnd(to id: AttachmentID) {
+    guard let attachment = attachments[id], let end = streams[attachment.stream]?.end else {
+      return
+    }
     if case .attached = attachment.phase { joinEnded(attachment.id) }
     let frame = StreamEndedFrame(
       stream: attachment.stream, finalPosition: end.finalPosition, reason: end.reason)

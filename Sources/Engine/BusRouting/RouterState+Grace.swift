@@ -12,6 +12,7 @@ extension RouterState {
     for id in attachments.keys.sorted() where id < AttachmentID(incarnation.value) {
       if case .attached = attachments[id]?.phase { askPublisher(id, .news) }
       announce(id, .news)
+      tellEnd(to: id)
     }
     matchEverything(but: settled)
     for id in streams.keys.sorted() { freeLogs(of: id) }

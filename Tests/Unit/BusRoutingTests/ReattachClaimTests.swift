@@ -170,7 +170,7 @@ extension ReattachTests {
     world.happen(.disconnected(feed))
     let reader = Self.readerReturns(before, &world)
     Self.endGrace(&world)
-    #expect(kinds(world.frames(to: reader)).suffix(2) == [.streamEnded, .announce])
+    #expect(kinds(world.frames(to: reader)).suffix(2) == [.announce, .streamEnded])
     world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
     #expect(world.router.streamCount == 0 && world.router.arenaBytesUsed == World.readerBytes)
   }

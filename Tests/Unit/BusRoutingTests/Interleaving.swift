@@ -1,0 +1,390 @@
+import BusAccess
+import BusPorts
+import BusRouting
+import BusTestSupport
+import BusWire
+import Testing
+
+/// A fault in how a router hears its agents, put in to see whether the checks find it.
+enum SeededDefect: CaseIterable {
+  /// A reader's word that it has left is lost.
+  case losesDetach
+  /// A publisher's word that it let a reader in is lost.
+  case losesJoined
+  /// The end of a process goes unnoticed.
+  case losesDeath
+  /// What a returning publisher says of its readers is lost.
+  case losesHandIn
+}
+
+/// A bus of honest agents and one hostile one, whose frames a scheduler mixes by a seed.
+struct Interleaving {
+  static let channels = ["open", "secret"]
+  /// Who may read what, written down apart from the policy's code.
+  static let mayRead: [String: Set<String>] = [
+    "sub": ["open"], "hub": ["open", "secret"], "pub": [], "spy": [],
+  ]
+
+  var world: World
+  var random: SplitMix64
+  var agents: [SimulatedAgent] = []
+  let defect: SeededDefect?
+  var violations: [String] = []
+  var restarts = 0
+  /// What went from whom to whom, kept when a failed history is lived again.
+  var trace: [String]?
+  private var nowNs: UInt64 = 1
+  private var bootNs: UInt64 = 10_000_000_000
+  private var lastName = 0
+
+  init(seed: UInt64, defect: SeededDefect? = nil, isTraced: Bool = false) throws {
+    if isTraced { trace = [] }
+    random = SplitMix64(seed: seed)
+    self.defect = defect
+    world = World(policy: try Self.policy(), limits: Self.limits, bootNs: bootNs)
+    world.happen(.tick(nowNs: nowNs))
+  }
+
+  private static var limits: RouterLimits {
+    var limits = RouterLimits()
+    limits.arenaBytes = 16 << 20
+    limits.agentBytes = 4 << 20
+    limits.attachmentsPerAgent = 24
+    limits.interestsPerAgent = 6
+    return limits
+  }
+
+  private static func policy() throws -> Policy {
+    var policy = Policy()
+    for (name, read, write) in [
+      ("sub.*", ["open"], []), ("hub.*", ["open", "secret"], ["open", "secret"]),
+      ("pub.*", [], ["open", "secret"]), ("spy.*", [], []),
+    ] as [(String, [String], [String])] {
+      var rule = AgentRule(name: try TopicPattern(name), users: [1000])
+      rule.read = try read.map { try Grant($0) }
+      rule.holdBack = rule.read
+      rule.write = try write.map { try Grant($0) }
+      rule.call = [try TopicPattern("hub.>")]
+      try policy.add(rule)
+    }
+    return policy
+  }
+
+  mutating func number(_ bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
+
+  // MARK: Steps
+
+  /// Lets anything happen once.
+  mutating func step() {
+    if agents.count < 3 || (agents.count < 7 && number(25) == 0) { return arrive() }
+    let place = number(agents.count)
+    switch number(40) {
+    case 0: kill(place)
+    case 1: restart()
+    case 2...3: tick(UInt64(number(1_500_000_000)))
+    case 4: dropNews(place)
+    case 5...10: act(place)
+    case 11...24: takeFrame(place)
+    default: sendFrame(place)
+    }
+    check()
+  }
+
+  private mutating func arrive() {
+    let kind = ["sub", "hub", "pub", "hub", "spy"][number(5)]
+    lastName += 1
+    var agent = SimulatedAgent(kind: kind, name: "\(kind).\(lastName)")
+    agent.connection = world.connect()
+    agent.pid = Int32(100 + agent.connection.value)
+    agent.incarnation = world.incarnations[agent.connection] ?? Incarnation(0)
+    let answers = world.register(agent.connection, agent.name)
+    if case .registered(let done)? = answers.first { agent.ticket = done.ticket }
+    agents.append(agent)
+    spread()
+  }
+
+  private mutating func kill(_ place: Int) {
+    let agent = agents.remove(at: place)
+    trace?.append("\(agent.name) is killed")
+    // The one defect of the shell: the router never hears of it.
+    if defect != .losesDeath { world.happen(.disconnected(agent.connection)) }
+    spread()
+  }
+
+  mutating func tick(_ ns: UInt64) {
+    nowNs += ns
+    world.happen(.tick(nowNs: nowNs))
+    spread()
+  }
+
+  /// News were dropped because the agent did not read: a snapshot follows.
+  private mutating func dropNews(_ place: Int) {
+    trace?.append("news for \(agents[place].name) are dropped")
+    agents[place].incoming.removeAll { !$0.isAnswer }
+    world.happen(.drained(agents[place].connection))
+    spread()
+  }
+
+  /// The router is killed, and another takes over.
+  private mutating func restart() {
+    guard let policy = try? Self.policy() else { return }
+    restarts += 1
+    trace?.append("the router is killed")
+    bootNs += 1_000_000_000
+    world = World(policy: policy, limits: Self.limits, bootNs: bootNs, tookOver: true)
+    world.happen(.tick(nowNs: nowNs))
+    for place in agents.indices { agents[place].beginReturn() }
+  }
+
+  private mutating func act(_ place: Int) {
+    let choice = number(9)
+    let channel = Self.channels[number(2)]
+    agents[place].act(choice, channel: channel, pick: number(1 << 20))
+  }
+
+  /// One frame of the router reaches an agent.
+  mutating func takeFrame(_ place: Int) {
+    guard !agents[place].incoming.isEmpty else { return }
+    agents[place].take()
+    weedOut()
+  }
+
+  /// One frame of an agent reaches the router; a hostile one sends what it likes.
+  mutating func sendFrame(_ place: Int) {
+    if agents[place].kind == "spy", agents[place].outgoing.isEmpty {
+      world.happen(.frame(agents[place].connection, request: 0, hostileFrame(), []))
+      return spread()
+    }
+    guard !agents[place].outgoing.isEmpty else { return }
+    let next = agents[place].outgoing.removeFirst()
+    deliver(next, of: place)
+    spread()
+  }
+
+  private mutating func deliver(_ next: Outgoing, of place: Int) {
+    let agent = agents[place]
+    trace?.append("\(agent.name) says \(next.frame)")
+    var segments: [Segment] = []
+    switch next.frame {
+    case .hello:
+      agents[place].connection = world.connect(pid: agent.pid)
+      return
+    case .reattach: segments = [world.reader(agent.name, agent.incarnation)]
+    case .addLog(let log):
+      segments = [
+        world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
+      ]
+    case .handInLog(let log):
+      segments = [
+        world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
+      ]
+    case .detach where defect == .losesDetach, .joined where defect == .losesJoined,
+      .handInReader where defect == .losesHandIn:
+      return
+    default: break
+    }
+    world.happen(
+      .frame(agents[place].connection, request: next.request, next.frame, segments))
+  }
+
+  /// Any frame about anything that may exist.
+  private mutating func hostileFrame() -> AgentFrame {
+    // Numbers of this router mostly, of the former one sometimes.
+    let bootNs = bootNs - (number(3) == 0 ? 1_000_000_000 : 0)
+    let base = bootNs + UInt64(number(60))
+    let (stream, attachment) = (StreamID(base), AttachmentID(bootNs + UInt64(number(60))))
+    let small = UInt32(number(3))
+    switch number(12) {
+    case 0: return .attach(AttachFrame(attachment: attachment, slot: 1))
+    case 1: return .detach(DetachFrame(attachment: attachment))
+    case 2: return .released(ReleasedFrame(attachment: attachment, generation: small))
+    case 3:
+      return .joined(
+        JoinedFrame(
+          attachment: attachment, generation: small, startPosition: 0, startSequence: 0,
+          departed: 0))
+    case 4: return .evict(EvictFrame(attachment: attachment, reason: "no"))
+    case 5: return .closeStream(CloseStreamFrame(stream: stream))
+    case 6: return .retireLog(RetireLogFrame(stream: stream, generation: small))
+    case 7:
+      return .handInReader(
+        HandInReaderFrame(
+          stream: stream, attachment: attachment, readerIncarnation: Incarnation(base)))
+    case 8:
+      return .handInAttachment(
+        HandInAttachmentFrame(
+          attachment: attachment, subscription: 1, stream: stream,
+          publisherIncarnation: Incarnation(base &- 1), publisherName: "x",
+          publisher: World.uuid("x"), channel: Self.channels[number(2)], slot: 3, joined: true))
+    case 9:
+      return .subscribe(
+        SubscribeFrame(
+          subscription: small, pattern: ">", mode: .lossy, sleeps: false, epoch: 0))
+    case 10: return .forget(ForgetFrame(name: "hub.1", group: .service))
+    default: return .unsubscribe(UnsubscribeFrame(subscription: small))
+    }
+  }
+
+  /// Puts what the router sent before the agents it is for.
+  mutating func spread() {
+    for place in agents.indices {
+      for one in world.sent[agents[place].connection] ?? [] {
+        trace?.append("\(agents[place].name) is sent \(one.frame)")
+        agents[place].hear(one)
+        judge(one.frame, agents[place])
+      }
+    }
+    world.forgetSent()
+    for connection in world.dropped {
+      guard let place = agents.firstIndex(where: { $0.connection == connection }) else { continue }
+      let agent = agents.remove(at: place)
+      // Who was not done when the grace ended may not go on with half of what it had.
+      if agent.kind != "spy", !agent.isReturning {
+        violations.append("\(agent.name) was dropped")
+      }
+      world.happen(.disconnected(connection))
+    }
+    weedOut()
+  }
+
+  /// Notes what agents were told against the rules, and ends those that a router did not take back.
+  private mutating func weedOut() {
+    for place in agents.indices.reversed() {
+      for complaint in agents[place].complaints {
+        violations.append("\(agents[place].name) was told: \(complaint)")
+      }
+      agents[place].complaints = []
+      if agents[place].isFenced {
+        world.happen(.disconnected(agents[place].connection))
+        agents.remove(at: place)
+      }
+    }
+  }
+
+  // MARK: The end
+
+  /// Lets everything that is under way arrive, and time pass until nothing more is to come.
+  mutating func settle() {
+    for _ in 0..<40 {
+      for _ in 0..<400 {
+        guard let place = agents.indices.first(where: { isBusy(agents[$0]) }) else { break }
+        if agents[place].incoming.isEmpty { sendFrame(place) } else { takeFrame(place) }
+      }
+      tick(200_000_000)
+    }
+  }
+
+  private func isBusy(_ agent: SimulatedAgent) -> Bool {
+    !agent.incoming.isEmpty || !agent.outgoing.isEmpty
+  }
+
+  /// What must hold once everything has arrived: who may read a stream reads it, once, and the
+  /// router, the readers and the publishers know the same.
+  mutating func checkAgreement() {
+    let honest = agents.filter { $0.kind != "spy" }
+    for reader in honest {
+      for (number, wish) in reader.subscriptions {
+        for publisher in honest {
+          for (id, stream) in publisher.streams {
+            compare(reader, number, wish, publisher, id, stream)
+          }
+        }
+      }
+    }
+    for publisher in honest {
+      for (id, stream) in publisher.streams where !stream.expected.isEmpty {
+        violations.append("\(publisher.name) still expects somebody on \(id.value)")
+      }
+    }
+    let asker = world.connect()
+    let known = Set(world.rows(asker, .attachments).compactMap { $0["attachment"] })
+    world.happen(.disconnected(asker))
+    world.forgetSent()
+    var claimed: Set<String> = []
+    for reader in honest {
+      for (id, reading) in reader.readings {
+        claimed.insert("\(id.value)")
+        guard !known.contains("\(id.value)") else { continue }
+        let announce = reading.announce
+        violations.append(
+          "\(reader.name) reads \(announce.stream.value) of \(announce.publisherName) by "
+            + "\(id.value), joined: \(reading.hasJoined), which the router does not know")
+      }
+    }
+    for id in known.subtracting(claimed).sorted() {
+      violations.append("the router knows of the reading \(id), and no reader does")
+    }
+    // The hostile one may have been refused without minding.
+    if !(honest.count...agents.count).contains(world.router.agentCount) {
+      violations.append("the router has \(world.router.agentCount) agents of \(agents.count)")
+    }
+  }
+
+  private mutating func compare(
+    _ reader: SimulatedAgent, _ number: UInt32, _ wish: SubscribeFrame,
+    _ publisher: SimulatedAgent, _ id: StreamID, _ stream: SimulatedAgent.Stream
+  ) {
+    guard Self.mayRead[reader.kind]?.contains(stream.channel) == true,
+      wish.pattern == ">" || wish.pattern == stream.channel
+    else { return }
+    let mine = reader.readings.filter {
+      $0.value.announce.stream == id && $0.value.announce.subscription == number
+    }
+    let excuse = SimulatedAgent.Excuse(
+      subscription: number, publisher: publisher.name, channel: stream.channel)
+    guard mine.count == 1 || (mine.isEmpty && reader.excuses.contains(excuse)) else {
+      let what = "\(id.value) of \(publisher.name)"
+      violations.append("\(reader.name) reads \(what) \(mine.count) times")
+      return
+    }
+    for (attachment, reading) in mine {
+      if !reading.hasJoined {
+        violations.append("\(reader.name) waits for \(publisher.name) for ever")
+      }
+      if stream.window[attachment] != reader.incarnation {
+        violations.append("\(publisher.name) does not know of \(reader.name)")
+      }
+    }
+  }
+
+  /// Everybody leaves: nothing may stay.
+  mutating func leaveAll() {
+    for agent in agents { world.happen(.disconnected(agent.connection)) }
+    agents = []
+    nowNs += 3_600_000_000_000
+    world.happen(.tick(nowNs: nowNs))
+    world.happen(.tick(nowNs: nowNs + 3_600_000_000_000))
+    let router = world.router
+    if !world.open.isEmpty || router.arenaBytesUsed != 0 {
+      violations.append("\(world.open.count) descriptors and \(router.arenaBytesUsed) bytes stay")
+    }
+    let rest = [router.agentCount, router.streamCount, router.attachmentCount, router.blobCount]
+    if rest != [0, 0, 0, 0] {
+      violations.append("\(rest) agents, streams, attachments and blobs stay")
+    }
+  }
+
+  // MARK: Checks
+
+  private mutating func judge(_ frame: RouterFrame, _ agent: SimulatedAgent) {
+    guard case .announce(let announce) = frame else { return }
+    if Self.mayRead[agent.kind]?.contains(announce.channel) != true {
+      violations.append("\(agent.name) got a log of \(announce.channel)")
+    }
+  }
+
+  private mutating func check() {
+    let router = world.router
+    let open = world.open.values.reduce(0, +)
+    if router.arenaBytesUsed != open {
+      violations.append("\(router.arenaBytesUsed) bytes are charged, \(open) are open")
+    }
+    if router.arenaBytesUsed > router.limits.arenaBytes {
+      violations.append("the arena is exceeded")
+    }
+    let most = agents.count * router.limits.attachmentsPerAgent
+    if defect == nil, router.attachmentCount > most {
+      violations.append("\(router.attachmentCount) attachments of \(agents.count) agents")
+    }
+  }
+}
