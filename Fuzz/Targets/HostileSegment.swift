@@ -24,7 +24,7 @@ final class HostileSegment {
       let fence = unsafe mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
       let peer = try PeerSegment(
         consuming: segment.duplicateDescriptor(), announced: UInt64(bytes))
-      if unsafe fence == UnsafeMutableRawPointer(mutating: peer.base + bytes) { found = peer }
+      if unsafe fence == UnsafeMutableRawPointer(mutating: peer.lentBase + bytes) { found = peer }
     }
     guard let found else { throw Broken("no room for a segment before a fence") }
     peer = found

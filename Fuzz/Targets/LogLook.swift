@@ -73,8 +73,8 @@ struct LogLook: ~Copyable {
     guard mode == .lossless, let segment else { return }
     let isInside = unsafe span.withUnsafeBytes { bytes in
       guard let start = bytes.baseAddress else { return true }
-      return unsafe start >= segment.base
-        && start + bytes.count <= segment.base + segment.bytes
+      return unsafe start >= segment.lentBase
+        && start + bytes.count <= segment.lentBase + segment.bytes
     }
     try claim(isInside, "a message that does not lie in its log")
   }

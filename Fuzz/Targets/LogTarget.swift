@@ -39,7 +39,7 @@ final class LogTarget: FuzzTarget {
       let log = try PreparedLog(identity)
       let copy = try PeerSegment(consuming: dup(log.descriptor), announced: shape.segmentBytes)
       return unsafe try HostileSegment(bytes: Int(shape.segmentBytes)) { to in
-        unsafe to.copyMemory(from: copy.base, byteCount: 4096)
+        unsafe to.copyMemory(from: copy.lentBase, byteCount: 4096)
       }
     }
     hot = Int(identities[0].hotOffset)

@@ -69,7 +69,10 @@ public struct Publisher: ~Copyable, Sendable {
   ) {
     // The kernel's barrier is what makes a sleeper's mark visible; without it every publish pays.
     let fences = plat_barrier_everywhere() < 0
-    writer = LogWriter(first: log, gate: core.gate, fences: fences, row: core.row)
+    // The same for readers that join: what is left without it is no barrier on every CPU.
+    let fencesClaims = plat_barrier_own_threads() != 0
+    writer = LogWriter(
+      first: log, gate: core.gate, fences: fences, fencesClaims: fencesClaims, row: core.row)
     number = Self.numbers.wrappingAdd(1, ordering: .relaxed).newValue
     self.core = core
     self.clock = clock

@@ -72,7 +72,10 @@ final class PublisherCore: Sendable {
   var stream: StreamID? { state.withLock { $0.stream } }
 
   /// The readers in the window, each with the incarnation it belongs to.
-  var readers: [AttachmentID: Incarnation] { state.withLock { $0.readers } }
+  var readers: [AttachmentID: Incarnation] {
+    let inWindow = Set(gate.attachments.map(AttachmentID.init))
+    return state.withLock { $0.readers.filter { inWindow.contains($0.key) } }
+  }
 
   /// Registers the stream with its first log; on return publishing is safe.
   func register(
@@ -126,11 +129,23 @@ final class PublisherCore: Sendable {
   func take(_ join: JoinFrame, _ descriptor: Descriptor?) {
     let attachment = join.attachment
     _ = state.withLock { $0.named?.insert(attachment) }
+    let isLossless = join.flags.contains(.lossless)
+    // A filter of system calls may have come after the publisher was made: without a barrier a
+    // lossless reader could miss a message silently, so it is refused.
+    guard !isLossless || gate.claimsAreFenced || plat_barrier_own_threads() == 0 else {
+      agent.post(
+        .joinRefused(
+          JoinRefusedFrame(
+            attachment: attachment,
+            reason: "the publisher may not call membarrier any more: allow it, or make the "
+              + "publisher after the filter is in force")))
+      return
+    }
     let start = descriptor.flatMap { descriptor in
       link(join, descriptor).flatMap { link in
-        gate.join(
-          attachment: attachment.value, link: link, lossless: join.flags.contains(.lossless)
-        ) { _ = plat_barrier_own_threads() }
+        gate.join(attachment: attachment.value, link: link, lossless: isLossless) {
+          _ = plat_barrier_own_threads()
+        }
       }
     }
     guard let start else {
@@ -139,12 +154,21 @@ final class PublisherCore: Sendable {
           JoinRefusedFrame(attachment: attachment, reason: "the reader segment is not usable")))
       return
     }
+    forgetEvicted(keeping: attachment)
     state.withLock { $0.readers[attachment] = join.readerIncarnation }
     agent.post(
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
           startSequence: start.sequence, departed: start.departed)))
+  }
+
+  /// Forgets readers that the gate has evicted: they come back under another name only.
+  private func forgetEvicted(keeping attachment: AttachmentID) {
+    let inWindow = Set(gate.attachments.map(AttachmentID.init))
+    state.withLock { state in
+      state.readers = state.readers.filter { inWindow.contains($0.key) || $0.key == attachment }
+    }
   }
 
   private func link(_ join: JoinFrame, _ descriptor: Descriptor) -> WindowGate.Link? {

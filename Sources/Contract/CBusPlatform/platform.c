@@ -84,12 +84,37 @@ int plat_memfd(const char *name) {
   return result(syscall(SYS_memfd_create, name, flags));
 }
 
+// Pages that are reserved and were never written to are holes still, which nobody can tell from
+// those that would be charged to whoever reads them first.
+static int fill_holes(int fd, off_t bytes) {
+  static const char zeros[1 << 16];
+  off_t at = lseek(fd, 0, SEEK_HOLE);
+  while (at >= 0 && at < bytes) {
+    off_t end = lseek(fd, at, SEEK_DATA);
+    if (end < 0 || end > bytes) end = bytes;
+    while (at < end) {
+      size_t count = end - at < (off_t)sizeof zeros ? (size_t)(end - at) : sizeof zeros;
+      ssize_t done = pwrite(fd, zeros, count, at);
+      if (done < 0 && errno != EINTR) return errno;
+      if (done > 0) at += done;
+    }
+    if (at < bytes) at = lseek(fd, at, SEEK_HOLE);
+  }
+  return at < 0 ? errno : 0;
+}
+
+int64_t plat_first_hole(int fd) {
+  off_t at = lseek(fd, 0, SEEK_HOLE);
+  return at < 0 ? -(int64_t)errno : (int64_t)at;
+}
+
 int plat_allocate(int fd, uint64_t bytes) {
   if (ftruncate(fd, (off_t)bytes) < 0) return -errno;
   int error;
   do {
     error = posix_fallocate(fd, 0, (off_t)bytes);
   } while (error == EINTR);
+  if (error == 0) error = fill_holes(fd, (off_t)bytes);
   // The kernel's default mode would let another user reopen a descriptor passed read-only.
   if (error == 0 && fchmod(fd, 0600) < 0) error = errno;
   return -error;
@@ -178,7 +203,9 @@ static int barrier_by_protection(void) {
 
 int plat_barrier_own_threads(void) {
   int done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-  return done < 0 ? barrier_by_protection() : done;
+  if (done >= 0) return 0;
+  done = barrier_by_protection();
+  return done < 0 ? done : 1;
 }
 
 int plat_event(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }

@@ -38,7 +38,10 @@ public struct CounterView: Sendable {
     guard segment.fileBytes >= UInt64(MemoryLayout<bus_counters_identity_t>.size),
       let shape = CounterShape(bytes: segment.fileBytes), segment.bytes == shape.bytes
     else { throw .layout(field: "segment size", value: segment.fileBytes) }
-    let raw = unsafe segment.base.loadUnaligned(as: bus_counters_identity_t.self)
+    let copy = try segment.copy(at: 0, count: MemoryLayout<bus_counters_identity_t>.size)
+    let raw = unsafe copy.withUnsafeBytes {
+      unsafe $0.loadUnaligned(as: bus_counters_identity_t.self)
+    }
     guard raw.magic == BUS_COUNTERS_MAGIC else {
       throw .layout(field: "magic", value: UInt64(raw.magic))
     }
@@ -57,7 +60,7 @@ public struct CounterView: Sendable {
   /// so is taken as it stands at the last look.
   public func look() -> [CounterReading] {
     guard let first = parts.first else { return [] }
-    let version = unsafe WatchedWord64(at: first.segment.base + Int(BUS_COUNTERS_VERSION))
+    guard let version = try? first.segment.word64(at: Int(BUS_COUNTERS_VERSION)) else { return [] }
     var rows: [CounterReading] = []
     for _ in 0..<Self.looksMost {
       let before = version.loadAcquire()  // SYNC: counters.part
@@ -78,7 +81,8 @@ public struct CounterView: Sendable {
   private func readAll() -> [CounterReading] {
     var rows: [CounterReading] = []
     for (number, part) in parts.enumerated() {
-      let used = unsafe WatchedWord64(at: part.segment.base + Int(BUS_COUNTERS_USED)).loadAcquire()
+      guard let used = (try? part.segment.word64(at: Int(BUS_COUNTERS_USED)))?.loadAcquire()
+      else { continue }
       for row in 0..<Int(min(used, UInt64(part.shape.rows))) {
         if let reading = read(row, of: part, number) { rows.append(reading) }
       }
@@ -87,7 +91,7 @@ public struct CounterView: Sendable {
   }
 
   private func read(_ row: Int, of part: Part, _ number: Int) -> CounterReading? {
-    let at = unsafe part.segment.base + part.shape.rowOffset(row)
+    let at = unsafe part.segment.lentBase + part.shape.rowOffset(row)
     let state = unsafe WatchedWord32(at: at)
     let tenancy = unsafe WatchedWord32(at: at + 4)
     let version = unsafe WatchedWord64(at: at + Int(BUS_COUNT_VERSION))
@@ -119,7 +123,7 @@ public struct CounterView: Sendable {
     guard parts.indices.contains(index) else { return nil }
     let part = parts[index]
     guard number >= 0, number < part.shape.histograms else { return nil }
-    let at = unsafe part.segment.base + part.shape.histogramOffset(number)
+    let at = unsafe part.segment.lentBase + part.shape.histogramOffset(number)
     let counts = (0..<LatencyScale.buckets).map {
       unsafe WatchedWord64(at: at + $0 * 8).loadRelaxed()
     }

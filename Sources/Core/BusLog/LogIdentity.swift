@@ -36,23 +36,44 @@ public struct LogIdentity: Equatable, Sendable {
 
   /// Copies the identity out of a peer's segment and checks every field against its size.
   public init(reading segment: PeerSegment) throws(MemoryError) {
-    let raw = unsafe segment.base.loadUnaligned(as: bus_log_identity_t.self)
+    let copy = try segment.copy(at: 0, count: Self.encodedBytes)
+    try self.init(copied: copy, fileBytes: segment.fileBytes)
+  }
+
+  /// Bytes of an identity at the start of a log.
+  public static let encodedBytes = MemoryLayout<bus_log_identity_t>.size
+
+  /// Checks every field of a private copy against the size of the memory file.
+  ///
+  /// The one check for routers and readers: no log passes one of them and fails the other.
+  public init(copied bytes: [UInt8], fileBytes: UInt64) throws(MemoryError) {
+    guard bytes.count >= Self.encodedBytes else {
+      throw .layout(field: "segment size", value: fileBytes)
+    }
+    let raw = unsafe bytes.withUnsafeBytes {
+      unsafe $0.loadUnaligned(as: bus_log_identity_t.self)
+    }
     guard raw.magic == BUS_LOG_MAGIC else {
       throw .layout(field: "magic", value: UInt64(raw.magic))
     }
     guard raw.layout_version == UInt16(BUS_LAYOUT_VERSION) else {
       throw .layout(field: "layout version", value: UInt64(raw.layout_version))
     }
+    guard [BUS_LOG_KIND_TOPIC, BUS_LOG_KIND_PAIR].contains(Int32(raw.kind)) else {
+      throw .layout(field: "kind", value: UInt64(raw.kind))
+    }
     guard let shape = LogShape(capacity: raw.capacity, topicsBytes: raw.topics_bytes) else {
       throw .layout(field: "capacity", value: raw.capacity)
     }
     // Against the file too: a ring that is larger than its memory would be read beyond its end.
-    guard raw.segment_bytes == shape.segmentBytes, segment.fileBytes == shape.segmentBytes,
+    guard raw.segment_bytes == shape.segmentBytes, fileBytes == shape.segmentBytes,
       UInt64(raw.ring_offset) == shape.ringOffset
     else { throw .layout(field: "segment size", value: raw.segment_bytes) }
     let hot = raw.hot_offset
     let lastHot = UInt32(BUS_LOG_HOT_FIRST + (BUS_LOG_HOT_PLACES - 1) * BUS_LOG_HOT_STEP)
-    guard hot >= UInt32(BUS_LOG_HOT_FIRST), hot <= lastHot, hot % 128 == 0 else {
+    guard hot >= UInt32(BUS_LOG_HOT_FIRST), hot <= lastHot,
+      (hot - UInt32(BUS_LOG_HOT_FIRST)) % UInt32(BUS_LOG_HOT_STEP) == 0
+    else {
       throw .layout(field: "hot offset", value: UInt64(hot))
     }
     guard raw.channel_length > 0, Int(raw.channel_length) <= Self.channelBytesMax else {

@@ -36,7 +36,7 @@ extension LogReader {
     guard let found = try? LogIdentity(reading: segment), found.agent == identity.agent,
       found.incarnation == identity.incarnation
     else { return nil }
-    let hot = unsafe segment.base + Int(found.hotOffset)
-    return unsafe WatchedWord64(at: hot + Int(BUS_HOT_SEQUENCE)).loadAcquire()
+    let at = Int(found.hotOffset) + Int(BUS_HOT_SEQUENCE)
+    return (try? segment.word64(at: at))?.loadAcquire()
   }
 }

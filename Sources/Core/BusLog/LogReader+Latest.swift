@@ -68,6 +68,7 @@ extension LogReader {
       position &+= size
       sequence &+= 1
       guard isLentByOwner() else { continue }
+      if newest.isFull(for: place), newest.takeOldest() != nil { lose(1) }
       if newest.note(place) { superseded &+= 1 }
     }
     // Only what lies within one ring can still be handed over; nothing else is kept.
@@ -98,6 +99,14 @@ struct NewestRecords: Sendable {
 
   @usableFromInline var isEmpty: Bool { places.isEmpty }
   @usableFromInline var count: UInt64 { UInt64(places.count) }
+
+  /// Most destinations of which a message is kept; beyond them the oldest are lost, and counted.
+  static let most = 65_536
+
+  /// Whether there is no place for a message of a destination of which none is kept.
+  func isFull(for place: NewestRecord) -> Bool {
+    places.count >= Self.most && places[place.destination] == nil
+  }
 
   /// True when the message replaces an older one of its destination.
   mutating func note(_ place: NewestRecord) -> Bool {

@@ -139,10 +139,10 @@ extension LogReader {
     let low = reserved > capacity ? reserved - capacity + margin : 0
     var best: (position: UInt64, sequence: UInt64)?
     for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {
-      let at = unsafe segment.base + Int(BUS_LOG_INDEX_OFFSET) + slot * 16
-      let place = unsafe WatchedWord64(at: at)
+      let at = Int(BUS_LOG_INDEX_OFFSET) + slot * 16
+      guard let place = try? segment.word64(at: at) else { return nil }
       let found = place.loadAcquire()  // SYNC: log.index
-      let number = unsafe WatchedWord64(at: at + 8).loadRelaxed()
+      guard let number = (try? segment.word64(at: at + 8))?.loadRelaxed() else { return nil }
       guard place.loadAcquireAfterLoads() == found else { continue }
       guard found >= max(low, position), found <= commit, found & 63 == 0 else { continue }
       guard best.map({ found < $0.position }) ?? true else { continue }

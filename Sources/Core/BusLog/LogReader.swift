@@ -98,7 +98,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   ) throws(MemoryError) {
     let identity = try LogIdentity(reading: segment)
     try owner?.check(identity)
-    let base = unsafe segment.base
+    let base = unsafe segment.lentBase
     let hot = unsafe base + Int(identity.hotOffset)
     let basePosition = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()
     guard start.generation == identity.generation else {
@@ -187,7 +187,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
 
   /// Whether a segment begins where this log ended.
   public func isContinued(by next: PeerSegment) -> Bool {
-    unsafe WatchedWord64(at: next.base + LogBase.positionOffset).loadAcquire() == position
+    (try? next.word64(at: LogBase.positionOffset))?.loadAcquire() == position
   }
 
   /// Goes on in the log of the next generation.
@@ -198,7 +198,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard state == .rotated, fresh.agent == identity.agent, fresh.channel == identity.channel,
       fresh.incarnation == identity.incarnation, fresh.generation == identity.generation &+ 1
     else { throw .layout(field: "generation", value: UInt64(fresh.generation)) }
-    let base = unsafe next.base
+    let base = unsafe next.lentBase
     let start = unsafe WatchedWord64(at: base + LogBase.positionOffset).loadRelaxed()
     guard start == position else { throw .layout(field: "base position", value: start) }
     guard UInt64(next.bytes) == fresh.shape.segmentBytes else {

@@ -14,6 +14,9 @@ extension LogWriter {
     // A record beyond `reserveStep` always comes here, so the fast path needs no such check.
     guard bytes <= view.shape.recordBytesMax, payload <= WireLimit.payloadBytesMax, !isClosed
     else { return nil }
+    // The commit before the look at the limit: a joining reader closes the limit, then looks at the
+    // commit, and this fence stands for the barrier that it cannot make here.
+    if fencesEachClaim { atomicMemoryFence(ordering: .sequentiallyConsistent) }
     // A batch may not hide more than a quarter of the ring from readers that start now.
     if position &+ bytes &- committed > batchMax, position != committed { publish() }
     let offset = (position &- view.basePosition) & (view.shape.capacity &- 1)
@@ -33,6 +36,7 @@ extension LogWriter {
     let start = position &- view.basePosition
     let lapEnd = view.basePosition &+ (start | (view.shape.capacity &- 1)) &+ 1
     let nextEighth = view.basePosition &+ (indexedEighth &+ 1) &* view.shape.eighth
+    if fencesEachClaim { return unsafe pen }
     clearEnd = min(view.reserve.loadRelaxed(), min(lapEnd, nextEighth), committed &+ batchMax)
     return unsafe pen
   }
@@ -80,7 +84,14 @@ extension LogWriter {
     gateVersion = seen.version
     view.note(departures: seen.departures)
     guard let list = seen.sleepers else { return }
-    sleeperCount = min(list.count, Self.sleepersMax)
+    fencesEachPublish = fencesForSelf || seen.fences
+    // Nobody may be left out: one that is not woken would sleep for up to a second.
+    if list.count > sleeperRoom {
+      unsafe sleepers.deallocate()
+      sleeperRoom = list.count * 2
+      unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: sleeperRoom)
+    }
+    sleeperCount = list.count
     for index in 0..<sleeperCount {
       unsafe (sleepers + index).initialize(to: Sleeper(epoch: list[index].epoch, woken: 0))
     }

@@ -29,6 +29,10 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline var sequenceWord: OwnedWord64
   @usableFromInline var sleeperCount = 0
   @usableFromInline var fencesEachPublish: Bool
+  /// This process cannot make the barrier, or not surely.
+  let fencesForSelf: Bool
+  /// A full fence at each claim, which then always takes the slow way.
+  let fencesEachClaim: Bool
   @usableFromInline var sourceWord0: UInt64
   @usableFromInline var sourceWord1: UInt64
   @usableFromInline var committed: UInt64 = 0
@@ -41,6 +45,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   var view: OwnLogView
   let gate: WindowGate
   var sleepers: UnsafeMutablePointer<Sleeper>
+  var sleeperRoom = 16
   var sleeperSegments: [PeerSegment] = []
   var gateVersion: UInt64 = 0
   var indexedEighth: UInt64 = 0
@@ -57,18 +62,19 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     /// The wake of this epoch may have come too early: the next commit wakes again.
     var isOwed = false
   }
-  static let sleepersMax = 1024
 
   /// Starts a stream in its first log.
   ///
   /// `fences`: no process-wide barrier is to be had, so each publish pays a full fence before it
-  /// looks for sleepers. `row`: where its messages are counted, kept by the caller's table.
+  /// looks for sleepers. `fencesClaims`: the process has no barrier on its own threads that is one
+  /// on every CPU, so each claim pays for the readers that may join. `row`: where its messages are
+  /// counted, kept by the caller's table.
   public init(
     first log: consuming PreparedLog, gate: WindowGate, fences: Bool = false,
-    row: CounterRow? = nil
+    fencesClaims: Bool = false, row: CounterRow? = nil
   ) {
     let view = OwnLogView(log, basePosition: 0)
-    unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: Self.sleepersMax)
+    unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: sleeperRoom)
     limit = gate.limit
     commitWord = view.commit
     sequenceWord = view.sequence
@@ -76,6 +82,9 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     sourceWord1 = log.identity.agent.word1
     unsafe pen = unsafe view.ring
     fencesEachPublish = fences
+    fencesForSelf = fences
+    fencesEachClaim = fencesClaims
+    if fencesClaims { gate.noteFencedClaims() }
     batchMax = view.shape.capacity / 4
     self.row = row
     self.log = log
@@ -91,6 +100,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     unsafe sleepers.deallocate()
   }
 
+  /// Whether each publish pays a full fence, for this process or for a reader that sleeps.
+  public var fences: Bool { fencesEachPublish }
   /// Where the next record will start, in bytes of the stream.
   public var nextPosition: UInt64 { position }
   /// Messages appended to the stream so far.

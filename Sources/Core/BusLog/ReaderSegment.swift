@@ -66,6 +66,8 @@ public final class ReaderSegment: @unchecked Sendable {
     var raw = bus_reader_identity_t()
     raw.magic = BUS_READER_MAGIC
     raw.layout_version = UInt16(BUS_LAYOUT_VERSION)
+    // A reader that may not make the barrier says so, and its publishers fence.
+    if plat_barrier_everywhere() < 0 { raw.flags = UInt16(BUS_READER_NO_BARRIER) }
     raw.segment_bytes = UInt64(bytes)
     raw.incarnation = incarnation
     raw.epochs = UInt32(BUS_READER_EPOCHS)

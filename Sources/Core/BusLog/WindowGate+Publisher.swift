@@ -13,6 +13,8 @@ struct GateView: Sendable {
   var departures: [UInt64] = []
   /// Filled only when the version changed: the epochs of readers that may sleep.
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)]?
+  /// Filled with the sleepers: one of them makes no barrier before it sleeps.
+  var fences = false
 }
 
 /// The reader for which a publisher waits: a futex word and the value it was seen with.
@@ -30,6 +32,9 @@ extension WindowGate {
       state.generation = generation
     }
   }
+
+  /// Says that the publishing thread fences at each claim.
+  func noteFencedClaims() { state.withLock { $0.claimsAreFenced = true } }
 
   /// The publisher is gone: nobody can join any more.
   public func end() {
@@ -67,7 +72,10 @@ extension WindowGate {
       limit.storeRelaxed(open)
       var view = GateView(limit: open, version: state.version)
       swap(&view.departures, &state.departures)
-      if state.version != version { view.sleepers = state.sleepers }
+      if state.version != version {
+        view.sleepers = state.sleepers
+        view.fences = state.readers.contains { $0.link?.wantsFences ?? false }
+      }
       return view
     }
   }
@@ -101,7 +109,7 @@ extension WindowGate {
       }
       if !evicted.isEmpty {
         state.removeReaders { reader in evicted.contains { $0.0 == reader.attachment } }
-        state.evicted.formUnion(evicted.map(\.0))
+        for (attachment, _) in evicted { state.evicted.note(attachment) }
         limit.storeRelaxed(0)
       }
       return slowest

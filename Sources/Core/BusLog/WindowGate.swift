@@ -21,6 +21,8 @@ public final class WindowGate: @unchecked Sendable {
     let ticket: WatchedWord64
     let received: WatchedWord64
     let epoch: WatchedWord32?
+    /// The reader makes no barrier before it sleeps: its publishers fence for it.
+    let wantsFences: Bool
 
     /// The words of a reader in its checked segment; nil when slot or epoch lie outside.
     ///
@@ -29,18 +31,25 @@ public final class WindowGate: @unchecked Sendable {
       guard segment.bytes >= Int(BUS_READER_SEGMENT_BYTES) else { return nil }
       guard slot >= 0, slot < Int(BUS_READER_SLOTS) else { return nil }
       let line = Int(BUS_READER_LINE)
-      let at = unsafe segment.base + Int(BUS_READER_SLOTS_OFFSET) + slot * line
+      let at = Int(BUS_READER_SLOTS_OFFSET) + slot * line
+      guard let cursor = try? segment.word64(at: at + Int(BUS_SLOT_CURSOR)),
+        let ticket = try? segment.word64(at: at + Int(BUS_SLOT_TICKET)),
+        let received = try? segment.word64(at: at + Int(BUS_SLOT_RECEIVED)),
+        let head = try? segment.word64(at: 0)
+      else { return nil }
       self.segment = segment
-      cursor = unsafe WatchedWord64(at: at + Int(BUS_SLOT_CURSOR))
-      ticket = unsafe WatchedWord64(at: at + Int(BUS_SLOT_TICKET))
-      received = unsafe WatchedWord64(at: at + Int(BUS_SLOT_RECEIVED))
+      self.cursor = cursor
+      self.ticket = ticket
+      self.received = received
+      wantsFences = head.loadRelaxed() >> 48 & UInt64(BUS_READER_NO_BARRIER) != 0
       guard let epoch else {
         self.epoch = nil
         return
       }
-      guard epoch >= 0, epoch < Int(BUS_READER_EPOCHS) else { return nil }
-      let word = unsafe segment.base + Int(BUS_READER_EPOCHS_OFFSET) + epoch * line
-      self.epoch = unsafe WatchedWord32(at: word)
+      guard epoch >= 0, epoch < Int(BUS_READER_EPOCHS),
+        let word = try? segment.word32(at: Int(BUS_READER_EPOCHS_OFFSET) + epoch * line)
+      else { return nil }
+      self.epoch = word
     }
   }
 
@@ -82,7 +91,9 @@ public final class WindowGate: @unchecked Sendable {
     var departed: UInt64 = 0
     var departures: [UInt64] = []
     /// Readers that may not come back under the same attachment: their start is gone.
-    var evicted: Set<UInt64> = []
+    var evicted = EvictedReaders()
+    /// The publishing thread fences at each claim, so that a join needs no barrier on it.
+    var claimsAreFenced = false
   }
 
   private let limitWord = HeapWord()
@@ -148,6 +159,8 @@ public final class WindowGate: @unchecked Sendable {
       state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()
+      // What makes the pair with a publisher that fences at each claim.
+      atomicMemoryFence(ordering: .sequentiallyConsistent)
       if let at = state.readers.firstIndex(where: { $0.attachment == attachment }) {
         state.readers[at].link = link
         // The first answer holds, however often the question comes.
@@ -176,13 +189,18 @@ public final class WindowGate: @unchecked Sendable {
       }
       let link = state.readers[at].link
       state.removeReaders { $0.attachment == attachment }
-      state.evicted.remove(attachment)
       limit.storeRelaxed(0)
       return (true, link)
     }
     if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
     return known
   }
+
+  /// Whether the publishing thread fences at each claim: then a join needs no barrier on it.
+  public var claimsAreFenced: Bool { state.withLock { $0.claimsAreFenced } }
+
+  /// How many evicted readers are remembered, at most the last 1,024.
+  public var evictedCount: Int { state.withLock { $0.evicted.count } }
 
   /// Every reader in the window or expected in it.
   public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
@@ -203,6 +221,32 @@ public final class WindowGate: @unchecked Sendable {
     state.withLock { state in
       state.isShut = true
       limit.storeRelaxed(0)
+    }
+  }
+}
+
+/// The attachments that were evicted last.
+///
+/// Attachments are numbers of one counter and none is used twice, so the oldest may be forgotten:
+/// long before, the router has been told of them.
+struct EvictedReaders: Sendable {
+  static let most = 1024
+  private var names: Set<UInt64> = []
+  private var order: [UInt64] = []
+  private var next = 0
+
+  var count: Int { names.count }
+
+  func contains(_ attachment: UInt64) -> Bool { names.contains(attachment) }
+
+  mutating func note(_ attachment: UInt64) {
+    guard names.insert(attachment).inserted else { return }
+    if order.count < Self.most {
+      order.append(attachment)
+    } else {
+      names.remove(order[next])
+      order[next] = attachment
+      next = (next + 1) % Self.most
     }
   }
 }

@@ -34,13 +34,14 @@ public struct HostClock: @unchecked Sendable {
 
   /// A clock by the router's page; asks the kernel when the page breaks the layout.
   public init(page: PeerSegment) {
-    let magic = unsafe page.base.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
-    let layout = unsafe page.base.loadUnaligned(fromByteOffset: 4, as: UInt16.self)
-    guard magic == BUS_CLOCK_MAGIC, layout == UInt16(BUS_LAYOUT_VERSION) else {
+    let head = (try? page.word64(at: 0))?.loadRelaxed() ?? 0
+    guard UInt32(truncatingIfNeeded: head) == BUS_CLOCK_MAGIC,
+      UInt16(truncatingIfNeeded: head >> 32) == UInt16(BUS_LAYOUT_VERSION)
+    else {
       self.init()
       return
     }
-    unsafe self.init(base: page.base, page: page, cell: nil)
+    unsafe self.init(base: page.lentBase, page: page, cell: nil)
   }
 
   /// A clock by words laid out as in the router's page, which `page` or `cell` keeps alive.

@@ -9,6 +9,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case unsealed(seals: Int32)
   /// A descriptor that is not a memory file of the announced size.
   case wrongSize(announced: UInt64, found: UInt64)
+  /// A memory file with pages that are not there, or with memory behind its end.
+  case holes(bytes: UInt64, allocated: UInt64)
   /// A descriptor that is not a regular memory file at all.
   case notMemory
   /// Contents that break the layout: which field, and what was found.
@@ -26,6 +28,9 @@ public enum MemoryError: Error, Equatable, Sendable {
       "the descriptor is not sealed (seals \(seals), required \(PLAT_SEALS_REQUIRED))"
     case .wrongSize(let announced, let found):
       "the segment has \(found) bytes where \(announced) were announced"
+    case .holes(let bytes, let allocated):
+      "not every page of the segment's \(bytes) bytes is written, or there is memory behind them "
+        + "(\(allocated) bytes are allocated)"
     case .notMemory: "the descriptor is not a memory file"
     case .layout(let field, let value):
       "the segment's \(field) is \(value), which the layout does not allow"

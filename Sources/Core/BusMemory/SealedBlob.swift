@@ -16,7 +16,7 @@ public final class SealedBlob: @unchecked Sendable {
   private let segment: PeerSegment
 
   /// The first of the payload's bytes; they are there for as long as this object.
-  public var start: UnsafeRawPointer { unsafe segment.base + Int(BUS_BLOB_PAYLOAD_OFFSET) }
+  public var start: UnsafeRawPointer { unsafe segment.lentBase + Int(BUS_BLOB_PAYLOAD_OFFSET) }
 
   /// Size of the memory file for a payload of so many bytes; nil when there is no such size.
   public static func segmentBytes(for byteCount: Int) -> Int? {
@@ -85,7 +85,10 @@ public final class SealedBlob: @unchecked Sendable {
       throw .unsealed(seals: seals)
     }
     segment = try PeerSegment(consuming: descriptor, announced: segmentBytes)
-    let raw = unsafe segment.base.loadUnaligned(as: bus_blob_identity_t.self)
+    let copy = try segment.copy(at: 0, count: MemoryLayout<bus_blob_identity_t>.size)
+    let raw = unsafe copy.withUnsafeBytes {
+      unsafe $0.loadUnaligned(as: bus_blob_identity_t.self)
+    }
     let found = unsafe withUnsafeBytes(of: raw.token) { bytes in
       unsafe (
         bytes.load(as: UInt64.self), bytes.load(fromByteOffset: 8, as: UInt64.self)

@@ -1,3 +1,5 @@
+import BusLog
+import BusMemory
 import BusRouting
 import BusWire
 import CBusABI
@@ -69,8 +71,12 @@ struct SegmentInspector {
         "A segment of \(status.st_size) bytes is larger than the arena of \(bytesMost): raise the "
           + "router's --arena, or send the payload in parts or as a blob.")
     }
-    guard UInt64(status.st_blocks) * 512 >= UInt64(status.st_size) else {
-      return .unusable("The segment's pages are not all allocated: use posix_fallocate.")
+    let allocated = UInt64(max(0, status.st_blocks)) * 512
+    let bytes = UInt64(status.st_size)
+    guard PeerSegment.isWhole(descriptor, bytes: bytes, allocated: allocated) else {
+      return .unusable(
+        "The segment's pages are not all written to, or there is memory behind its end: use "
+          + "posix_fallocate for its size, and touch every page before the seal.")
     }
     return nil
   }
@@ -79,27 +85,22 @@ struct SegmentInspector {
     guard identity.u16(4) == BUS_LAYOUT_VERSION else {
       return .unusable("The log has layout version \(identity.u16(4)): restart the agent.")
     }
-    let capacity = identity.u64(16)
-    let hot = Int(identity.u32(68))
-    let topics = UInt64(identity.u32(72))
-    let ring = UInt64(identity.u32(76))
-    let hotPlace = (hot - Int(BUS_LOG_HOT_FIRST)) / Int(BUS_LOG_HOT_STEP)
-    let isSound =
-      identity.u64(8) == size && capacity >= 4096 && capacity.nonzeroBitCount == 1
-      && (hot - Int(BUS_LOG_HOT_FIRST)) % Int(BUS_LOG_HOT_STEP) == 0
-      && (0..<Int(BUS_LOG_HOT_PLACES)).contains(hotPlace)
-      && ring >= UInt64(BUS_LOG_TOPICS_OFFSET) + topics
-      && ring % UInt64(BUS_LOG_RECORD_ALIGN) == 0 && capacity <= size && ring <= size - capacity
-      && identity.u64(48) % UInt64(BUS_LOG_RECORD_ALIGN) == 0
-      && [BUS_LOG_KIND_TOPIC, BUS_LOG_KIND_PAIR].contains(Int32(identity.u16(6)))
-    guard isSound, let channel = identity.text(at: 82, length: Int(identity.u16(80)), most: 128)
-    else { return .unusable("The log's identity breaks the layout.") }
+    let found: LogIdentity
+    do throws(MemoryError) {
+      // The readers' own check: a log that passes here is one that they can read.
+      found = try LogIdentity(copied: identity.bytes, fileBytes: size)
+    } catch {
+      return .unusable("The log's identity breaks the layout: \(error.message).")
+    }
+    guard identity.u64(48) % UInt64(BUS_LOG_RECORD_ALIGN) == 0 else {
+      return .unusable("The log's identity breaks the layout: its base lies off the grid.")
+    }
     return .log(
-      LogShape(
-        segmentBytes: size, capacity: capacity, agent: identity.uuid(24),
-        incarnation: Incarnation(identity.u64(40)), basePosition: identity.u64(48),
-        baseSequence: identity.u64(56), generation: identity.u32(64), hotOffset: hot,
-        channel: channel))
+      BusRouting.LogShape(
+        segmentBytes: size, capacity: found.shape.capacity, agent: found.agent,
+        incarnation: Incarnation(found.incarnation), basePosition: identity.u64(48),
+        baseSequence: identity.u64(56), generation: found.generation,
+        hotOffset: Int(found.hotOffset), channel: found.channel))
   }
 
   private func reader(_ identity: Identity, size: UInt64) -> Segment.Finding {
@@ -144,7 +145,7 @@ struct SegmentInspector {
 
 /// The router's own copy of a segment's first bytes; offsets are those of `bus_layout.h`.
 private struct Identity {
-  private let bytes: [UInt8]
+  let bytes: [UInt8]
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -154,11 +155,6 @@ private struct Identity {
 
   func uuid(_ offset: Int) -> BusUUID {
     BusUUID(word0: u64(offset), word1: u64(offset + 8))
-  }
-
-  func text(at offset: Int, length: Int, most: Int) -> String? {
-    guard (1...most).contains(length) else { return nil }
-    return String(validating: bytes[offset..<offset + length], as: UTF8.self)
   }
 
   private func number(_ offset: Int, _ count: Int) -> UInt64 {

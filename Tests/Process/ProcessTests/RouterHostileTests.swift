@@ -99,6 +99,43 @@ struct RouterHostileTests {
     right.close()
   }
 
+  @Test("a log that its readers would refuse is refused by the router, too")
+  func unreadableLogs() throws {
+    let router = try RouterProcess()
+    let feed = try router.connect()
+    _ = try feed.register("feed")
+    let agent = TestSegment.uuid("feed")
+    func log(_ capacity: UInt64, _ changes: [(Int, [UInt8])] = []) throws -> TestSegment {
+      let bytes = capacity + 8192
+      var identity = TestSegment.logIdentity(
+        agent, feed.incarnation, channel: "alerts", capacity: capacity, bytes: bytes)
+      for (offset, values) in changes {
+        for (place, value) in values.enumerated() { identity[offset + place] = value }
+      }
+      return try TestSegment.make(identity, bytes: bytes, capacity: capacity)
+    }
+    let wrong: [(String, TestSegment)] = [
+      ("a ring of 4 KiB", try log(4096)), ("a ring of 8 KiB", try log(8192)),
+      ("topics off the grid", try log(16384, [(72, [0x01, 0x10])])),
+      ("topics of no page", try log(16384, [(72, [0, 0])])),
+      ("a ring elsewhere", try log(16384, [(76, [0x40, 0x20])])),
+      ("hot lines off their places", try log(16384, [(68, [0x40, 0x02])])),
+      ("no channel", try log(16384, [(80, [0, 0])])),
+      ("a channel that is too long", try log(16384, [(80, [128, 0])])),
+      ("a base off the grid", try log(16384, [(48, [1])])),
+      ("an unknown kind", try log(16384, [(6, [77])])),
+    ]
+    for (name, segment) in wrong {
+      let code = try feed.refusal(segment.addLog("alerts"), [segment.descriptor])
+      #expect(code == .invalid, "\(name): \(String(describing: code))")
+      segment.close()
+    }
+    let right = try log(16384)
+    #expect(
+      try feed.ask(right.addLog("alerts"), [right.descriptor]).last?.frame.kind == .logAdded)
+    right.close()
+  }
+
   @Test("a memory file in huge pages is refused, and the refusal says so")
   func hugePages() throws {
     let router = try RouterProcess()

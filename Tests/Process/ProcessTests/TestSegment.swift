@@ -84,7 +84,7 @@ struct TestSegment {
   }
 
   static func log(
-    _ agent: BusUUID, _ incarnation: Incarnation, channel: String, capacity: UInt64 = 4096
+    _ agent: BusUUID, _ incarnation: Incarnation, channel: String, capacity: UInt64 = 16384
   ) throws -> TestSegment {
     let bytes = capacity + 8192
     return try make(

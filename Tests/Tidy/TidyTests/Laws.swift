@@ -143,6 +143,18 @@ enum Law {
     "Sources/Programs/example_gather/Gather.swift": "shows the library alone",
   ]
 
+  // MARK: Bytes that a peer may change
+
+  /// Where the start of a peer's segment may be taken, and why; elsewhere bytes are copied out, or
+  /// loaded as one word.
+  static let lentPlaces = [
+    "Sources/Core/BusMemory/PeerSegment.swift": "is the type",
+    "Sources/Core/BusMemory/SealedBlob.swift": "lends bytes that are final",
+    "Sources/Core/BusMemory/HostClock.swift": "loads words of the router's page",
+    "Sources/Core/BusLog/LogReader.swift": "keeps the addresses of ring and hot words",
+    "Sources/Core/BusCounters/CounterView.swift": "copies rows word by word",
+  ]
+
   // MARK: Words
 
   /// Folders that would be a place for anything.

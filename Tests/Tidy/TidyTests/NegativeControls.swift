@@ -114,6 +114,15 @@ struct NegativeControls {
     #expect(unsafeFindings(SourceFile("Sources/Core/BusMemory/A.swift", text)) == [])
   }
 
+  @Test("The start of a peer's segment outside its places is reported")
+  func lentPlace() {
+    let text = "// lentBase\nlet at = segment.lentBase + 1\n"
+    let bad = lentFindings(SourceFile("Sources/Client/BinaryComm/A+Memory.swift", text))
+    #expect(bad.map(\.line) == [2])
+    #expect(lentFindings(SourceFile("Sources/Core/BusLog/LogReader.swift", text)) == [])
+    #expect(lentFindings(SourceFile("Tests/Unit/A.swift", text)) == [])
+  }
+
   @Test("A SYNC name with one end, unlisted or only listed is reported")
   func syncPair() {
     let publish = SourceFile("Sources/A.swift", "a() // SYNC: log.publish\nb() // SYNC: lonely\n")

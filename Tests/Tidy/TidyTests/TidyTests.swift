@@ -29,6 +29,12 @@ struct TidyTests {
   @Test("Unsafe code lies only where the table allows it")
   func unsafePlaces() { expectNone(tree.files.flatMap(unsafeFindings)) }
 
+  @Test("Bytes that a peer may change are copied out, or loaded as words, but in a few files")
+  func lentPlaces() {
+    expectNone(tree.files.flatMap(lentFindings))
+    for path in Law.lentPlaces.keys { #expect(tree.file(path) != nil, "\(path) is gone") }
+  }
+
   @Test("Nothing prints past the form that makes text from elsewhere harmless")
   func printing() { expectNone(tree.files.flatMap(printFindings)) }
 

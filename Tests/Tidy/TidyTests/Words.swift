@@ -1,3 +1,15 @@
+/// `lentBase` where the table does not allow it.
+func lentFindings(_ file: SourceFile) -> [Finding] {
+  guard file.language == .swift, file.path.hasPrefix("Sources/"),
+    Law.lentPlaces[file.path] == nil
+  else { return [] }
+  let code = CodeText(file)
+  return code.words.filter { $0.text == "lentBase" }.map { word in
+    let what = "copy a peer's bytes out, or load a word: Law.lentPlaces does not name this file"
+    return Finding(file.path, code.line(of: word.offset), what)
+  }
+}
+
 /// `unsafe` where the table does not allow it.
 func unsafeFindings(_ file: SourceFile) -> [Finding] {
   guard file.language == .swift, file.path != "Package.swift" else { return [] }

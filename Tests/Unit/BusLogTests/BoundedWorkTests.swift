@@ -109,6 +109,24 @@ struct BoundedWorkTests {
     #expect(handed == 40)
   }
 
+  @Test("a large ring of destinations leaves no more than a fixed number of messages behind")
+  func destinations() throws {
+    let lines: UInt64 = 131_072
+    let log = try ForgedLog(
+      identity: try Stage.identity(capacity: lines * 64),
+      records: [BusUUID](repeating: Stage.agent, count: Int(lines)))
+    let ring = Int(log.identity.shape.ringOffset)
+    for line in 0..<Int(lines) { log.store(UInt64(line), at: ring + line * 64 + 48) }
+    let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let reader = Subject(try LogReader(log.peer(), mode: .latest, start: origin, slot: nil))
+    var seen: [UInt64] = []
+    #expect(reader.poll(limit: 1) { seen.append($0.header.word6) } == 1)
+    #expect(reader.reader.takenSequence == lines)
+    let left = reader.reader.takenSequence - reader.reader.settledSequence
+    #expect(left == 65_535 && reader.gaps == lines - 65_536, "\(left) kept, \(reader.gaps) lost")
+    #expect(seen == [lines - 65_536], "the oldest are lost, the newest kept")
+  }
+
   @Test("a source or a destination that is rewritten after the scan is not what is handed over")
   func rewritten() throws {
     let (log, reader) = try stage(.latest, sender: Stage.agent)

@@ -18,7 +18,7 @@ final class ForgedLog: @unchecked Sendable {
     segment = try OwnedSegment(name: "forged", bytes: Int(shape.segmentBytes))
     let log = try PreparedLog(identity)
     let copy = try PeerSegment(consuming: dup(log.descriptor), announced: shape.segmentBytes)
-    unsafe segment.base.copyMemory(from: copy.base, byteCount: 4096)
+    unsafe segment.base.copyMemory(from: copy.lentBase, byteCount: 4096)
     try segment.seal()
     for (index, source) in records.enumerated() {
       let header = MessageHeader(

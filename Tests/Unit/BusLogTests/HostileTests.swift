@@ -101,17 +101,24 @@ struct HostilePublisherTests {
   func commits() throws {
     let cases: [(UInt64, [ReaderState])] = [
       (72, [.corrupt]), (1 << 63 | 64, [.corrupt]), (UInt64.max - 63, [.corrupt]),
-      (16384 + 128, [.evicted, .open]),
+      (16384 + 128, [.evicted, .open]), (64 + 16384 << 1, [.evicted, .open]),
+      (64 + 16384 << 20, [.evicted, .open]), (64 + 16384 << 40, [.evicted, .open]),
     ]
     for (commit, states) in cases {
       for mode in ReadMode.allCases {
+        // A full ring: a walk round it finds nothing that ends it.
         let log = try ForgedLog(
-          identity: try Stage.identity(capacity: 16384), records: [Stage.agent])
+          identity: try Stage.identity(capacity: 16384),
+          records: [BusUUID](repeating: Stage.agent, count: 256))
+        log.store(64, at: log.hot + ForgedLog.commit)
         let reader = Subject(try LogReader(log.peer(), mode: mode, start: origin, slot: nil))
         #expect(reader.drain().count == 1)
         log.store(commit, at: log.hot + ForgedLog.commit)
-        _ = reader.drain()
+        Watchdog.bounding("\(mode), commit \(commit)", seconds: 30) {
+          #expect(reader.drain().isEmpty, "nothing is read on the word of such a commit")
+        }
         #expect(states.contains(reader.state), "\(mode) \(commit): \(reader.state)")
+        #expect((mode == .lossless) == (reader.state == .evicted) || reader.state == .corrupt)
         log.store(0, at: log.hot + ForgedLog.commit)
         _ = reader.drain()
         #expect(reader.state != .ended)
@@ -190,7 +197,8 @@ private final class Scribbler: Sendable {
     let isExtended = Int.random(in: 0..<8, using: &random) == 0 && !isControl
     log.store(0xAF42_CAFE | 1 << 32 | type << 48, at: at)
     log.store(length | (isExtended ? 0xFFF8 << 48 : 0), at: at + 8)
-    log.store(Stage.agent.word0, at: at + 24)
+    let isForged = Int.random(in: 0..<3, using: &random) == 0
+    log.store(isForged ? 1 : Stage.agent.word0, at: at + 24)
     log.store(Stage.agent.word1, at: at + 32)
   }
 }
@@ -202,6 +210,12 @@ struct ScribbleTests {
     var readers = 0
     var bytes: UInt64 = 0
     var states: [String: Int] = [:]
+    var forged: UInt64 = 0
+  }
+
+  /// Records that one poll looked at and did not hand over.
+  private static func skipped(_ reader: Subject) -> UInt64 {
+    reader.reader.forged + reader.reader.superseded
   }
 
   @Test("readers neither trap nor leave their mapping, whatever a publisher does to its memory")
@@ -213,7 +227,9 @@ struct ScribbleTests {
     try Watchdog.bounding("ruined memory", seconds: 120) {
       var round: UInt64 = 0
       while round < 40 || HostClock.monotonicNs() - start < 5_000_000_000, round < 4000 {
-        let senders = [BusUUID](repeating: Stage.agent, count: 200)
+        // A full ring, of the owner's messages or of foreign ones.
+        let foreign = BusUUID(word0: 1, word1: round)
+        let senders = (0..<256).map { round % 4 == 1 || $0 % 7 == 0 ? foreign : Stage.agent }
         let log = try ForgedLog(
           identity: try Stage.identity(capacity: 16384), records: senders)
         let scribbler = Scribbler(log, seed: seed.value &+ round)
@@ -225,7 +241,7 @@ struct ScribbleTests {
       }
       print("ruined memory: \(round) rounds, \(tally)")
     }
-    #expect(tally.records > 1000)
+    #expect(tally.records > 1000 && tally.forged > 1000)
     for state in ["corrupt", "evicted", "open", "ended", "rotated"] {
       #expect(tally.states[state, default: 0] > 0, "never seen: \(state)")
     }
@@ -245,9 +261,10 @@ struct ScribbleTests {
     if Int.random(in: 0..<10, using: &random) == 0 {
       reader.reader.end(at: random.next() & ~63)
     }
-    let low = unsafe UInt(bitPattern: peer.base)
+    let low = unsafe UInt(bitPattern: peer.lentBase)
     var outside = 0
     for _ in 0..<200 where reader.state == .open {
+      let before = Self.skipped(reader)
       let taken = reader.poll(limit: 50) { record in
         tally.records += 1
         for part in [record.items.byteCount, record.payload.byteCount] where part > 16384 {
@@ -257,7 +274,11 @@ struct ScribbleTests {
         tally.bytes &+= sum(record.payload, low, mode, &outside)
       }
       if taken > 50 { outside += 1 }
+      // Where a poll begins anew, at most four times, a ring may follow.
+      let most: UInt64 = mode == .latest ? 6 * 256 : 50
+      if Self.skipped(reader) - before > most { outside += 1 }
     }
+    tally.forged += reader.reader.forged
     tally.states["\(reader.state)", default: 0] += 1
     #expect(outside == 0, "a span outside the mapping, or too many records")
     withExtendedLifetime(peer) {}

@@ -158,6 +158,7 @@ final class Pen {
   }
 
   var appended: UInt64 { writer.appended }
+  var fences: Bool { writer.fences }
   var position: UInt64 { writer.nextPosition }
   func fits(_ payload: Int) -> Bool {
     writer.fits(recordBytes: recordBytes(extension: 0, payload: payload))

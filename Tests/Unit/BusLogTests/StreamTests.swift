@@ -294,8 +294,8 @@ struct StreamTests {
     #expect(try pen.rotate(stage, capacity: 16384))
     #expect(pen.writer.topic("a.c") == 1)
     #expect(pen.writer.topic("z") == 5)
-    let old = unsafe UnsafeRawBufferPointer(start: stage.logs[0].base + 4096, count: 3000)
-    let new = unsafe UnsafeRawBufferPointer(start: stage.logs[1].base + 4096, count: 3000)
+    let old = unsafe UnsafeRawBufferPointer(start: stage.logs[0].lentBase + 4096, count: 3000)
+    let new = unsafe UnsafeRawBufferPointer(start: stage.logs[1].lentBase + 4096, count: 3000)
     #expect(unsafe Array(old) == Array(new))
   }
 }

@@ -73,7 +73,7 @@ struct SealTests {
         cells += 1
       }
       let peer = try PeerSegment(consuming: dup(descriptor), announced: UInt64(bytes))
-      #expect(unsafe peer.base.load(as: UInt32.self) == 0x5EA1)
+      #expect(unsafe peer.lentBase.load(as: UInt32.self) == 0x5EA1)
     }
     print("seal matrix, same user: \(cells) cells refused")
   }

@@ -42,14 +42,56 @@ struct SegmentTests {
       consuming: dup(segment.descriptor), announced: 16384, mapping: 4096, populate: false)
     #expect(whole.bytes == 16384 && part.bytes == 4096 && part.fileBytes == 16384)
     unsafe segment.base.storeBytes(of: 77, toByteOffset: 8, as: UInt64.self)
-    #expect(unsafe whole.base.load(fromByteOffset: 8, as: UInt64.self) == 77)
-    #expect(unsafe part.base.load(fromByteOffset: 8, as: UInt64.self) == 77)
+    #expect(unsafe whole.lentBase.load(fromByteOffset: 8, as: UInt64.self) == 77)
+    #expect(unsafe part.lentBase.load(fromByteOffset: 8, as: UInt64.self) == 77)
     #expect(throws: MemoryError.self) {
       _ = try PeerSegment(consuming: dup(segment.descriptor), announced: 16384, mapping: 0)
     }
     #expect(throws: MemoryError.self) {
       _ = try PeerSegment(consuming: dup(segment.descriptor), announced: 16384, mapping: -4096)
     }
+  }
+
+  @Test("bytes of a peer are copied out or loaded word by word, and only within the mapping")
+  func copies() throws {
+    let segment = try OwnedSegment(name: "copies", bytes: 8192)
+    for offset in 0..<8192 {
+      unsafe segment.base.storeBytes(
+        of: UInt8(truncatingIfNeeded: offset &* 7), toByteOffset: offset, as: UInt8.self)
+    }
+    try segment.seal()
+    let peer = try PeerSegment(
+      consuming: dup(segment.descriptor), announced: 8192, mapping: 4096)
+    for (offset, count) in [(0, 0), (0, 4096), (1, 7), (3, 17), (4095, 1), (4096, 0), (4088, 8)] {
+      let wanted = (offset..<offset + count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+      #expect(try peer.copy(at: offset, count: count) == wanted, "\(offset) \(count)")
+    }
+    for (offset, count) in [
+      (-1, 1), (0, -1), (0, 4097), (4096, 1), (4097, 0), (.max, 1), (1, .max), (.min, .min),
+    ] {
+      #expect(throws: MemoryError.self) { _ = try peer.copy(at: offset, count: count) }
+    }
+    for offset in [-8, -1, 1, 4, 4092, 4096, Int.max, Int.max - 7, Int.min] {
+      #expect(throws: MemoryError.self) { _ = try peer.word64(at: offset) }
+    }
+    for offset in [-4, 1, 2, 4094, 4096, Int.max - 3, Int.min] {
+      #expect(throws: MemoryError.self) { _ = try peer.word32(at: offset) }
+    }
+    let copied = try peer.copy(at: 4088, count: 8)
+    let word = try peer.word64(at: 4088).loadRelaxed()
+    #expect(copied.enumerated().allSatisfy { $1 == UInt8(truncatingIfNeeded: word >> ($0 * 8)) })
+  }
+
+  @Test("a file that was allocated has no hole, though nobody has touched its pages")
+  func filled() throws {
+    let file = unsafe plat_memfd("filled")
+    defer { close(file) }
+    #expect(plat_allocate(file, 1 << 20) == 0)
+    #expect(plat_first_hole(file) == 1 << 20)
+    var status = stat()
+    #expect(unsafe fstat(file, &status) == 0)
+    #expect(
+      PeerSegment.isWhole(file, bytes: 1 << 20, allocated: UInt64(status.st_blocks) * 512))
   }
 
   @Test("a descriptor that is no sealed, full memory file of the announced size is refused")
@@ -87,11 +129,22 @@ struct SegmentTests {
   private static let unnamedFile: Int32 = 0o20_200_000
   private static let pathOnly: Int32 = 0o10_000_000
 
+  /// Reserves pages in a file, or behind its end without making it larger.
+  private static func reserve(_ file: Int32, behindTheEnd: Bool, _ bytes: off_t) -> Int32 {
+    typealias Call = @convention(c) (Int32, Int32, off_t, off_t) -> Int32
+    guard let call = unsafe dlsym(nil, "fallocate") else { return -1 }
+    return unsafe unsafeBitCast(call, to: Call.self)(
+      file, behindTheEnd ? 1 : 0, behindTheEnd ? 8192 : 0, bytes)
+  }
+
   private typealias Bad = (String, Int32, UInt64, (MemoryError) -> Bool)
 
   private func badDescriptors() throws -> [Bad] {
     func isUnsealed(_ error: MemoryError) -> Bool {
       if case .unsealed = error { true } else { false }
+    }
+    func isHoles(_ error: MemoryError) -> Bool {
+      if case .holes(bytes: 8192, _) = error { true } else { false }
     }
     func isSystem(_ error: MemoryError) -> Bool {
       if case .system(call: "fstat", errno: EBADF) = error { true } else { false }
@@ -105,6 +158,21 @@ struct SegmentTests {
     let holes = unsafe plat_memfd("holes")
     _ = ftruncate(holes, 8192)
     _ = plat_seal(holes)
+    // As many pages as the file needs, all of them behind its end.
+    let behind = unsafe plat_memfd("behind the end")
+    _ = ftruncate(behind, 8192)
+    _ = Self.reserve(behind, behindTheEnd: true, 8192)
+    _ = plat_seal(behind)
+    // Reserved, and never written to: whoever reads first would fill it.
+    let reserved = unsafe plat_memfd("reserved")
+    _ = ftruncate(reserved, 8192)
+    _ = Self.reserve(reserved, behindTheEnd: false, 8192)
+    _ = plat_seal(reserved)
+    // Whole, and a store of memory behind its end that no quota counts.
+    let hoard = unsafe plat_memfd("hoard")
+    _ = plat_allocate(hoard, 8192)
+    _ = Self.reserve(hoard, behindTheEnd: true, 4 << 20)
+    _ = plat_seal(hoard)
     var ends: [Int32] = [0, 0]
     _ = unsafe pipe(&ends)
     close(ends[1])
@@ -117,7 +185,9 @@ struct SegmentTests {
       ("half sealed", half, 8192, isUnsealed),
       ("too small a size", dup(sealed.descriptor), 4096, { $0 == wrong }),
       ("an absurd size", dup(sealed.descriptor), .max, { $0 == absurd }),
-      ("holes", holes, 8192, { $0 == .wrongSize(announced: 8192, found: 0) }),
+      ("holes", holes, 8192, { $0 == .holes(bytes: 8192, allocated: 0) }),
+      ("pages behind the end", behind, 8192, isHoles),
+      ("reserved pages", reserved, 8192, isHoles), ("a hoard", hoard, 8192, isHoles),
       ("a pipe", ends[0], 8192, { $0 == .notMemory }),
       ("a directory", unsafe open("/tmp", O_RDONLY), 8192, { $0 == .notMemory }),
       ("a regular file", file, 8192, { $0 == .notMemory }),

@@ -95,11 +95,13 @@ _Static_assert(BUS_LOG_HOT_FIRST + (BUS_LOG_HOT_PLACES - 1) * BUS_LOG_HOT_STEP +
 #define BUS_READER_SLOTS_OFFSET 4096
 #define BUS_READER_SEGMENT_BYTES 131072
 #define BUS_READER_SLOTS 1984
+// Its readers make no barrier on their publishers before they sleep: publishers fence instead.
+#define BUS_READER_NO_BARRIER 1u
 
 typedef struct bus_reader_identity {
   uint32_t magic;           //  0  BUS_READER_MAGIC
   uint16_t layout_version;  //  4
-  uint16_t reserved;        //  6
+  uint16_t flags;           //  6  BUS_READER_NO_BARRIER
   uint64_t segment_bytes;   //  8
   uint8_t agent[16];        // 16
   uint64_t incarnation;     // 32

@@ -86,6 +86,8 @@ int plat_allowed_cpus(int *cpus, int most);
 int plat_memfd(const char *name);
 /// Allocates every page of the file now, so that no later store can raise SIGBUS.
 int plat_allocate(int fd, uint64_t bytes);
+/// Where the first hole of a file is, its size when there is none.
+int64_t plat_first_hole(int fd);
 /// Forbids growing, shrinking, new writable mappings and further seals.
 int plat_seal(int fd);
 /// Adds PLAT_SEALS_WHOLE; EBUSY while the file is mapped writable anywhere.
@@ -118,7 +120,10 @@ int plat_futex_wait_any(const plat_watch_t *watches, int count, uint64_t timeout
 int plat_barrier_register(void);
 /// A full memory barrier on every running thread of every registered process.
 int plat_barrier_everywhere(void);
-/// A full memory barrier on every running thread of this process.
+/// A full memory barrier on every running thread of this process; negative when there is none.
+///
+/// 1: by taking a page's write permission, because the kernel makes no other one. That is none on
+/// CPUs that tell each other of it without being interrupted (arm64, x86 with INVLPGB).
 int plat_barrier_own_threads(void);
 
 /// An event descriptor, CLOEXEC and non-blocking, for a poll that another thread ends.
