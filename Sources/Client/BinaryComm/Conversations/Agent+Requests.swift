@@ -15,6 +15,7 @@ public struct Replies: AsyncSequence, Sendable {
   public typealias Failure = BusError
   let sink: StreamSink
   let desk: Desk
+  let key: AskBook.Key
 
   /// Hands out parts one by one.
   public struct Iterator: AsyncIteratorProtocol {
@@ -35,9 +36,11 @@ public struct Replies: AsyncSequence, Sendable {
   public func makeAsyncIterator() -> Iterator { Iterator(sink: sink) }
 
   /// Asks the responder to stop; what it sent before still comes.
+  ///
+  /// A request that has not been sent yet never is.
   public func cancel() {
-    let ids = sink.correlationIds
-    try? desk.submit { work in work.cancel(ids) }
+    let key = key
+    try? desk.submit { work in work.cancel(key, listens: true) }
   }
 }
 
@@ -46,11 +49,16 @@ public struct ServiceRegistration: Sendable {
   /// The name.
   public let name: String
   let desk: Desk
+  let handler: ServiceHandler
 
-  /// Answers the name no more; what is being worked on is finished.
+  /// Answers the name no more: what is being worked on is finished, what comes later is refused with
+  /// `noResponders`, and the handler is let go.
   public func stop() async throws(BusError) {
     let core = desk.core
     let name = name
+    let handler = handler
+    try desk.submit { work in work.withdraw(name, only: handler) }
+    guard name != core.agent.name else { return }
     try await blocking { () throws(BusError) in
       try core.answer(
         PeerName(group: .service, text: name), false, deadlineNs: deadline(after: .seconds(5)))
@@ -72,8 +80,9 @@ extension Agent {
   ) async throws(BusError) -> Reply {
     let sink = SingleSink()
     let desk = try await desk()
-    try submit(desk, service, payload, timeout, priority, context, sink, isForAll: false)
-    return try await cancelling(desk, { sink.correlationIds }) { () async throws(BusError) in
+    let key = try submit(
+      desk, service, payload, timeout, priority, context, sink, isForAll: false)
+    return try await cancelling(desk, key) { () async throws(BusError) in
       try await sink.waiter.wait()
     }
   }
@@ -88,8 +97,9 @@ extension Agent {
     guard buffer > 0 else { throw .invalid("a buffer needs room for at least one part") }
     let sink = StreamSink(room: buffer)
     let desk = try await desk()
-    try submit(desk, service, payload, timeout, priority, context, sink, isForAll: false)
-    return Replies(sink: sink, desk: desk)
+    let key = try submit(
+      desk, service, payload, timeout, priority, context, sink, isForAll: false)
+    return Replies(sink: sink, desk: desk, key: key)
   }
 
   /// Sends a request to every agent that answers a service.
@@ -101,32 +111,36 @@ extension Agent {
   ) async throws(BusError) -> Gathered {
     let sink = GatherSink(rule)
     let desk = try await desk()
-    try submit(desk, service, payload, timeout, nil, context, sink, isForAll: true)
-    let gathered = try await cancelling(desk, { sink.correlationIds }) {
+    let key = try submit(desk, service, payload, timeout, nil, context, sink, isForAll: true)
+    let gathered = try await cancelling(desk, key) {
       () async throws(BusError) in try await sink.waiter.wait()
     }
-    if rule == .first {
-      let ids = sink.correlationIds
-      try? desk.submit { work in work.cancel(ids) }
-    }
+    if rule == .first { try? desk.submit { work in work.cancel(key) } }
     return gathered
   }
 
   private func submit(
     _ desk: Desk, _ service: String, _ payload: [UInt8], _ timeout: Duration,
     _ priority: Priority?, _ context: MessageContext?, _ sink: some ReplySink, isForAll: Bool
-  ) throws(BusError) {
+  ) throws(BusError) -> AskBook.Key {
+    try Self.checkCancellation()
     let timeoutNs = try Self.nanoseconds(timeout)
     let now = core.clock.nowNs()
     let (end, over) = now.addingReportingOverflow(timeoutNs)
     let context = context ?? MessageContext()
     let ask = Ask(
-      name: service, payload: payload,
+      key: desk.nextKey(), name: service, payload: payload,
       options: SendOptions(timeoutNs: timeoutNs, priority: priority, context: context),
       deadlineNs: min(over ? .max : end, context.deadlineNs ?? .max), isForAll: isForAll,
       sink: sink)
     guard ask.deadlineNs > now else { throw .timeout("no time is left for this request") }
-    try desk.submit { work in work.asks.append(ask) }
+    try desk.submit(bytes: payload.count) { work in work.ask(ask) }
+    return ask.key
+  }
+
+  /// A task that was cancelled sends nothing.
+  private static func checkCancellation() throws(BusError) {
+    if Task.isCancelled { throw .cancelled("the task was cancelled before anything was sent") }
   }
 
   private static func nanoseconds(_ timeout: Duration) throws(BusError) -> UInt64 {
@@ -140,7 +154,7 @@ extension Agent {
   }
 
   private func cancelling<Value: Sendable>(
-    _ desk: Desk, _ ids: @escaping @Sendable () -> [UInt32],
+    _ desk: Desk, _ key: AskBook.Key,
     _ body: @Sendable () async throws(BusError) -> Value
   ) async throws(BusError) -> Value {
     let outcome: Result<Value, BusError> = await withTaskCancellationHandler {
@@ -150,7 +164,7 @@ extension Agent {
         return .failure(error)
       }
     } onCancel: {
-      try? desk.submit { work in work.cancel(ids()) }
+      try? desk.submit { work in work.cancel(key) }
     }
     return try outcome.get()
   }
@@ -170,10 +184,9 @@ extension Agent {
     _ handler: @escaping @Sendable (ServiceRequest) async throws -> [UInt8]
   ) async throws(BusError) -> ServiceRegistration {
     guard concurrency > 0 else { throw .invalid("a service works on one request at least") }
-    try await answer(
-      PeerName(group: .service, text: service),
-      ServiceHandler(concurrency: concurrency, executor: executor, handler))
-    return ServiceRegistration(name: service, desk: try await desk())
+    let handler = ServiceHandler(concurrency: concurrency, executor: executor, handler)
+    try await answer(PeerName(group: .service, text: service), handler)
+    return ServiceRegistration(name: service, desk: try await desk(), handler: handler)
   }
 
   /// Takes the messages that are sent to a team, with those to this agent; see ``messages()``.
@@ -187,6 +200,7 @@ extension Agent {
     } catch {
       throw .invalid("\(error)")
     }
+    try Self.checkCancellation()
     let desk = try await desk()
     let known = Waiter<Void>()
     try desk.submit { work in
@@ -194,12 +208,18 @@ extension Agent {
       if let handler { work.services[index] = handler }
       known.finish(.success(()))
     }
-    try await known.wait()
-    desk.keep(self)
-    guard name.text != self.name || name.group == .team else { return }
-    let core = desk.core
-    try await blocking { () throws(BusError) in
-      try core.answer(name, true, deadlineNs: deadline(after: .seconds(5)))
+    do throws(BusError) {
+      try await known.wait()
+      desk.keep(self)
+      guard name.text != self.name || name.group == .team else { return }
+      let core = desk.core
+      try await blocking { () throws(BusError) in
+        try core.answer(name, true, deadlineNs: deadline(after: .seconds(5)))
+      }
+    } catch {
+      // What the router does not know of is not answered either.
+      if let handler { try? desk.submit { work in work.withdraw(name.text, only: handler) } }
+      throw error
     }
   }
 
@@ -211,7 +231,9 @@ extension Agent {
     context: MessageContext? = Conversation.current
   ) async throws(BusError) {
     let options = SendOptions(priority: priority, context: context ?? MessageContext())
-    try await send { out throws(BusError) in try out.send(out.service(agent), payload, options) }
+    _ = try await send(payload.count) { out throws(BusError) in
+      try out.send(out.service(agent), payload, options)
+    }
   }
 
   /// Sends an order to an agent.
@@ -220,32 +242,41 @@ extension Agent {
     context: MessageContext? = Conversation.current
   ) async throws(BusError) {
     let options = SendOptions(priority: priority, context: context ?? MessageContext())
-    try await send { out throws(BusError) in try out.command(out.service(agent), payload, options) }
+    _ = try await send(payload.count) { out throws(BusError) in
+      try out.command(out.service(agent), payload, options)
+    }
   }
 
-  /// Sends a fact to every member of a team.
+  /// Sends a fact to every member of a team; returns what became of it.
+  ///
+  /// A member that cannot be reached keeps it from no other; throws when none could be reached.
+  @discardableResult
   public func tell(
     team: String, _ payload: [UInt8], priority: Priority? = nil,
     context: MessageContext? = Conversation.current
-  ) async throws(BusError) {
+  ) async throws(BusError) -> Delivery {
     let options = SendOptions(priority: priority, context: context ?? MessageContext())
-    try await send { out throws(BusError) in try out.send(out.team(team), payload, options) }
+    return try await send(payload.count) { out throws(BusError) in
+      try out.deliver(out.team(team), payload, options)
+    }
   }
 
-  private func send(
-    _ body: @escaping @Sendable (inout Outbox) throws(BusError) -> Int
-  ) async throws(BusError) {
+  private func send<Outcome: Sendable>(
+    _ bytes: Int, _ body: @escaping @Sendable (inout Outbox) throws(BusError) -> Outcome
+  ) async throws(BusError) -> Outcome {
+    try Self.checkCancellation()
     let desk = try await desk()
-    let sent = Waiter<Void>()
-    try desk.submit { work in
+    let sent = Waiter<Outcome>()
+    try desk.submit(bytes: bytes) { work in
+      // Who was cancelled meanwhile has been told so: it is not sent.
+      guard !sent.isOver else { return }
       do throws(BusError) {
-        _ = try body(&work.messenger.out)
-        sent.finish(.success(()))
+        sent.finish(.success(try body(&work.messenger.out)))
       } catch {
         sent.finish(.failure(error))
       }
     }
-    try await sent.wait()
+    return try await sent.wait()
   }
 
   /// Messages that other agents send to this one, or to a team it joined, from the call on.

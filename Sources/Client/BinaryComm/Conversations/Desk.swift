@@ -9,9 +9,12 @@ final class Desk: Sendable {
 
   let core: MessengerCore
   private let state = Mutex(State())
+  private let lastKey = Atomic<UInt64>(0)
 
   private struct State: Sendable {
     var jobs: [Job] = []
+    /// Of payloads that jobs carry.
+    var jobBytes = 0
     var ended: BusError?
     /// Held while it serves: an agent that nobody mentions any more must go on answering.
     var agent: Agent?
@@ -34,13 +37,23 @@ final class Desk: Sendable {
     }
   }
 
+  /// What names the next ask.
+  func nextKey() -> AskBook.Key { lastKey.add(1, ordering: .relaxed).newValue }
+
   /// Has the thread do something; throws when it has ended.
-  func submit(_ job: @escaping Job) throws(BusError) {
-    let ended = state.withLock { state in
-      if state.ended == nil { state.jobs.append(job) }
-      return state.ended
+  ///
+  /// Throws `resourceExhausted` when payloads of ``AskBook/queuedBytesMost`` wait for the thread.
+  func submit(bytes: Int = 0, _ job: @escaping Job) throws(BusError) {
+    let refused = state.withLock { state -> BusError? in
+      if let ended = state.ended { return ended }
+      guard bytes == 0 || state.jobBytes < AskBook.queuedBytesMost else {
+        return .resourceExhausted("256 MiB wait to be sent already: send less at a time")
+      }
+      state.jobs.append(job)
+      state.jobBytes += bytes
+      return nil
     }
-    if let ended { throw ended }
+    if let refused { throw refused }
     core.kick()
   }
 
@@ -58,7 +71,7 @@ final class Desk: Sendable {
 
   private func takeJobs() -> [Job] {
     state.withLock { state in
-      defer { state.jobs.removeAll() }
+      defer { (state.jobs, state.jobBytes) = ([], 0) }
       return state.jobs
     }
   }

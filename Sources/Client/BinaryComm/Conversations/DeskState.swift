@@ -6,18 +6,20 @@ import BusWire
 struct DeskState: ~Copyable {
   var messenger: Messenger
   let desk: Desk
-  /// Requests on their way, by correlation id.
-  var waiters: [UInt32: any ReplySink] = [:]
-  /// Requests that wait for credit or for a name, in order.
-  var asks: [Ask] = []
+  /// Where every ask stands.
+  var book = AskBook()
+  var asks: [AskBook.Key: Ask] = [:]
   var services: [Int: ServiceHandler] = [:]
+  /// Handlers of names that are answered no more, until they have finished.
+  var retired: [ServiceHandler] = []
   var listeners: [DirectSink] = []
   /// Parts of streamed replies that wait for room.
-  var parked: [ParkedPart] = []
+  var parked = ParkedParts<ReplyPlace, ParkedPart>()
 
   init(_ messenger: consuming Messenger, _ desk: Desk) {
     self.messenger = messenger
     self.desk = desk
+    self.messenger.out.reportsClosed = true
   }
 
   /// One round: sends what can be sent, hands out what came; false when there was nothing to do.
@@ -34,6 +36,7 @@ struct DeskState: ~Copyable {
       events.append(DeskEvent(failure))
     }
     for event in events { take(event) }
+    for peer in messenger.out.takeClosed() { stopWork(of: peer) }
     retryParked()
     messenger.flush()
     return taken > 0 || !events.isEmpty
@@ -41,42 +44,63 @@ struct DeskState: ~Copyable {
 
   private mutating func take(_ event: DeskEvent) {
     if let failure = event.failure {
-      waiters.removeValue(forKey: failure.correlationId)?.fail(failure.error)
+      guard let key = book.owner(of: failure.correlationId), let ask = asks[key] else { return }
+      if book.end(failure.correlationId) { asks[key] = nil }
+      ask.sink.fail(failure.error)
       return
     }
     guard let incoming = event.incoming else { return }
     switch incoming.kind {
     case .response:
       let id = incoming.correlationId
-      let sink = incoming.isLast ? waiters.removeValue(forKey: id) : waiters[id]
+      guard let key = book.owner(of: id), let ask = asks[key] else { return }
+      if incoming.isLast, book.end(id) { asks[key] = nil }
       let reply = Reply(payload: event.payload, responder: event.sender)
-      if sink?.take(reply, isLast: incoming.isLast) == false {
+      if !ask.sink.take(reply, isLast: incoming.isLast) {
         // Nobody listens any more: the responder need not go on.
         try? messenger.out.cancel(id)
       }
     case .request: serve(event, incoming)
-    case .cancel: for service in services.values { service.cancel(incoming) }
+    case .cancel: for service in handlers { service.cancel(incoming) }
     case .event, .command: tell(event, incoming)
     }
   }
 
   // MARK: Requests
 
-  /// Sends what waits for a name or for credit.
-  mutating func sendAsks() {
-    guard !asks.isEmpty else { return }
-    let waiting = asks
-    asks = []
-    let nowNs = messenger.out.clock.unixNs()
-    for ask in waiting { send(ask, nowNs) }
-  }
-
-  mutating func send(_ ask: Ask, _ nowNs: UInt64) {
+  /// Queues an ask, or says that too much waits.
+  mutating func ask(_ ask: Ask) {
     guard !ask.sink.isOver else { return }
-    guard ask.deadlineNs > nowNs else {
-      ask.sink.fail(.timeout("\(ask.name) did not answer in time"))
+    let isQueued = book.add(
+      ask.key, to: AskBook.Queue(name: ask.name, isForAll: ask.isForAll),
+      bytes: ask.payload.count, deadlineNs: ask.deadlineNs)
+    guard isQueued else {
+      ask.sink.fail(
+        .resourceExhausted(
+          "\(book.queuedCount) requests with \(book.queuedBytes >> 20) MiB wait to be sent "
+            + "already; ask again when some are answered"))
       return
     }
+    asks[ask.key] = ask
+  }
+
+  /// Sends what waits for a name or for credit.
+  mutating func sendAsks() {
+    guard book.queuedCount > 0 else { return }
+    let nowNs = messenger.out.clock.unixNs()
+    for key in book.expire(nowNs) {
+      guard let ask = asks.removeValue(forKey: key) else { continue }
+      ask.sink.fail(.timeout("\(ask.name) did not answer in time"))
+    }
+    for queue in book.queues {
+      for key in book.waiting(in: queue) {
+        guard let ask = asks[key], send(ask, nowNs) else { break }
+      }
+    }
+  }
+
+  /// Sends an ask; false when it, and what follows it in its queue, must wait.
+  private mutating func send(_ ask: Ask, _ nowNs: UInt64) -> Bool {
     var options = ask.options
     options.timeoutNs = ask.deadlineNs - nowNs
     do throws(BusError) {
@@ -85,19 +109,29 @@ struct DeskState: ~Copyable {
         ask.isForAll
         ? try messenger.out.scatter(recipient, ask.payload, options)
         : [try messenger.out.request(recipient, ask.payload, options)]
-      for id in ids { waiters[id] = ask.sink }
+      book.sent(ask.key, ids)
       ask.sink.sent(ids)
     } catch {
-      guard case .wouldBlock = error else {
-        ask.sink.fail(error)
-        return
-      }
-      asks.append(ask)
+      if case .wouldBlock = error { return false }
+      book.refuse(ask.key)
+      asks[ask.key] = nil
+      ask.sink.fail(error)
     }
+    return true
   }
 
-  mutating func cancel(_ ids: [UInt32]) {
-    for id in ids where waiters[id] != nil { try? messenger.out.cancel(id) }
+  /// Nobody waits for an ask any more, or whoever `listens` wants its responders to stop.
+  mutating func cancel(_ key: AskBook.Key, listens: Bool = false) {
+    let ask = asks[key]
+    switch book.takeBack(key, listens: listens) {
+    case .wasOver: break
+    case .wasQueued:
+      asks[key] = nil
+      ask?.sink.abandon(.cancelled("the request was taken back before it was sent"))
+    case .wasSent(let ids):
+      if !listens { asks[key] = nil }
+      for id in ids { try? messenger.out.cancel(id) }
+    }
   }
 
   // MARK: Services
@@ -140,27 +174,6 @@ struct DeskState: ~Copyable {
     }
   }
 
-  /// Sends a part of a streamed reply, or keeps it until there is room.
-  mutating func send(_ part: ParkedPart) {
-    guard parked.isEmpty, !messenger.out.isCrowded(part.incoming.peer, part.incoming.lane) else {
-      parked.append(part)
-      return
-    }
-    do throws(BusError) {
-      try messenger.out.reply(to: part.incoming, part.payload, more: true)
-      part.done(.success(()))
-    } catch {
-      part.done(.failure(error))
-    }
-  }
-
-  private mutating func retryParked() {
-    guard !parked.isEmpty else { return }
-    let waiting = parked
-    parked = []
-    for part in waiting { send(part) }
-  }
-
   // MARK: Direct messages
 
   private mutating func tell(_ event: DeskEvent, _ incoming: Incoming) {
@@ -173,14 +186,14 @@ struct DeskState: ~Copyable {
 
   /// Nothing more comes or goes.
   mutating func end(_ why: BusError) {
-    for sink in waiters.values { sink.fail(why) }
-    for ask in asks { ask.sink.fail(why) }
-    for part in parked { part.done(.failure(why)) }
-    for service in services.values { service.stop() }
+    for ask in asks.values { ask.sink.fail(why) }
+    for part in parked.takeAll() { part.waiter.finish(.failure(why)) }
+    for service in handlers { service.stop() }
     for listener in listeners { listener.mailbox.end() }
-    waiters = [:]
-    asks = []
-    parked = []
+    asks = [:]
+    book = AskBook()
+    services = [:]
+    retired = []
     listeners = []
   }
 }
@@ -214,6 +227,7 @@ extension Incoming.Kind {
 
 /// A request that waits for credit, or for its name to be known.
 struct Ask: Sendable {
+  let key: AskBook.Key
   let name: String
   let payload: [UInt8]
   let options: SendOptions
@@ -221,11 +235,4 @@ struct Ask: Sendable {
   let deadlineNs: UInt64
   let isForAll: Bool
   let sink: any ReplySink
-}
-
-/// A part of a streamed reply on its way out.
-struct ParkedPart: Sendable {
-  let incoming: Incoming
-  let payload: [UInt8]
-  let done: @Sendable (Result<Void, BusError>) -> Void
 }

@@ -4,12 +4,21 @@ import Synchronization
 
 /// A bounded buffer between the desk's thread and one task that takes from it in order.
 final class Mailbox<Element: Sendable>: Sendable {
+  private typealias Waiting = [CheckedContinuation<Void, Never>]
+
   private struct State: Sendable {
     var elements: [Element] = []
     var head = 0
+    var bytes = 0
     var ended = false
     var failure: BusError?
-    var waiter: CheckedContinuation<Void, Never>?
+    /// More than one when several tasks take from it: each element goes to one of them.
+    var waiters: [CheckedContinuation<Void, Never>] = []
+
+    mutating func takeWaiters() -> Waiting {
+      defer { waiters = [] }
+      return waiters
+    }
 
     mutating func pop() -> Element? {
       guard head < elements.count else { return nil }
@@ -24,8 +33,16 @@ final class Mailbox<Element: Sendable>: Sendable {
   }
   private let state = Mutex(State())
   private let room: Int
+  private let size: @Sendable (Element) -> Int
 
-  init(room: Int) { self.room = room }
+  /// A buffer for so many elements, and ``bytesMost`` of what `size` says of them.
+  init(room: Int, size: @escaping @Sendable (Element) -> Int) {
+    self.room = room
+    self.size = size
+  }
+
+  /// How many bytes may wait, the last element not counted.
+  static var bytesMost: Int { 256 << 20 }
 
   var isEnded: Bool { state.withLock { $0.ended } }
 
@@ -37,14 +54,18 @@ final class Mailbox<Element: Sendable>: Sendable {
   }
 
   func put(_ element: Element, isLast: Bool = false) -> Outcome {
-    let (waiting, outcome): (CheckedContinuation<Void, Never>?, Outcome) = state.withLock { state in
-      guard !state.ended else { return (nil, .ended) }
-      guard state.elements.count - state.head < room else { return (nil, .full) }
+    let bytes = size(element)
+    let (waiting, outcome) = state.withLock { state -> (Waiting, Outcome) in
+      guard !state.ended else { return ([], .ended) }
+      guard state.elements.count - state.head < room, state.bytes < Self.bytesMost else {
+        return ([], .full)
+      }
       state.elements.append(element)
+      state.bytes += bytes
       state.ended = isLast
-      return (state.waiter.take(), .taken)
+      return (state.takeWaiters(), .taken)
     }
-    waiting?.resume()
+    for waiter in waiting { waiter.resume() }
     return outcome
   }
 
@@ -57,9 +78,9 @@ final class Mailbox<Element: Sendable>: Sendable {
         state.ended = true
         state.failure = failure
       }
-      return state.waiter.take()
+      return state.takeWaiters()
     }
-    waiting?.resume()
+    for waiter in waiting { waiter.resume() }
   }
 
   /// The next element, nil after the last; suspends until there is one.
@@ -67,7 +88,11 @@ final class Mailbox<Element: Sendable>: Sendable {
   /// Nil, too, when the task is cancelled.
   func next() async throws(BusError) -> Element? {
     while true {
-      let (element, ended, failure) = state.withLock { ($0.pop(), $0.ended, $0.failure) }
+      let (element, ended, failure) = state.withLock { state in
+        let element = state.pop()
+        if let element { state.bytes -= size(element) }
+        return (element, state.ended, state.failure)
+      }
       if let element { return element }
       if let failure { throw failure }
       if ended || Task.isCancelled { return nil }
@@ -75,13 +100,14 @@ final class Mailbox<Element: Sendable>: Sendable {
         await withCheckedContinuation { continuation in
           let isNow = state.withLock { state in
             if state.head < state.elements.count || state.ended || Task.isCancelled { return true }
-            state.waiter = continuation
+            state.waiters.append(continuation)
             return false
           }
           if isNow { continuation.resume() }
         }
       } onCancel: {
-        state.withLock { $0.waiter.take() }?.resume()
+        // Whoever was not cancelled looks again and waits on.
+        for waiter in state.withLock({ $0.takeWaiters() }) { waiter.resume() }
       }
     }
   }

@@ -87,7 +87,14 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func leave(_ name: PeerName) throws(BusError) {
+    unserve(name.text)
     try core.answer(name, false, deadlineNs: deadline(after: .seconds(5)))
+  }
+
+  /// Refuses what arrives for a name, whatever is known of the topics of open streams.
+  mutating func unserve(_ name: String) {
+    out.unserve(name)
+    inbox.forgetVerdicts()
   }
 
   // MARK: The loop
@@ -173,7 +180,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   ///
   /// Also returns, false, when a request's time is over, so that a poll can tell.
   public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
-    if core.changes.word.loadRelaxed() != seenChanges { return true }
+    if core.changes.word.loadRelaxed() != seenChanges || !out.failures.isEmpty { return true }
     out.flush()
     var most = timeout
     if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
@@ -219,5 +226,16 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   public mutating func close() {
     drain(timeout: .seconds(1))
     inbox.close()
+  }
+}
+
+extension Reader {
+  /// Has every topic looked up again when its next message comes.
+  func forgetVerdicts() {
+    for at in 0..<streamCount {
+      unsafe streams[at].topics._withUnsafeGuaranteedRef { topics in
+        unsafe topics.verdicts.update(repeating: 0, count: Int(StreamTopics.verdictsMax))
+      }
+    }
   }
 }

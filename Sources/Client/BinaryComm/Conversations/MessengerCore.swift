@@ -66,11 +66,13 @@ final class MessengerCore: Sendable {
 
   /// Tells the router that this agent answers a name; throws what it says against it.
   func answer(_ name: PeerName, _ answers: Bool, deadlineNs: UInt64) throws(BusError) {
+    // Whatever the router says to it, the next one is not told of a name that was given up.
+    if !answers { state.withLock { _ = $0.answers.remove(name) } }
     let frame = AnswerFrame(name: name.text, group: name.group, answers: answers)
     _ = try agent.request(.answer(frame), deadlineNs: deadlineNs) { [self] reply in
       guard case .done = reply else { return }
       state.withLock { state in
-        if answers { state.answers.insert(name) } else { state.answers.remove(name) }
+        if answers { state.answers.insert(name) }
       }
     }
   }

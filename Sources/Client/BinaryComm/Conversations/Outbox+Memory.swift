@@ -25,7 +25,14 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var names: [NameEntry] = []
   var nameIndex: [PeerName: Int] = [:]
   var served: [String]
+  /// Of the names that are answered now.
   var servedIndex: [String: Int]
+  /// Of every name that was ever answered: a name keeps its number.
+  var numbers: [String: Int]
+  /// Somebody takes ``closed``.
+  var reportsClosed = false
+  /// Peers that were forgotten and not taken yet.
+  private var closed: [PeerID] = []
   var guards: ConversationGuard
   var failures: [RequestFailure] = []
   /// Lanes with something written that is not shown yet: line * 2 + lane.
@@ -58,6 +65,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     pending = PendingTable(capacity: capacity, firstId: UInt32.random(in: 0..<1 << 30))
     served = [core.agent.name]
     servedIndex = [core.agent.name: 0]
+    numbers = servedIndex
     guards = ConversationGuard(limit: options.conversationLimit)
     unsafe deadlineItem = UnsafeMutableRawPointer.allocate(
       byteCount: Self.deadlineItemBytes, alignment: 8)
@@ -236,7 +244,17 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       waitingLanes.removeAll { $0 == line * 2 + lane }
     }
     for at in names.indices { names[at].peers.removeAll { $0 == line } }
+    if reportsClosed {
+      closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
+    }
     lines.remove(line)
+  }
+
+  /// The peers that were forgotten since the last call.
+  mutating func takeClosed() -> [PeerID] {
+    guard !closed.isEmpty else { return [] }
+    defer { closed.removeAll() }
+    return closed
   }
 
   /// Sends what waited and has room now, and shows everything that was written.
@@ -317,10 +335,17 @@ extension Outbox {
 
   /// Makes a name of this agent known to what arrives; returns its number.
   mutating func serve(_ name: String) -> Int {
-    if let known = servedIndex[name] { return known }
-    served.append(name)
-    servedIndex[name] = served.count - 1
-    return served.count - 1
+    let number = numbers[name] ?? served.count
+    if number == served.count { served.append(name) }
+    numbers[name] = number
+    servedIndex[name] = number
+    return number
+  }
+
+  /// Refuses what arrives for a name from now on; its number stays its own.
+  mutating func unserve(_ name: String) {
+    guard name != core.agent.name else { return }
+    servedIndex[name] = nil
   }
 
   /// The peers that are gone and of whose messages nothing is left to be read.

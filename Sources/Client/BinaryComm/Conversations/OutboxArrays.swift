@@ -32,6 +32,13 @@ extension Outbox {
     try send(recipient, payload.span.rawBytes, options)
   }
 
+  /// See ``deliver(_:_:_:)-(_,RawSpan,_)``.
+  public mutating func deliver(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Delivery {
+    try deliver(recipient, payload.span.rawBytes, options)
+  }
+
   /// See ``command(_:_:_:)-(_,RawSpan,_)``.
   @discardableResult
   public mutating func command(

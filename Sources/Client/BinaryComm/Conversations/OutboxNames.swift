@@ -108,6 +108,10 @@ extension Outbox {
     }
     // While agents come back, one that is not named may still be there.
     if frame.isProvisional { peers += names[at].peers.filter { !peers.contains($0) } }
+    // Not everybody begins with the same one: many agents send one request and end.
+    if names[at].peers.isEmpty, peers.count > 1 {
+      names[at].next = Int.random(in: 0..<peers.count)
+    }
     names[at].peers = peers
     guard !(peers.isEmpty && frame.isProvisional) else { return }
     names[at].phase = .known

@@ -50,11 +50,21 @@ extension Outbox {
 
   /// Sends a fact to an agent, or to every member of a team; returns to how many.
   ///
-  /// 0 when the router has not said yet who they are: then it is sent when it does.
+  /// 0 when the router has not said yet who they are: then it is sent when it does. A member that
+  /// cannot be reached keeps it from no other; throws when none could be reached.
   @discardableResult
   public mutating func send(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Int {
+    try deliver(recipient, payload, options).sent
+  }
+
+  /// Sends a fact to an agent, or to every member of a team; returns what became of it.
+  ///
+  /// Throws when none could be reached.
+  public mutating func deliver(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Delivery {
     try tell(recipient, .event, payload, options)
   }
 
@@ -63,12 +73,12 @@ extension Outbox {
   public mutating func command(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Int {
-    try tell(recipient, .command, payload, options)
+    try tell(recipient, .command, payload, options).sent
   }
 
   private mutating func tell(
     _ recipient: Recipient, _ type: MessageType, _ payload: RawSpan, _ options: SendOptions
-  ) throws(BusError) -> Int {
+  ) throws(BusError) -> Delivery {
     try check(recipient, payload)
     let nowNs = clock.unixNs()
     let letter = Letter(
@@ -80,10 +90,20 @@ extension Outbox {
     guard !peers.isEmpty else {
       names[recipient.index].keep(
         Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
-      return 0
+      return Delivery()
     }
-    for line in peers { try post(letter, payload, to: line, options.lane, nowNs: nowNs) }
-    statistics.eventsSent &+= UInt64(peers.count)
-    return peers.count
+    var delivery = Delivery()
+    for line in peers {
+      do throws(BusError) {
+        try post(letter, payload, to: line, options.lane, nowNs: nowNs)
+        delivery.sent += 1
+      } catch {
+        delivery.failures.append(
+          DeliveryFailure(agent: lineName(line) ?? Self.forgottenName, error: error))
+      }
+    }
+    statistics.eventsSent &+= UInt64(delivery.sent)
+    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
+    return delivery
   }
 }

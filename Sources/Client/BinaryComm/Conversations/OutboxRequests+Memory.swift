@@ -57,20 +57,42 @@ extension Outbox {
 
   /// Sends a request to every agent that answers the recipient's name.
   ///
-  /// Returns the ids. Throws `wouldBlock` while the router has not said who they are, and while
-  /// 64 MiB wait for one of them.
+  /// Returns the ids; a responder to whom nothing can be sent shows as the failure of its id, and
+  /// holds up no other. Throws before anything is sent: `wouldBlock` while the router has not said
+  /// who they are, while too few places for requests are free, and while 64 MiB wait for each of
+  /// them, `resourceExhausted` for more responders than there are places.
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
     let (letter, nowNs) = try requestLetter(recipient, payload, options)
     let peers = try resolved(recipient.index)
-    guard !peers.isEmpty, peers.allSatisfy({ mayWait(for: $0, recipient, letter) }) else {
-      throw .wouldBlock
+    guard peers.count <= pending.capacity else {
+      throw .resourceExhausted(
+        "\(peers.count) agents answer, and this messenger has places for \(pending.capacity) "
+          + "requests: give it a larger requestsMost")
     }
+    guard peers.contains(where: { mayWait(for: $0, recipient, letter) }),
+      peers.count <= pending.capacity - pending.count
+    else { throw .wouldBlock }
     try pass(letter.context, to: recipient, options.lane, nowNs: nowNs)
     var ids: [UInt32] = []
-    for line in peers { ids.append(try send(letter, payload, line, nowNs)) }
+    for line in peers { ids.append(try part(letter, payload, line, nowNs)) }
     return ids
+  }
+
+  /// One request of several: what keeps it from being sent becomes its failure.
+  private mutating func part(
+    _ template: Letter, _ payload: RawSpan, _ line: Int, _ nowNs: UInt64
+  ) throws(BusError) -> UInt32 {
+    do throws(BusError) {
+      return try send(template, payload, line, nowNs)
+    } catch {
+      // Under an id of its own, taken and given back: a place was free before.
+      guard let id = pending.add(Pending()) else { throw .wouldBlock }
+      pending.remove(id)
+      failures.append(RequestFailure(correlationId: id, error: error))
+      return id
+    }
   }
 
   /// Whether there is memory for one more request that cannot go out at once.
@@ -147,7 +169,11 @@ extension Outbox {
     let nowNs = clock.unixNs()
     guard letter.type == .request else {
       for line in try resolved(letter.recipient) {
-        try post(letter, payload, to: line, Lane(letter.priority), nowNs: nowNs)
+        do throws(BusError) {
+          try post(letter, payload, to: line, Lane(letter.priority), nowNs: nowNs)
+        } catch {
+          drop(letter, to: lineName(line) ?? Self.forgottenName, error)
+        }
       }
       return
     }

@@ -12,6 +12,8 @@ protocol ReplySink: Sendable {
   func take(_ reply: Reply, isLast: Bool) -> Bool
   /// A request ends without a reply.
   func fail(_ error: BusError)
+  /// Whoever waited does so no more, whatever is still on its way.
+  func abandon(_ error: BusError)
 }
 
 /// One task that waits for one outcome.
@@ -36,13 +38,18 @@ final class Waiter<Value: Sendable>: Sendable {
     waiting?.resume(returning: outcome)
   }
 
+  /// The outcome; a cancelled task has one at once.
   func wait() async throws(BusError) -> Value {
-    let outcome = await withCheckedContinuation { continuation in
-      let known = state.withLock { state in
-        if state.outcome == nil { state.continuation = continuation }
-        return state.outcome
+    let outcome = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let known = state.withLock { state in
+          if state.outcome == nil { state.continuation = continuation }
+          return state.outcome
+        }
+        if let known { continuation.resume(returning: known) }
       }
-      if let known { continuation.resume(returning: known) }
+    } onCancel: {
+      finish(.failure(.cancelled("the task that waited was cancelled")))
     }
     return try outcome.get()
   }
@@ -51,12 +58,10 @@ final class Waiter<Value: Sendable>: Sendable {
 /// The single reply of a request.
 final class SingleSink: ReplySink {
   let waiter = Waiter<Reply>()
-  private let ids = Mutex<[UInt32]>([])
 
   var isOver: Bool { waiter.isOver }
-  var correlationIds: [UInt32] { ids.withLock { $0 } }
 
-  func sent(_ ids: [UInt32]) { self.ids.withLock { $0 = ids } }
+  func sent(_ ids: [UInt32]) {}
 
   func take(_ reply: Reply, isLast: Bool) -> Bool {
     // Who asked for one reply takes the first part of a streamed one.
@@ -65,6 +70,8 @@ final class SingleSink: ReplySink {
   }
 
   func fail(_ error: BusError) { waiter.finish(.failure(error)) }
+
+  func abandon(_ error: BusError) { waiter.finish(.failure(error)) }
 }
 
 /// The replies of everybody who answers a service.
@@ -72,7 +79,6 @@ final class GatherSink: ReplySink {
   let waiter = Waiter<Gathered>()
   private let rule: GatherRule
   private struct State: Sendable {
-    var ids: [UInt32] = []
     var open = 0
     var isSent = false
     var replies: [Reply] = []
@@ -83,11 +89,9 @@ final class GatherSink: ReplySink {
   init(_ rule: GatherRule) { self.rule = rule }
 
   var isOver: Bool { waiter.isOver }
-  var correlationIds: [UInt32] { state.withLock { $0.ids } }
 
   func sent(_ ids: [UInt32]) {
     state.withLock { state in
-      state.ids = ids
       state.open = ids.count
       state.isSent = true
     }
@@ -111,6 +115,8 @@ final class GatherSink: ReplySink {
     finishIfDone()
   }
 
+  func abandon(_ error: BusError) { waiter.finish(.failure(error)) }
+
   private func finishIfDone() {
     let (gathered, isDone, why) = state.withLock { state in
       let isDone = rule == .first && !state.replies.isEmpty || !state.isSent || state.open <= 0
@@ -125,18 +131,16 @@ final class GatherSink: ReplySink {
 /// The parts of a streamed reply, for one task that takes them in order.
 final class StreamSink: ReplySink {
   let mailbox: Mailbox<Reply>
-  private let ids = Mutex<[UInt32]>([])
   private let room: Int
 
   init(room: Int) {
     self.room = room
-    mailbox = Mailbox(room: room)
+    mailbox = Mailbox(room: room) { $0.payload.count }
   }
 
   var isOver: Bool { mailbox.isEnded }
-  var correlationIds: [UInt32] { ids.withLock { $0 } }
 
-  func sent(_ ids: [UInt32]) { self.ids.withLock { $0 = ids } }
+  func sent(_ ids: [UInt32]) {}
 
   func take(_ reply: Reply, isLast: Bool) -> Bool {
     switch mailbox.put(reply, isLast: isLast) {
@@ -145,12 +149,15 @@ final class StreamSink: ReplySink {
     case .full:
       mailbox.end(
         .resourceExhausted(
-          "\(room) parts of the reply wait already: take them faster, or give a larger buffer"))
+          "\(room) parts of the reply, or 256 MiB, wait already: take them faster, or give a "
+            + "larger buffer"))
       return false
     }
   }
 
   func fail(_ error: BusError) { mailbox.end(error) }
+
+  func abandon(_ error: BusError) { mailbox.end(error) }
 }
 
 /// Direct messages for one task that takes them in order.
@@ -158,7 +165,7 @@ final class DirectSink: Sendable {
   let mailbox: Mailbox<DirectMessage>
   private let lost = Mutex<UInt64>(0)
 
-  init(room: Int) { mailbox = Mailbox(room: room) }
+  init(room: Int) { mailbox = Mailbox(room: room) { $0.payload.count } }
 
   /// False when nobody takes them any more.
   func take(_ message: DirectMessage) -> Bool {

@@ -18,11 +18,14 @@ public struct ServiceRequest: Sendable {
 
   /// Sends a part of the reply; the handler's result is the last part.
   ///
-  /// Suspends while the requester does not keep up. Throws `peerDied` when it has ended.
+  /// Suspends while the requester does not keep up. Throws `peerDied` when it has ended, `timeout`
+  /// when the request's time is over, `cancelled` at once when the handler's task is cancelled, and
+  /// `resourceExhausted` when 256 MiB of replies wait.
   public func send(_ part: [UInt8]) async throws(BusError) {
     let waiter = Waiter<Void>()
-    let parked = ParkedPart(incoming: incoming, payload: part) { waiter.finish($0) }
-    try desk.submit { work in work.send(parked) }
+    guard !Task.isCancelled else { throw .cancelled("the request was stopped") }
+    let parked = ParkedPart(incoming: incoming, payload: part, waiter: waiter)
+    try desk.submit(bytes: part.count) { work in work.send(parked) }
     try await waiter.wait()
   }
 }
@@ -147,6 +150,19 @@ final class ServiceHandler: Sendable {
         work.finish(request, .failure(.cancelled("the request was stopped before it was started")))
       }
     }
+  }
+
+  /// Nothing is being worked on.
+  var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.waiting.isEmpty } }
+
+  /// A requester has ended: what is done for it is stopped, what waits is forgotten.
+  func cancelAll(of peer: PeerID) {
+    let tasks = state.withLock { state in
+      state.waiting.removeAll { $0.incoming.peer == peer }
+      state.waitingBytes = state.waiting.reduce(0) { $0 + $1.payload.count }
+      return state.running.filter { $0.key.peer == peer }.map(\.value)
+    }
+    for task in tasks { task.cancel() }
   }
 
   func stop() {

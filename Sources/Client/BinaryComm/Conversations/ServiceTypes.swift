@@ -16,6 +16,22 @@ public struct Gathered: Sendable {
   public let failures: [BusError]
 }
 
+/// What became of a message that was sent to every member of a team.
+public struct Delivery: Sendable, Equatable {
+  /// To how many it was sent; 0 when nobody is known yet: then it is sent when the router says who.
+  public internal(set) var sent = 0
+  /// To whom it could not be sent.
+  public internal(set) var failures: [DeliveryFailure] = []
+}
+
+/// A member of a team that a message could not be sent to.
+public struct DeliveryFailure: Sendable, Equatable {
+  /// Its name.
+  public let agent: String
+  /// Why not.
+  public let error: BusError
+}
+
 /// When a gathering is over.
 public enum GatherRule: Sendable, Equatable {
   /// With the first reply; the other requests are cancelled.

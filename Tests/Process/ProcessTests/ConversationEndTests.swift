@@ -1,0 +1,252 @@
+import BinaryComm
+import BusTestSupport
+import BusWire
+import Glibc
+import Synchronization
+import Testing
+
+@Suite("Ends of conversations")
+struct ConversationEndTests {
+  @Test("a task that is cancelled already sends nothing, whatever it calls")
+  func cancelledAlready() async throws {
+    try await Watchdog.bounding("cancelled already", seconds: 60) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let caller = try bus.agent("caller")
+      let runs = Atomic(0)
+      try await server.serve("work", executor: OwnThreads.shared) { request in
+        runs.add(1, ordering: .relaxed)
+        return request.payload
+      }
+      _ = try await caller.request("work", [], timeout: patient)
+      for number in 0..<4 {
+        let code = await Task(executorPreference: OwnThreads.shared) {
+          unsafe withUnsafeCurrentTask { task in unsafe task?.cancel() }
+          do {
+            try await call(caller, number)
+            return nil as BusErrorCode?
+          } catch {
+            return (error as? BusError)?.code
+          }
+        }.value
+        #expect(code == .cancelled)
+      }
+      // What had been sent would have come before this one.
+      _ = try await caller.request("work", [], timeout: patient)
+      #expect(runs.load(ordering: .relaxed) == 2)
+    }
+  }
+
+  private func call(_ caller: Agent, _ number: Int) async throws {
+    switch number {
+    case 0: _ = try await caller.request("work", [], timeout: patient)
+    case 1: _ = try await caller.gather("work", [], timeout: patient)
+    case 2: _ = try await caller.replies("work", [], timeout: patient)
+    default: try await caller.tell("server", [])
+    }
+  }
+
+  @Test("a request that waits for credit and is cancelled returns at once and is never sent")
+  func cancelledWithoutCredit() async throws {
+    try await Watchdog.bounding("cancelled without credit", seconds: 60) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let caller = try bus.agent("caller")
+      let runs = Atomic(0)
+      let full = Flag()
+      let goOn = Flag()
+      try await server.serve("work", concurrency: 128, executor: OwnThreads.shared) { request in
+        if runs.add(1, ordering: .relaxed).newValue == 64 { full.raise() }
+        await goOn.isRaised()
+        return request.payload
+      }
+      let first = (0..<64).map { _ in
+        Task(executorPreference: OwnThreads.shared) {
+          try await caller.request("work", [], timeout: .seconds(3000))
+        }
+      }
+      await full.isRaised()
+      let late = Task(executorPreference: OwnThreads.shared) {
+        await failure { () async throws(BusError) in
+          _ = try await caller.request("work", [], timeout: .seconds(3000))
+        }
+      }
+      await rest(milliseconds: 50)
+      late.cancel()
+      late.cancel()
+      #expect(await late.value?.code == .cancelled)
+      goOn.raise()
+      for task in first { _ = try await task.value }
+      _ = try await caller.request("work", [], timeout: patient)
+      #expect(runs.load(ordering: .relaxed) == 65)
+    }
+  }
+
+  @Test("a requester that does not read holds up no other, and its cancel frees the handler")
+  func stoppedRequester() async throws {
+    try await Watchdog.bounding("a stopped requester", seconds: 90) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let reader = try bus.agent("reader")
+      let still = try bus.agent("still")
+      let ended = Flag()
+      let crowded = Flag()
+      try await server.serve("parts", executor: OwnThreads.shared) { request in
+        let isStill = request.requester == "still"
+        let part = [UInt8](repeating: 7, count: isStill ? 1 << 20 : 8)
+        do {
+          for count in 0..<(isStill ? 1000 : 2000) {
+            if count == 40 { crowded.raise() }
+            try await request.send(part)
+          }
+        } catch {
+          if isStill { ended.raise() }
+          throw error
+        }
+        return part
+      }
+      var silent = try still.messenger()
+      let service = try silent.out.service("parts")
+      var id: UInt32?
+      while id == nil {
+        _ = try silent.poll { _, _, _ in }
+        if silent.out.isResolved(service) {
+          id = try silent.out.request(service, [], SendOptions(timeoutNs: 3_000_000_000_000))
+        }
+      }
+      let isSent = silent.drain(timeout: patient)
+      #expect(isSent)
+      // From here on it reads nothing.
+      await crowded.isRaised()
+      var seen = 0
+      for try await _ in try await reader.replies("parts", [], buffer: 4000) { seen += 1 }
+      #expect(seen == 2001)
+      try silent.out.cancel(try #require(id))
+      let isCancelSent = silent.drain(timeout: patient)
+      #expect(isCancelSent)
+      await ended.isRaised()
+    }
+  }
+
+  @Test("a service that was stopped lets its handler go, and may be answered again")
+  func stop() async throws {
+    try await Watchdog.bounding("a stopped service", seconds: 60) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let caller = try bus.agent("caller")
+      var held: Flag? = Flag()
+      weak let captured = held
+      var service: ServiceRegistration? = try await serve(server, holding: held)
+      held = nil
+      #expect(captured != nil)
+      _ = try await caller.request("work", [], timeout: patient)
+      try await service?.stop()
+      try await service?.stop()
+      service = nil
+      let refused = await failure { () async throws(BusError) in
+        _ = try await caller.request("work", [], timeout: patient)
+      }
+      #expect(refused?.code == .noResponders)
+      while captured != nil { await rest(milliseconds: 1) }
+      try await server.serve("work", executor: OwnThreads.shared) { _ in [9] }
+      var answer: Reply?
+      while answer == nil { answer = try? await caller.request("work", [], timeout: patient) }
+      #expect(answer?.payload == [9])
+    }
+  }
+
+  private func serve(_ server: Agent, holding flag: Flag?) async throws -> ServiceRegistration {
+    try await server.serve("work", executor: OwnThreads.shared) { request in
+      flag?.raise()
+      return request.payload
+    }
+  }
+
+  @Test("a requester that ends takes the work for it along")
+  func requesterEnds() async throws {
+    try await Watchdog.bounding("a requester that ends", seconds: 60) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let caller = try bus.agent("caller")
+      let begun = Flag()
+      let stopped = Flag()
+      try await server.serve("long", executor: OwnThreads.shared) { request in
+        begun.raise()
+        do { try await Task.sleep(for: .seconds(3600)) } catch { stopped.raise() }
+        return request.payload
+      }
+      let asked = Task(executorPreference: OwnThreads.shared) {
+        try? await caller.request("long", [], timeout: .seconds(3000))
+      }
+      await begun.isRaised()
+      caller.close()
+      await stopped.isRaised()
+      _ = await asked.value
+    }
+  }
+
+  @Test("one responder that reads nothing is one failure of a scatter, and one of a team")
+  func partial() async throws {
+    try await Watchdog.bounding("a scatter with one full lane", seconds: 90) {
+      let bus = try ClientBus()
+      let server = try bus.agent("server")
+      let still = try bus.agent("still")
+      let caller = try bus.agent("caller")
+      try await server.serve("work", executor: OwnThreads.shared) { $0.payload }
+      try await server.join(team: "crew")
+      var silent = try still.messenger()
+      try silent.answer("work")
+      try silent.join(team: "crew")
+      var desk = try caller.messenger()
+      let work = try desk.out.service("work")
+      let crew = try desk.out.team("crew")
+      let direct = try desk.out.agent("still")
+      while desk.out.responders(of: work).count < 2 || desk.out.responders(of: crew).count < 2
+        || desk.out.responders(of: direct).isEmpty
+      { _ = try desk.poll { _, _, _ in } }
+      let large = [UInt8](repeating: 1, count: 1 << 20)
+      var refusal: BusError?
+      while refusal == nil {
+        do throws(BusError) { try desk.out.send(direct, large) } catch { refusal = error }
+        _ = try desk.poll { _, _, _ in }
+      }
+      #expect(refusal?.code == .resourceExhausted)
+      for _ in 0..<5 {
+        let delivery = try desk.out.deliver(crew, [1])
+        #expect(delivery.sent == 1 && delivery.failures.map(\.agent) == ["still"])
+        let ids = try desk.out.scatter(work, [5])
+        var failed: [RequestFailure] = []
+        var answered: [UInt32] = []
+        while failed.count + answered.count < 2 {
+          _ = try desk.poll { _, incoming, _ in
+            answered.append(incoming.correlationId)
+          } onFailure: { failure, _ in
+            failed.append(failure)
+          }
+        }
+        #expect(ids.count == 2 && Set(answered + failed.map(\.correlationId)) == Set(ids))
+        #expect(failed.map(\.error.code) == [.resourceExhausted] && answered.count == 1)
+      }
+      withExtendedLifetime(silent.statistics) {}
+    }
+  }
+
+  @Test("requesters that send one request and end do not all choose the same responder")
+  func shortLived() async throws {
+    try await Watchdog.bounding("short-lived requesters", seconds: 60) {
+      let bus = try ClientBus()
+      let servers = [try bus.agent("a"), try bus.agent("b")]
+      for server in servers {
+        try await server.serve("echo", executor: OwnThreads.shared) { $0.payload }
+      }
+      var seen: Set<String> = []
+      // Of 64 fair choices all are alike once in 2^63 runs.
+      for number in 0..<64 where seen.count < 2 {
+        let caller = try bus.agent("caller-\(number)")
+        seen.insert(try await caller.request("echo", [], timeout: patient).responder)
+        caller.close()
+      }
+      #expect(seen == ["a", "b"])
+    }
+  }
+}
