@@ -51,8 +51,10 @@ public struct ServiceRegistration: Sendable {
   let desk: Desk
   let handler: ServiceHandler
 
-  /// Answers the name no more: what is being worked on is finished, what comes later is refused with
-  /// `noResponders`, and the handler is let go.
+  /// Answers the name no more.
+  ///
+  /// What is being worked on is finished, what comes later is refused with `noResponders`, and the
+  /// handler is let go.
   public func stop() async throws(BusError) {
     let core = desk.core
     let name = name

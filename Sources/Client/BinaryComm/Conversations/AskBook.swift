@@ -1,4 +1,4 @@
-/// The life of every request of one desk: it is queued, goes out under one or several ids, and ends.
+/// The life of every request of one desk: queued, on its way under one or several ids, ended.
 ///
 /// A plain value without a clock, socket or task: what happens is told to it, and what it returns
 /// is to be done. An ask that has ended is forgotten in the same step, so it ends once.
@@ -6,7 +6,7 @@ package struct AskBook: Sendable {
   /// What names an ask, from before it is queued until it ends.
   package typealias Key = UInt64
 
-  /// Whose turn an ask waits for: asks of one queue go out in order and never hold up another queue.
+  /// Whose turn an ask waits for: asks of one queue go out in order and hold up no other queue.
   package struct Queue: Hashable, Sendable {
     package let name: String
     package let isForAll: Bool
