@@ -117,7 +117,8 @@ let package = Package(
     tests(
       "Process", "ProcessTests",
       uses: [
-        "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusJSON", "BusLog", "BusOptions", "BusWire",
+        "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusJSON", "BusLog", "BusOptions", "BusText",
+        "BusWire",
         "CBusABI", "CBusPlatform",
         "BusTestSupport", "CAllocationCount", arguments,
       ]),

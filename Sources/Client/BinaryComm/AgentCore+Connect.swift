@@ -12,7 +12,7 @@ extension AgentCore {
   /// Connects, registers under a new incarnation.
   func connectFirst(deadlineNs: UInt64) throws(BusError) {
     let talk = try Dialogue(directory: directory, trust: trust, deadlineNs: deadlineNs)
-    let welcome = try talk.hello(program: name)
+    let welcome = try talk.hello(program: ownProgramName())
     adopt(welcome.frame, clockPage: welcome.page)
     let segment: ReaderSegment
     do throws(MemoryError) {
@@ -50,7 +50,7 @@ extension AgentCore {
     } catch {
       return false
     }
-    let welcome = try talk.hello(program: name)
+    let welcome = try talk.hello(program: ownProgramName())
     adopt(welcome.frame, clockPage: welcome.page)
     let reattach = ReattachFrame(
       name: name, category: category, agent: id, incarnation: identity.incarnation,

@@ -11,6 +11,17 @@ func environment(_ name: String) -> String? {
   return text.isEmpty ? nil : text
 }
 
+/// The name of the file that this process runs, for people who look; empty when it is not known.
+func ownProgramName() -> String {
+  var room = [CChar](repeating: 0, count: 4096)
+  let count = unsafe readlink("/proc/self/exe", &room, room.count)
+  guard count > 0 else { return "" }
+  let bytes = room[..<count].map(UInt8.init(bitPattern:))
+  let name = bytes.split(separator: UInt8(ascii: "/")).last ?? []
+  // The frame holds a short text, and the router keeps no more of it.
+  return String(String(decoding: name, as: UTF8.self).prefix(60))
+}
+
 /// A sentence for an error number.
 func reason(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }
 

@@ -51,14 +51,15 @@ public struct BusPicture: Equatable, Sendable {
       Self.addRates(to: &traffic, since: before, seconds: passed)
       seconds = passed
     }
-    self.traffic = traffic
+    let here = Set(sample.agents.filter { !$0.hasEnded }.map { "inbox.\($0.name)" })
+    self.traffic = Traffic.folded(traffic, inboxes: here)
     self.seconds = seconds
     routerGoneNs = sample.routerGoneNs
     agents = sample.agents.count { !$0.hasEnded && $0.fault == nil }
     faults = sample.agents.compactMap { agent in
       agent.fault.map { Fault(agent: agent.name, reason: $0) }
     }
-    channels = Self.channels(of: sample, index)
+    channels = ChannelBalance.folded(Self.channels(of: sample, index), inboxes: here)
   }
 
   /// Messages a second that were published; 0 at the first look.

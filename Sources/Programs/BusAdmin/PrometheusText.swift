@@ -79,15 +79,27 @@ public enum PrometheusText {
       Family(
         name: "bcs_queue_depth_messages", type: "gauge",
         help: "Messages that wait: received: for the agent; sent: for the slowest reader.",
-        samples: merged(picture.traffic, isMixed: true, \.depth).map { labels, depth in
+        samples: merged(living(picture), isMixed: true, \.depth).map { labels, depth in
           Sample(labels: labels, value: "\(depth)")
         }),
     ]
   }
 
+  /// Agents that are there, and what each sends to inboxes as one: a series for each of many
+  /// short-lived requesters would fill a database, and one for those that have ended would fall
+  /// whenever one of them came back.
+  private static func living(_ picture: BusPicture) -> [Traffic] {
+    picture.traffic.filter { !$0.hasEnded }.map { one in
+      var one = one
+      if one.key.kind == .pair, one.key.direction == .sent { one.key.channel = endedInboxes }
+      return one
+    }
+  }
+
   private static func counters(_ picture: BusPicture) -> [Family] {
-    let sent = picture.traffic.filter { $0.key.direction == .sent }
-    let received = picture.traffic.filter { $0.key.direction == .received }
+    let living = living(picture)
+    let sent = living.filter { $0.key.direction == .sent }
+    let received = living.filter { $0.key.direction == .received }
     return [
       counter("bcs_messages_sent_total", "Messages published.", sent, \.messages),
       counter("bcs_sent_bytes_total", "Payload bytes published.", sent, \.bytes),
@@ -107,7 +119,7 @@ public enum PrometheusText {
       counter(
         "bcs_messages_lost_total", "Messages that a lossy reader lost by that.", received,
         \.gapMessages),
-      dropped(picture.traffic), latency(received),
+      dropped(living), latency(received),
     ]
   }
 

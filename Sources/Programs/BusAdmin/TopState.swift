@@ -30,6 +30,8 @@ public struct TopState: Equatable, Sendable {
   public private(set) var isTyping = false
   /// Whether the list stands still.
   public private(set) var isPaused = false
+  /// Whether the keys are explained in place of the list.
+  public private(set) var showsKeys = false
   /// How many rows lie above the first that is shown.
   public private(set) var scroll = 0
 
@@ -71,6 +73,11 @@ public struct TopState: Equatable, Sendable {
   /// Takes a key.
   public mutating func press(_ key: Key) -> Effect {
     if key == .interrupt { return .quit }
+    if showsKeys {
+      // Any key leads back, and q and control-C end all the same.
+      showsKeys = false
+      return key == .character("q") ? .quit : .draw
+    }
     return isTyping ? type(key) : command(key)
   }
 
@@ -95,6 +102,7 @@ public struct TopState: Equatable, Sendable {
   private mutating func command(_ key: Key) -> Effect {
     switch key {
     case .character("q"), .character("Q"): return .quit
+    case .character("?"), .character("h"): showsKeys = true
     case .character("s"):
       let all = Order.allCases
       let next = (all.firstIndex(of: order) ?? 0) + 1
@@ -107,6 +115,8 @@ public struct TopState: Equatable, Sendable {
     case .down, .character("j"): scroll += 1
     case .pageUp: scroll = max(0, scroll - 10)
     case .pageDown: scroll += 10
+    // Whoever presses what is no key is shown those that are.
+    case .character: showsKeys = true
     default: return .none
     }
     return .draw

@@ -48,6 +48,12 @@ public enum TopView {
       let text = "\(fault.agent): its counters cannot be read: \(fault.reason)"
       lines.append(line(text, .alert, width))
     }
+    if state.showsKeys {
+      lines += keyLines.prefix(height.map { max(1, $0 - lines.count) } ?? .max).map {
+        line($0, .row, width)
+      }
+      return filled(lines, to: height)
+    }
     let columns = TopColumn.chosen(width, rows)
     lines.append(line(TopColumn.titles(columns, state), .titles, width))
     let room = height.map { max(1, $0 - lines.count - 1) } ?? rows.count
@@ -57,10 +63,21 @@ public enum TopView {
     }
     if rows.isEmpty { lines.append(line(nothing(picture, state), .row, width)) }
     guard let height else { return lines }
-    while lines.count < height - 1 { lines.append(Line("", .row)) }
-    lines.append(line(keys(state, shown: min(room, rows.count), of: rows.count), .keys, width))
-    return lines
+    lines = filled(lines, to: height - 1)
+    let keys = keys(state, shown: min(room, rows.count), of: rows.count, width)
+    return lines + [line(keys, .keys, width)]
   }
+
+  private static func filled(_ lines: [Line], to height: Int?) -> [Line] {
+    lines + Array(repeating: Line("", .row), count: max(0, (height ?? 0) - lines.count))
+  }
+
+  private static let keyLines = [
+    "", "q                 quit", "s                 sort by the next column",
+    "r                 reverse the order", "/                 filter by agent or channel",
+    "space, p          pause, go on", "arrows, k, j      scroll by a row",
+    "page up, down     scroll by ten rows", "", "any key           back to the list",
+  ]
 
   private static func line(_ text: String, _ role: Line.Role, _ width: Int) -> Line {
     var text = SafeText.fitted(SafeText.printable(text), to: width)
@@ -70,16 +87,27 @@ public enum TopView {
 
   private static func summary(_ picture: BusPicture, _ width: Int, _ clock: String) -> Line {
     let p99 = picture.recentPercentile(0.99).map { Figure.time(ns: $0) } ?? "-"
-    let text =
-      "bcs top  \(counted(picture.agents, "agent"))  "
-      + "\(counted(picture.channels.count, "channel"))  "
-      + "sent \(Figure.count(picture.sentPerSecond))/s  "
-      + "received \(Figure.count(picture.receivedPerSecond))/s  p99 \(p99)"
-    let room = width - SafeText.width(clock)
-    guard !clock.isEmpty, SafeText.width(text) + 2 <= room else {
-      return line(text, .summary, width)
+    let all = [
+      "bcs top", "\(picture.agents) active", counted(picture.channels.count, "channel"),
+      "sent \(Figure.count(picture.sentPerSecond))/s",
+      "received \(Figure.count(picture.receivedPerSecond))/s", "p99 \(p99)",
+    ]
+    // What is worth least stands last, and gives way to the time of day.
+    let room = width - (clock.isEmpty ? 0 : SafeText.width(clock) + 2)
+    let text = joined(all, most: room)
+    guard !clock.isEmpty else { return line(text, .summary, width) }
+    return line(SafeText.fitted(text, to: room) + "  " + clock, .summary, width)
+  }
+
+  /// As many of the pieces, from the first on, as there is room for.
+  private static func joined(_ pieces: [String], most room: Int) -> String {
+    var text = ""
+    for piece in pieces {
+      let longer = text.isEmpty ? piece : text + "  " + piece
+      guard SafeText.width(longer) <= room else { break }
+      text = longer
     }
-    return line(SafeText.fitted(text, to: room) + clock, .summary, width)
+    return text
   }
 
   private static func health(_ picture: BusPicture, _ width: Int) -> Line {
@@ -113,12 +141,13 @@ public enum TopView {
       : "Nothing matches '\(state.filter)'."
   }
 
-  private static func keys(_ state: TopState, shown: Int, of all: Int) -> String {
+  private static func keys(_ state: TopState, shown: Int, of all: Int, _ width: Int) -> String {
     if state.isTyping { return "filter: \(state.filter)_   return: keep, escape: all" }
-    let paused = state.isPaused ? "PAUSED  " : ""
-    let filter = state.filter.isEmpty ? "/ filter" : "/ '\(state.filter)'"
-    let part = shown < all ? "  \(state.scroll + 1)-\(state.scroll + shown) of \(all)" : ""
-    return "\(paused)q quit  s sort: \(state.order.rawValue)  r reverse  \(filter)  "
-      + "space pause\(part)"
+    let part = shown < all ? ["\(state.scroll + 1)-\(state.scroll + shown) of \(all)"] : []
+    return joined(
+      (state.isPaused ? ["PAUSED"] : []) + ["q quit", "? keys"] + part + [
+        "s sort: \(state.order.rawValue)", "r reverse",
+        state.filter.isEmpty ? "/ filter" : "/ '\(state.filter)'", "space pause",
+      ], most: width)
   }
 }

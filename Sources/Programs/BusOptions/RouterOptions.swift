@@ -14,40 +14,41 @@ public struct RouterOptions: ParsableArguments, Sendable {
   /// Bytes of all agents together.
   @Option(
     help: Self.size(
-      "Shared memory of all agents together, such as 512M or 4GiB.", RouterLimits().arenaBytes),
+      "Shared memory limit of all agents, such as 512M or 4GiB.", RouterLimits().arenaBytes
+    ),
     transform: ByteSize.parse)
   public var arena = ByteSize(bytes: RouterLimits().arenaBytes)
 
   /// Bytes of one agent.
   @Option(
     help: Self.size(
-      "Shared memory of one agent, where the policy states no quota.", RouterLimits().agentBytes),
+      "Shared memory limit of one agent, where the policy states none.", RouterLimits().agentBytes),
     transform: ByteSize.parse)
   public var agentQuota = ByteSize(bytes: RouterLimits().agentBytes)
 
   /// Ring bytes of a first log.
   @Option(
     help: Self.size(
-      "Ring of the first log of a stream, a power of two.", RouterLimits().logBytesFirst),
+      "Initial ring size of a log, a power of two.", RouterLimits().logBytesFirst),
     transform: ByteSize.parse)
   public var logFirst = ByteSize(bytes: RouterLimits().logBytesFirst)
 
   /// Ring bytes of the largest log.
   @Option(
-    help: Self.size("Ring a log may grow to, a power of two.", RouterLimits().logBytesMost),
+    help: Self.size("Maximum ring size of a log, a power of two.", RouterLimits().logBytesMost),
     transform: ByteSize.parse)
   public var logMost = ByteSize(bytes: RouterLimits().logBytesMost)
 
   /// Seconds of the stall budget.
   @Option(
     help: ArgumentHelp(
-      "How long a lossless reader may hold its publisher back.", valueName: "seconds"))
+      "How long a lossless subscriber may block publishers.", valueName: "seconds"))
   public var stall = 5.0
 
   /// Seconds of grace after a router was killed.
   @Option(
     help: ArgumentHelp(
-      "In which agents come back after a router was killed.", valueName: "seconds"))
+      "How long agents may take to reconnect after a router was killed.", valueName: "seconds"))
   public var grace = 2.0
 
   /// The defaults.

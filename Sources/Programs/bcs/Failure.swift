@@ -14,12 +14,18 @@ struct Failure: Error {
   let exitCode: Int32
   /// The stable name in JSON, such as `NO_ROUTER`.
   let name: String
+  /// Whether people are shown the name, too: it is one of the error table.
+  let isOfTheBus: Bool
 
-  init(_ message: String, remedy: String, exitCode: Int32 = 1, name: String = "FAILED") {
+  init(
+    _ message: String, remedy: String, exitCode: Int32 = 1, name: String = "FAILED",
+    isOfTheBus: Bool = false
+  ) {
     self.message = message
     self.remedy = remedy
     self.exitCode = exitCode
     self.name = name
+    self.isOfTheBus = isOfTheBus
   }
 
   /// The failure with the words of the error table.
@@ -38,11 +44,21 @@ struct Failure: Error {
     case let failure as Failure: self = failure
     case let error as BusError:
       self.init(
-        error.description, remedy: "", exitCode: error.code.exitCode, name: error.code.name)
+        error.detail, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
+        name: error.code.name, isOfTheBus: true)
     case let error as PolicyFileError:
       self.init(error.description, remedy: "", name: "INVALID")
     default: return nil
     }
+  }
+
+  /// The same failure of a command, such as `bcs agent`, whose advice must not be to run that
+  /// command.
+  func advising(against call: String) -> Failure {
+    guard isOfTheBus, call != "bcs", remedy.contains("`\(call)") else { return self }
+    return Failure(
+      message, remedy: "`bcs doctor` says what is there and what is wrong.", exitCode: exitCode,
+      name: name, isOfTheBus: isOfTheBus)
   }
 
   /// Prints it on standard error.
@@ -56,7 +72,8 @@ struct Failure: Error {
     } else {
       // Both may hold what another agent wrote, in lines of its own.
       let advice: TerminalText = remedy.isEmpty ? "" : "\n  \(TerminalText.entry(remedy))"
-      Output.note("\(Style.onError("error:", .red)) \(TerminalText.entry(message))\(advice)")
+      let head: TerminalText = isOfTheBus ? "\(name): " : ""
+      Output.note("\(Style.onError("error:", .red)) \(head)\(TerminalText.entry(message))\(advice)")
     }
   }
 }

@@ -8,14 +8,14 @@ import Glibc
 struct CommonOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The router's run directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
+      "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
       valueName: "directory"))
   var dir: String?
 
-  @Flag(help: "Print JSON lines with stable field names.")
+  @Flag(name: [.customShort("j"), .long], help: "Print JSON lines with stable field names.")
   var json = false
 
-  @Option(help: "Least level that is said on standard error: trace to error.")
+  @Option(help: "Minimum log level printed to standard error: trace to error.")
   var logLevel = LogLevel.notice
 
   func validate() throws {
@@ -34,6 +34,31 @@ struct CommonOptions: ParsableArguments {
   /// Prints a listing to standard output.
   func show(_ listing: Listing) throws {
     try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))
+  }
+}
+
+/// The options of a command that has one format of its own.
+struct PlaceOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
+      valueName: "directory"))
+  var dir: String?
+
+  @Option(help: "Minimum log level printed to standard error: trace to error.")
+  var logLevel = LogLevel.notice
+
+  func validate() throws {
+    if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
+  }
+
+  /// The same, as other commands have them.
+  var common: CommonOptions {
+    var common = CommonOptions()
+    common.dir = dir
+    common.json = false
+    common.logLevel = logLevel
+    return common
   }
 }
 

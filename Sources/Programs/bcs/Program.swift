@@ -19,6 +19,7 @@ struct Program {
   /// which the kernel gives to the main thread first, end its sleep.
   private static func status(of arguments: [String]) -> Int32 {
     do {
+      if let wrong = Usage.unknownHelp(arguments) { throw wrong }
       var command = try BCS.parseAsRoot(arguments)
       try command.run()
       return 0
@@ -33,9 +34,9 @@ struct Program {
   }
 
   private static func report(_ error: any Error, _ arguments: [String]) -> Int32 {
-    let isJSON = arguments.contains("--json")
+    let isJSON = arguments.contains("--json") || arguments.contains("-j")
     if let failure = Failure(error) {
-      failure.show(asJSON: isJSON)
+      failure.advising(against: Usage.meant(arguments).call).show(asJSON: isJSON)
       return failure.exitCode
     }
     let code = BCS.exitCode(for: error).rawValue
@@ -47,18 +48,7 @@ struct Program {
       Failure("\(error)", remedy: "", exitCode: 1, name: "SYSTEM").show(asJSON: isJSON)
       return 1
     }
-    let (command, call) = meant(arguments)
-    var text = BCS.message(for: error)
-    // The parser would tell of a missing argument first.
-    if let unknown = Spelling.unknownOption(in: arguments, of: command) {
-      if !text.contains(unknown) { text = "Unknown option '\(unknown)'" }
-    }
-    if let hint = Spelling.hint(for: arguments, in: BCS.self) {
-      text += ". Did you mean '\(hint)'?"
-    }
-    Failure(
-      text, remedy: "See `\(call) --help`.", exitCode: Failure.usage, name: "USAGE"
-    ).show(asJSON: isJSON)
+    Usage.failure(error, arguments).show(asJSON: isJSON)
     return Failure.usage
   }
 
@@ -73,21 +63,6 @@ struct Program {
     }
     return 0
   }
-
-  /// The command the user meant, as far as it can be told, and its call.
-  private static func meant(
-    _ arguments: [String]
-  ) -> (command: any ParsableCommand.Type, call: String) {
-    var command: any ParsableCommand.Type = BCS.self
-    var call = "bcs"
-    for word in arguments {
-      let next = command.configuration.subcommands.first { $0._commandName == word }
-      guard let next else { break }
-      command = next
-      call += " \(word)"
-    }
-    return (command, call)
-  }
 }
 
 /// The root: what `bcs` is and the commands it has.
@@ -96,7 +71,7 @@ struct BCS: ParsableCommand {
     commandName: "bcs",
     abstract: "The Binary Communication System: a message bus for the agents of one host.",
     discussion: """
-      The run directory is --dir, else $BCS_DIR, else $XDG_RUNTIME_DIR/bcs, else /tmp/bcs-UID.
+      The runtime directory is --dir, else $BCS_DIR, else $XDG_RUNTIME_DIR/bcs, else /tmp/bcs-UID.
 
       Exit codes: 0 ok, 1 failed, 3 no responders, 4 timeout, 5 denied, 6 resource exhausted, \
       7 incompatible version, 8 the responder's own error, 9 cancelled, 10 a loop was stopped, \

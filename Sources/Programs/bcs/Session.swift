@@ -7,9 +7,21 @@ struct Session {
   let agent: Agent
   let directory: String
 
+  /// Registers to look at what is there: without a router there is nothing to wait for.
+  ///
+  /// - Throws: `Failure`, at once, when nobody answers in the runtime directory.
+  static func look(_ common: CommonOptions, name: String) throws -> Session {
+    let socket = RunDirectory.socketPath(in: RunDirectory.resolve(common.dir))
+    if let reason = RouterProbe.refusal(of: socket) {
+      throw BusError.noRouter("no router at \(socket) (\(reason))")
+    }
+    return try open(common, name: name)
+  }
+
   /// Registers a name that was checked already, waiting `wait` seconds for a router.
   static func open(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
     let bus = try Bus.connect(to: common.dir)
+    sayIfItWaits(common, wait)
     common.log(.debug, "connecting to \(bus.directory) as \(name)")
     var options = AgentOptions()
     options.connectTimeout = Duration(seconds: wait)
@@ -30,10 +42,19 @@ struct Session {
     guard error.code == .denied, isDefault else { return error }
     let code = BusErrorCode.denied
     return Failure(
-      "\(code.name): \(error.detail)",
+      error.detail,
       remedy: "This command asked for the name \(name), its default: give one that the policy has "
         + "with --name.",
-      exitCode: code.exitCode, name: code.name)
+      exitCode: code.exitCode, name: code.name, isOfTheBus: true)
+  }
+
+  /// Whoever waits for a router that is not there is told so.
+  private static func sayIfItWaits(_ common: CommonOptions, _ wait: Double) {
+    let socket = RunDirectory.socketPath(in: RunDirectory.resolve(common.dir))
+    guard wait > 0.3, RouterProbe.refusal(of: socket) != nil else { return }
+    System.sleep(.milliseconds(300))
+    guard RouterProbe.refusal(of: socket) != nil else { return }
+    common.log(.notice, "waiting up to \(Int(wait.rounded(.up))) s for a router at \(socket)")
   }
 
   /// Waits until a router knows this agent; false when none did in time.

@@ -18,19 +18,20 @@ struct MsgRouter: ParsableCommand {
     commandName: "msg_router",
     abstract: "The router of the Binary Communication System.",
     discussion: """
-      Agents find it through the run directory: --dir, else $BCS_DIR, else $XDG_RUNTIME_DIR/bcs,
-      else /tmp/bcs-UID. It runs in the foreground until SIGTERM, SIGINT, SIGHUP or SIGQUIT.
+      Agents find it through the runtime directory: --dir, else $BCS_DIR, else
+      $XDG_RUNTIME_DIR/bcs, else /tmp/bcs-UID. It runs in the foreground until SIGTERM, SIGINT,
+      SIGHUP or SIGQUIT.
 
       Exit codes: 0 ended by a signal, 1 failed, 64 wrong usage.
       """,
     version: RouterVersion.text)
 
-  @Option(help: "The run directory.")
+  @Option(help: "The runtime directory.")
   var dir: String?
 
   @OptionGroup var router: RouterOptions
 
-  @Option(help: "Least level that is logged: trace, debug, info, notice, warning, error.")
+  @Option(help: "Minimum level that is logged: trace, debug, info, notice, warning, error.")
   var logLevel = Logger.Level.notice
 
   @Flag(help: "Print the ready report as one line of JSON.")

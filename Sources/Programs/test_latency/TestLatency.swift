@@ -18,10 +18,12 @@ struct TestLatency: ParsableCommand {
   @Option(help: "Messages a second.") var rate = 1_000_000.0
   @Option(help: "Bytes of each payload, 16 to 16777216.") var payload = 64
   @Option(help: "Runs that must count, 1 to 100; medians are shown.") var runs = 5
-  @Option(help: "The run directory of a running router. (default: a router of its own)")
+  @Option(help: "The runtime directory of a running router. (default: a router of its own)")
   var dir: String?
   @Flag(help: "Print one JSON object instead of a table.") var json = false
   @Flag(help: .hidden) var anyFloor = false
+
+  static func main() { BenchMain.run(Self.self) }
 
   func validate() throws {
     guard (1...100).contains(runs) else {

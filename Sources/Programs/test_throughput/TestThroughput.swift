@@ -17,10 +17,12 @@ struct TestThroughput: ParsableCommand {
   @Option(help: "Publishing processes, 1 to 64.") var threads = 1
   @Option(help: "Bytes of each payload, 8 to 16777216.") var payload = 64
   @Option(help: "Runs that must count, 1 to 100; medians are shown.") var runs = 5
-  @Option(help: "The run directory of a running router. (default: a router of its own)")
+  @Option(help: "The runtime directory of a running router. (default: a router of its own)")
   var dir: String?
   @Flag(help: "Print one JSON object instead of a table.") var json = false
   @Flag(help: .hidden) var anyFloor = false
+
+  static func main() { BenchMain.run(Self.self) }
 
   func validate() throws {
     guard (1...64).contains(threads) else {

@@ -17,6 +17,7 @@ struct CLIStreamTests {
   @Test(
     "output that cannot be written is a failure",
     arguments: [
+      "test_latency --help > /dev/full", "test_throughput --help > /dev/full",
       "bcs --version > /dev/full", "bcs pub --help > /dev/full", "bcs errors > /dev/full",
       "bcs agent --dir $DIR > /dev/full", "bcs pub a x --json --dir $DIR > /dev/full",
       "bcs bench idle --readers 1 --runs 1 --duration 0.1 > /dev/full",

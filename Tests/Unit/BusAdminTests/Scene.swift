@@ -34,6 +34,30 @@ struct Scene {
         counts: counts))
   }
 
+  /// The last agent sends to an inbox.
+  mutating func replies(_ inbox: String, messages: UInt64, state: CounterReading.State) {
+    var counts = CounterCounts()
+    counts.messages = messages
+    add(
+      CounterReading(
+        key: nextKey, state: state,
+        identity: .sent(inbox, kind: .pair, to: "somebody", stream: UInt64(nextKey.row)),
+        counts: counts))
+  }
+
+  /// The last agent has read its inbox.
+  mutating func hears(_ inbox: String, at sequence: UInt64, delivered: UInt64) {
+    var counts = CounterCounts()
+    counts.sequence = sequence
+    counts.messages = delivered
+    add(
+      CounterReading(
+        key: nextKey, state: .past,
+        identity: .received(
+          inbox, kind: .pair, mode: .lossless, from: "p", peerIncarnation: 1, stream: 900,
+          attachment: 9000), counts: counts))
+  }
+
   /// The last agent reads what another publishes.
   mutating func reads(
     _ channel: String, stream: UInt64, of publisher: UInt64, start: UInt64 = 0, at sequence: UInt64,

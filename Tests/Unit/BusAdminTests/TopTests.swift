@@ -20,7 +20,7 @@ struct TopTests {
   func small() {
     let lines = Self.screen(80, 24)
     let top = """
-      bcs top  3 agents  1 channel  sent 1M/s  received 1.7M/s  p99 191ns
+      bcs top  3 active  1 channel  sent 1M/s  received 1.7M/s            12:00:01 UTC
       balance holds on 1 channel  pending 202K  lost 300K
       AGENT                CHANNEL              DIR vMSG/S  BYTE/S  DEPTH  LOST    P99
       feed                 ticks                out     1M     61M   200K     0      -
@@ -30,7 +30,7 @@ struct TopTests {
     #expect(Array(lines.prefix(6)) == top)
     #expect(lines[6..<23].allSatisfy { $0.isEmpty })
     #expect(lines.count == 24)
-    #expect(lines[23] == "q quit  s sort: rate  r reverse  / filter  space pause")
+    #expect(lines[23] == "q quit  ? keys  s sort: rate  r reverse  / filter  space pause")
   }
 
   @Test("a wide window shows more columns, and the time of day")
@@ -40,7 +40,7 @@ struct TopTests {
     let gap = String(repeating: " ", count: 81)
     #expect(
       lines[0]
-        == "bcs top  3 agents  1 channel  sent 1M/s  received 1.7M/s  p99 191ns" + gap
+        == "bcs top  3 active  1 channel  sent 1M/s  received 1.7M/s  p99 191ns" + gap
         + "12:00:01 UTC")
     #expect(
       lines[2]
@@ -135,11 +135,32 @@ struct TopTests {
       let lines = TopView.lines(picture, &state, width: 80, height: 10)
       return lines[3..<9].map { String($0.text.prefix { $0 != " " }) } + [lines[9].text]
     }
-    #expect(shown([]).first == "a0" && shown([]).last?.hasSuffix("1-6 of 30") == true)
+    #expect(shown([]).first == "a0" && shown([]).last?.contains("  1-6 of 30  ") == true)
     #expect(shown([.down]).first == "a1")
     #expect(shown([.pageDown, .pageDown, .pageDown, .pageDown]).dropLast().last == "a29")
     #expect(shown([.pageDown, .up]).first == "a9")
     #expect(shown([.up]).first == "a0")
+  }
+
+  @Test("? and what is no key show the keys, and any key leads back")
+  func keys() {
+    for key in ["?", "h", "x"] as [Character] {
+      let shown = Self.screen(60, 15) { _ = $0.press(.character(key)) }
+      #expect(shown.count == 15 && shown.contains { $0.hasPrefix("r ") })
+      #expect(!shown.contains { $0.contains("auditor") })
+    }
+    let back = Self.screen(60, 15) { for key in "?s" { _ = $0.press(.character(key)) } }
+    #expect(back.contains { $0.contains("auditor") })
+    var state = TopState()
+    #expect(state.press(.character("?")) == .draw && state.press(.character("q")) == .quit)
+  }
+
+  @Test("the time of day stands at the end of the first line, in every window")
+  func clock() {
+    for width in TopView.least.width...200 {
+      let first = Self.screen(width, 24)[0]
+      #expect(first.hasSuffix("12:00:01 UTC") && SafeText.width(first) == width)
+    }
   }
 
   @Test("without a height every row is printed, and no keys")
@@ -206,14 +227,15 @@ struct TopStateTests {
     #expect(Self.order(state).count == 3)
   }
 
-  @Test("space and p pause, q and control-C end, unknown keys do nothing")
+  @Test("space and p pause, q and control-C end, what is no key shows the keys")
   func rest() {
     var state = TopState()
     #expect(state.press(.character(" ")) == .draw && state.isPaused)
     #expect(state.press(.character("p")) == .draw && !state.isPaused)
     #expect(state.press(.character("q")) == .quit)
-    #expect(state.press(.character("z")) == .none)
     #expect(state.press(.enter) == .none)
+    #expect(state.press(.character("z")) == .draw && state.showsKeys)
+    #expect(state.press(.enter) == .draw && !state.showsKeys)
     _ = state.press(.character("/"))
     #expect(state.press(.interrupt) == .quit)
   }

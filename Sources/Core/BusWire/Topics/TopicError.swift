@@ -36,8 +36,8 @@ extension TopicError: CustomStringConvertible {
       "Token \(position) of the topic is empty: "
         + "remove the dot at the start or end, or one of two dots in a row."
     case .badCharacter(let scalar, let position):
-      "Token \(position) of the topic holds \(scalar.named): use letters, digits and "
-        + "printable ASCII signs, no spaces."
+      "Token \(position) of the topic holds \(scalar.named): use letters and digits of any "
+        + "script and the printable signs of ASCII, no spaces."
     case .notUTF8:
       "The topic is not UTF-8: encode it as UTF-8."
     case .wildcardInTopic(let position):

@@ -7,6 +7,14 @@ import BusText
 struct AgentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "agent", abstract: "Show who is on the bus.",
+    discussion: """
+      `bcs agent` alone is `bcs agent list`, with its options: --watch [SECONDS], --json, --dir, \
+      --name.
+
+      Examples:
+        bcs agent
+        bcs agent show planner
+      """,
     subcommands: [List.self, Show.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
@@ -18,7 +26,7 @@ struct AgentCommand: ParsableCommand {
     @OptionGroup var watching: WatchOptions
 
     func run() throws {
-      let session = try Session.open(common, name: naming.resolved("agent"))
+      let session = try Session.look(common, name: naming.resolved("agent"))
       defer { session.agent.close() }
       try watching.run {
         var listing = AgentRows.listing
@@ -39,7 +47,7 @@ struct AgentCommand: ParsableCommand {
     @Argument(help: "The agent's name.") var agent: String
 
     func run() throws {
-      let session = try Session.open(common, name: naming.resolved("agent"))
+      let session = try Session.look(common, name: naming.resolved("agent"))
       defer { session.agent.close() }
       try watching.run {
         let rows = try session.agent.query(.agents).filter { $0["name"] == agent }
@@ -81,13 +89,13 @@ enum AgentRows {
   static var listing: Listing {
     Listing(
       [
-        Column("kind"), Column("name", "NAME"), Column("category", "CATEGORY"),
-        Column("pid", "PID", isNumber: true), Column("uid", "UID", isNumber: true),
-        Column("age", "AGE", isNumber: true), Column("age_seconds"),
-        Column("streams", "STREAMS", isNumber: true),
-        Column("subscriptions", "SUBSCRIPTIONS", isNumber: true),
-        Column("memory", "SHARED", isNumber: true), Column("bytes"), Column("quota"),
-        Column("incarnation"), Column("uuid"), Column("program", "PROGRAM"),
+        Column("kind"), Column("name", "NAME"), Column("category", "CATEGORY", .drops(4)),
+        Column("pid", "PID", isNumber: true), Column("uid", "UID", isNumber: true, .drops(7)),
+        Column("age", "AGE", isNumber: true, .drops(2)), Column("age_seconds"),
+        Column("streams", "STREAMS", isNumber: true, .drops(5)),
+        Column("subscriptions", "SUBSCRIPTIONS", isNumber: true, .drops(6)),
+        Column("memory", "SHARED", isNumber: true, .drops(3)), Column("bytes"), Column("quota"),
+        Column("incarnation"), Column("uuid"), Column("program", "PROGRAM", .shortens),
       ], empty: "No agents.")
   }
 

@@ -7,6 +7,15 @@ import BusText
 struct ChannelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "channel", abstract: "Show what is published and who reads it.",
+    discussion: """
+      A channel is all topics with the same first token: alerts.disk and alerts.fan are on the \
+      channel alerts. `bcs channel` alone is `bcs channel list`, with its options: --watch \
+      [SECONDS], --json, --dir, --name.
+
+      Examples:
+        bcs channel
+        bcs channel show alerts
+      """,
     subcommands: [List.self, Show.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
@@ -19,7 +28,7 @@ struct ChannelCommand: ParsableCommand {
     @OptionGroup var watching: WatchOptions
 
     func run() throws {
-      let session = try Session.open(common, name: naming.resolved("channel"))
+      let session = try Session.look(common, name: naming.resolved("channel"))
       defer { session.agent.close() }
       try watching.run {
         let readers = try session.agent.query(.attachments)
@@ -44,7 +53,7 @@ struct ChannelCommand: ParsableCommand {
     @Argument(help: "The channel, such as alerts.") var channel: String
 
     func run() throws {
-      let session = try Session.open(common, name: naming.resolved("channel"))
+      let session = try Session.look(common, name: naming.resolved("channel"))
       defer { session.agent.close() }
       try watching.run {
         let names = try ChannelNames(of: session.agent)
@@ -79,12 +88,13 @@ enum ChannelRows {
     Listing(
       [
         Column("kind"), Column("name", "CHANNEL"), Column("publisher", "PUBLISHER"),
-        Column("generation", "GENERATION", isNumber: true),
-        Column("memory", "CAPACITY", isNumber: true), Column("capacity"), Column("bytes"),
-        Column("messages", "MESSAGES", isNumber: true), Column("commit"),
-        Column("readers", "READERS", isNumber: true),
-        Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
-        Column("lost", "LOST", isNumber: true), Column("state", "STATE"),
+        Column("generation", "GENERATION", isNumber: true, .drops(8)),
+        Column("memory", "CAPACITY", isNumber: true, .drops(7)), Column("capacity"),
+        Column("bytes"),
+        Column("messages", "MESSAGES", isNumber: true, .drops(2)), Column("commit"),
+        Column("readers", "READERS", isNumber: true, .drops(4)),
+        Column("behind", "BEHIND", isNumber: true, .drops(3)), Column("behind_bytes"),
+        Column("lost", "LOST", isNumber: true), Column("state", "STATE", .drops(1)),
         Column("channel"), Column("stream"), Column("incarnation"),
       ], empty: "No channels.")
   }
@@ -109,10 +119,11 @@ enum ChannelRows {
     Listing(
       [
         Column("kind"), Column("reader", "READER"), Column("pattern", "PATTERN"),
-        Column("mode", "MODE"), Column("state", "STATE"),
-        Column("behind", "BEHIND", isNumber: true), Column("behind_bytes"),
-        Column("received", "RECEIVED", isNumber: true), Column("gaps", "LOST", isNumber: true),
-        Column("name", "CHANNEL"), Column("publisher", "PUBLISHER"), Column("channel"),
+        Column("mode", "MODE", .drops(6)), Column("state", "STATE", .drops(1)),
+        Column("behind", "BEHIND", isNumber: true, .drops(3)), Column("behind_bytes"),
+        Column("received", "RECEIVED", isNumber: true, .drops(5)),
+        Column("gaps", "LOST", isNumber: true),
+        Column("name", "CHANNEL", .drops(9)), Column("publisher", "PUBLISHER"), Column("channel"),
         Column("stream"), Column("attachment"), Column("slot"),
       ], empty: "No readers.")
   }

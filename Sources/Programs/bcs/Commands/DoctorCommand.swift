@@ -3,7 +3,7 @@ import BinaryComm
 import BusHardware
 import BusJSON
 import BusText
-import Glibc
+import BusWire
 
 /// Says what the machine gives, and what is wrong.
 struct DoctorCommand: ParsableCommand {
@@ -11,18 +11,24 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor", abstract: "Say what this machine gives, and what is wrong.",
     discussion: """
       Verdicts: ok; degraded: it works, slower or with a weaker guarantee; missing: BCS cannot \
-      work, exit code 1.
+      work. Exit code 1 when anything is missing, also when there is a router that does not \
+      answer; 0 otherwise. That no router was started yet is degraded.
+
+      Example:
+        bcs doctor --explain
       """)
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var naming: NameOptions
   @Flag(help: "Explain every item, not only those that are not ok.")
   var explain = false
 
   func run() throws {
+    let name = try naming.resolved("doctor")
     let host = HostReport.gather().items.map {
       Finding(item: $0.name, verdict: $0.verdict, value: $0.value, meaning: $0.meaning)
     }
-    let findings = [Finding.version] + BusFindings(common).all + host
+    let findings = [Finding.version] + BusFindings(common, name: name).all + host
     try common.json ? printLines(findings) : printTable(findings)
     let missing = findings.filter { $0.verdict == .missing }
     guard missing.isEmpty else {
@@ -84,8 +90,10 @@ struct Finding {
 struct BusFindings {
   private let state: RunDirectoryState
   private let common: CommonOptions
+  private let name: String
 
-  init(_ common: CommonOptions) {
+  init(_ common: CommonOptions, name: String) {
+    self.name = name
     self.common = common
     state = RunDirectoryState(RunDirectory.resolve(common.dir))
   }
@@ -116,7 +124,7 @@ struct BusFindings {
       return finding(.degraded, "none", "Agents cannot register: start a router with `bcs up`.")
     }
     do {
-      let session = try Session.open(common, name: "cli.doctor.\(getpid())", wait: 1)
+      let session = try Session.open(common, name: name, wait: 1)
       defer { session.agent.close() }
       let row = try session.agent.query(.router).first ?? [:]
       let agents = row["agents"] ?? "?"
@@ -124,8 +132,24 @@ struct BusFindings {
         .ok, "pid \(row["pid"] ?? "?"), \(agents) agents, policy \(row["policy"] ?? "?")",
         "A router answers.")
     } catch {
-      let words = Failure(error)?.message ?? "\(error)"
-      return finding(.degraded, "does not answer", words)
+      let failure = Failure(error)
+      guard failure?.name != BusErrorCode.denied.name else {
+        return finding(
+          .ok, "answers, and lets no \(name) in",
+          "A router answers; its policy has no such agent: give one it has with --name.")
+      }
+      return finding(.missing, "does not answer", silence(failure?.message ?? "\(error)"))
     }
+  }
+
+  /// Why a router that should be there does not answer, and what to do.
+  private func silence(_ words: String) -> String {
+    guard let router = RouterProbe.process(in: state.path) else {
+      return "\(words). No process holds \(state.path)/router.lock: the router was killed. Start "
+        + "one with `bcs up`; agents that live come back to it."
+    }
+    return router.isStopped
+      ? "The router, process \(router.pid), is stopped: `kill -CONT \(router.pid)` lets it go on."
+      : "\(words). The router is process \(router.pid): look at its log and at what it does."
   }
 }

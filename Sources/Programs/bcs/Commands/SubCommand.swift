@@ -78,6 +78,7 @@ struct SubCommand: ParsableCommand {
 
   func run() throws {
     try Names.checkPattern(pattern)
+    if let note = Names.note(onPattern: pattern) { common.log(.notice, note) }
     let session = try Session.open(common, name: naming.resolved("sub"))
     Interrupt.beGraceful()
     let common = common

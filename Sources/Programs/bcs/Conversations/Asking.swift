@@ -221,15 +221,10 @@ struct Asking: ~Copyable {
 
 extension Failure {
   /// The failure of a request.
-  ///
-  /// What the responder says of its own error, and what names the option
-  /// to change, needs no general advice.
   init(reply error: BusError) {
-    let code = error.code
-    let isOwn = code == .failed || error.detail.contains("`bcs ")
     let end = error.detail.hasSuffix(".") ? "" : "."
     self.init(
-      "\(code.name): \(error.detail)\(end)", remedy: isOwn ? "" : code.remedy,
-      exitCode: code.exitCode, name: code.name)
+      error.detail + end, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
+      name: error.code.name, isOfTheBus: true)
   }
 }

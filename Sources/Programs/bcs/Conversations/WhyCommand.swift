@@ -6,7 +6,7 @@ import BusText
 /// Says where a message is, or what happened to it.
 struct WhyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "why", abstract: "Say where a message is, or what happened to it.",
+    commandName: "why", abstract: "Say whether a message was delivered, and why not.",
     discussion: """
       A message is named by its publisher, its channel and its number there, as `bcs sub` shows \
       them; or by its stream and number, as `bcs trace` and `bcs channel --json` show them. It is \
@@ -29,7 +29,7 @@ struct WhyCommand: ParsableCommand {
         "'\(id.printable)' names no message.",
         remedy: "Give PUBLISHER/CHANNEL:NUMBER, such as writer/alerts:41, or STREAM:NUMBER.")
     }
-    let session = try Session.open(common, name: naming.resolved("why"))
+    let session = try Session.look(common, name: naming.resolved("why"))
     defer { session.agent.close() }
     let names = try ChannelNames(of: session.agent)
     guard let row = try session.agent.query(.streams).last(where: { message.isOf($0, names) })

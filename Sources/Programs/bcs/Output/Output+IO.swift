@@ -69,8 +69,12 @@ enum Terminal {
       && System.variable("TERM") != "dumb"
   }
 
-  /// Columns of the terminal on standard output; nil when it is none.
+  /// Columns to fit a listing into: `COLUMNS` where it is set, else those of the terminal on
+  /// standard output; nil when it is none.
   static var width: Int? {
+    if let columns = System.variable("COLUMNS").flatMap({ Int($0) }), columns > 0 {
+      return columns
+    }
     guard isTerminal(1) else { return nil }
     var size = winsize()
     guard unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }

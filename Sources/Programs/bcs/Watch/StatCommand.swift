@@ -6,11 +6,14 @@ import BusText
 /// Prints what the agents count, once, and whether it adds up.
 struct StatCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stat", abstract: "Show what each agent sends and receives, and the balance.",
+    commandName: "stat",
+    abstract: "Show what each agent sends and receives, and whether it adds up.",
     discussion: """
-      Looks twice, --interval apart; rates and times are of that time, counts since each agent \
-      began. For every channel: sent = delivered + pending + gaps + dropped, where a reading \
-      answers for what was sent since it began. Ends with 1 where that does not hold.
+      Takes two samples, --interval apart; rates and times are of that time, counts since each \
+      agent began. For every channel: sent = delivered + pending + gaps + dropped, where a \
+      subscriber accounts for what was sent since it subscribed. Exit code 1 where that does not \
+      hold. Requesters that have ended share one row, inbox.*; subscribers of what nobody has \
+      published yet are named below.
 
       Example:
         bcs stat --interval 5 --json
@@ -29,6 +32,7 @@ struct StatCommand: ParsableCommand {
     let witness = LogWitness(before: before, after: logs(watching))
     let picture = BusPicture(later, since: earlier)
     try show(picture, later, witness)
+    if !common.json { try showWaiting(watching, picture) }
     for fault in picture.faults {
       common.log(
         .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
@@ -52,6 +56,20 @@ struct StatCommand: ParsableCommand {
       BalanceRows.row(channel, log: witness.verdict(on: channel, in: sample))
     }
     try common.show(balance)
+  }
+
+  /// Who subscribed to what nobody publishes counts nothing yet and has no row.
+  private func showWaiting(_ watching: Watching, _ picture: BusPicture) throws {
+    guard watching.watch.routerGoneNs == nil else { return }
+    let counting = Set(picture.traffic.map(\.agent))
+    for row in (try? watching.session.agent.query(.agents)) ?? [] {
+      guard let name = row["name"], !counting.contains(name), row["attachments"] == "0",
+        let count = row["subscriptions"].flatMap(Int.init), count > 0
+      else { continue }
+      try Output.write(
+        "\(name) subscribes to \(count) \(count == 1 ? "pattern" : "patterns"), and nobody "
+          + "publishes there now.\n")
+    }
   }
 
   private func judge(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {

@@ -8,9 +8,9 @@ struct TopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "top", abstract: "Show what each agent sends and receives, live.",
     discussion: """
-      Keys: s sorts by the next column, r turns the order round, / filters by agent or channel, \
-      space pauses, arrows scroll, q ends. The figures come from the agents' own memory: they go \
-      on while the router is hung or dead.
+      Keys: s sorts by the next column, r reverses the order, / filters by agent or channel, \
+      space pauses, arrows scroll, ? shows the keys, q quits. The figures come from the agents' \
+      own memory: once started, they go on while the router is hung or dead.
 
       Example:
         bcs top --sort lost
@@ -19,7 +19,7 @@ struct TopCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
 
-  @Option(help: ArgumentHelp("Seconds between two looks.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("Seconds between two samples.", valueName: "seconds"))
   var interval = 1.0
 
   @Option(help: "What to sort by.")
@@ -108,10 +108,11 @@ struct TopCommand: ParsableCommand {
     guard width >= TopView.least.width, height >= TopView.least.height else {
       let text =
         "too small: \(width) x \(height), \(TopView.least.width) x \(TopView.least.height) needed"
-      return try screen.draw([TopView.Line(SafeText.fitted(text, to: width), .alert)])
+      return try screen.draw([TopView.Line(SafeText.cut(text, to: width - 1), .alert)])
     }
     let clock = String(System.iso(System.unixNs).dropFirst(11).prefix(8)) + " UTC"
-    let lines = TopView.lines(picture, &state, width: width, height: height, clock: clock)
+    // The last column stays empty: what erases the rest of a line would erase a character there.
+    let lines = TopView.lines(picture, &state, width: width - 1, height: height, clock: clock)
     try screen.draw(lines)
   }
 }

@@ -8,18 +8,20 @@ enum TrafficRows {
     Listing(
       [
         Column("kind"), Column("agent", "AGENT"), Column("channel", "CHANNEL"),
-        Column("direction", "DIR"), Column("lane", "LANE"), Column("log"), Column("mode", "MODE"),
+        Column("direction", "DIR"), Column("lane", "LANE", .drops(6)), Column("log"),
+        Column("mode", "MODE", .drops(5)),
         Column("streams"), Column("messages", "MESSAGES", isNumber: true),
-        Column("rate", "MSG/S", isNumber: true), Column("messages_per_second"),
-        Column("bytes"), Column("byte_rate", "BYTE/S", isNumber: true),
-        Column("bytes_per_second"), Column("depth", "DEPTH", isNumber: true),
+        Column("rate", "MSG/S", isNumber: true, .drops(1)), Column("messages_per_second"),
+        Column("bytes"), Column("byte_rate", "BYTE/S", isNumber: true, .drops(8)),
+        Column("bytes_per_second"), Column("depth", "DEPTH", isNumber: true, .drops(3)),
         Column("lost", "LOST", isNumber: true), Column("gaps"), Column("gap_messages"),
-        Column("dropped", "DROPPED", isNumber: true), Column("drops"),
-        Column("errors", "ERRORS", isNumber: true), Column("window_full"),
-        Column("p50", "P50", isNumber: true), Column("p99", "P99", isNumber: true),
+        Column("dropped", "DROPPED", isNumber: true, .drops(4)), Column("drops"),
+        Column("errors", "ERRORS", isNumber: true, .drops(9)), Column("window_full"),
+        Column("p50", "P50", isNumber: true, .drops(10)),
+        Column("p99", "P99", isNumber: true, .drops(2)),
         Column("p50_ns"), Column("p99_ns"), Column("ended"), Column("category"),
         Column("incarnation"),
-      ], empty: "Nobody publishes or reads.")
+      ], empty: "No agent has published or received anything.")
   }
 
   static func row(_ one: Traffic) -> [JSONValue] {
@@ -70,13 +72,14 @@ enum BalanceRows {
   static var listing: Listing {
     Listing(
       [
-        Column("kind"), Column("channel", "CHANNEL"), Column("lane", "LANE"), Column("log"),
-        Column("streams", "STREAMS", isNumber: true),
-        Column("published", "PUBLISHED", isNumber: true),
+        Column("kind"), Column("channel", "CHANNEL"), Column("lane", "LANE", .drops(2)),
+        Column("log"),
+        Column("streams", "STREAMS", isNumber: true, .drops(3)),
+        Column("published", "PUBLISHED", isNumber: true, .drops(1)),
         Column("readings", "READINGS", isNumber: true), Column("sent", "SENT", isNumber: true),
         Column("delivered", "= DELIVERED", isNumber: true),
         Column("pending", "+ PENDING", isNumber: true), Column("gaps", "+ GAPS", isNumber: true),
-        Column("dropped", "+ DROPPED", isNumber: true), Column("drops", "BY REASON"),
+        Column("dropped", "+ DROPPED", isNumber: true), Column("drops", "BY REASON", .shortens),
         Column("balance", "BALANCE"), Column("unseen"), Column("faults"),
       ], empty: "No channels.")
   }

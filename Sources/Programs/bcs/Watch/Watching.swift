@@ -3,9 +3,9 @@ import BinaryComm
 import BusAdmin
 import BusCounters
 
-/// The options of commands that look at counters twice.
+/// The options of commands that take two samples of the counters.
 struct IntervalOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Seconds between the two looks.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("Seconds between the two samples.", valueName: "seconds"))
   var interval = 1.0
 
   func validate() throws {
@@ -22,7 +22,7 @@ struct Watching {
 
   /// Registers and begins to watch.
   static func open(_ common: CommonOptions, name: String) throws -> Watching {
-    let session = try Session.open(common, name: name)
+    let session = try Session.look(common, name: name)
     do {
       return Watching(session: session, watch: try session.agent.watchCounters())
     } catch {
