@@ -76,8 +76,10 @@ final class TopicTarget: FuzzTarget {
     try claim(
       pattern.couldMatchChannel(topic) == TopicOracle.reaches(left.tokens, right.tokens),
       "\(pattern) reaches into \(topic)?")
+    // No seed is one: a wildcard in between, and the rest.
     Canary.sing(
-      when: matches && left.tokens.count > 4 && left.tokens[1] == TopicOracle.one)
+      when: matches && left.tokens.count > 3 && left.tokens[1] == TopicOracle.one
+        && left.tokens.last == TopicOracle.rest)
   }
 
   private func relate(
