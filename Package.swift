@@ -122,6 +122,12 @@ let package = Package(
         "CBusABI", "CBusPlatform",
         "BusTestSupport", "CAllocationCount", arguments,
       ]),
+    tests(
+      "Hostile", "HostileTests",
+      uses: [
+        "BinaryComm", "BusCounters", "BusLog", "BusMemory", "BusWire", "CBusABI", "CBusPlatform",
+        "BusTestSupport",
+      ]),
     tests("Tidy", "TidyTests", uses: ["BusTestSupport"]),
 
     // Fuzz: what must hold for any bytes; replayed by the tests, searched by Scripts/fuzz.sh.

@@ -1,0 +1,113 @@
+import BusLog
+import BusTestSupport
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+/// The harness itself can fail: rows that are wrong on purpose are reported, and a harmless one is
+/// not.
+@Suite("The hostile kit reports what is wrong", .serialized)
+struct KitControlTests {
+  /// A row, and what one of its complaints must contain; nil: there must be none.
+  struct Control: Sendable {
+    let row: AttackRow
+    let complaint: String?
+
+    init(_ name: String, _ complaint: String?, _ body: @escaping LogBody) {
+      row = AttackRow(name) { stand, report in
+        let log = try LogRow.log()
+        log.publish(8)
+        let subject = try LogSubject(try LogRow.mapped(log), .lossy)
+        try subject.drain(log, report)
+        try body(stand, report, subject)
+      }
+      self.complaint = complaint
+    }
+
+    init(_ row: AttackRow, _ complaint: String?) {
+      self.row = row
+      self.complaint = complaint
+    }
+
+    typealias LogBody = @Sendable (Stand, Report, LogSubject) throws -> Void
+  }
+
+  /// Addresses of memory that a control keeps.
+  private static let leftBehind = Mutex<[UInt]>([])
+
+  static let onMemory: [Control] = [
+    Control("a harmless publisher", nil) { _, report, subject in
+      report.result(subject.text, is: "open 8/0/0")
+    },
+    Control("a result that is another one", "is open 8/0/0, not corrupt 8/0/0") {
+      _, report, subject in report.result(subject.text, is: "corrupt 8/0/0")
+    },
+    Control("a statement that does not hold", "nothing was handed over") {
+      _, report, subject in
+      report.holds(subject.handed == 0, "something and not nothing was handed over")
+    },
+    Control("more work than the bound", "8 records, more than 7") { _, report, subject in
+      report.result(subject.text, is: "open 8/0/0")
+      report.work(subject.handed, atMost: 7, "records")
+    },
+    Control("a row that checks no result", "checks no result") { _, _, _ in },
+    Control(
+      AttackRow("a row that bounds no work") { _, report in report.holds(true, "") },
+      "bounds no work"),
+    Control(
+      AttackRow("a set-up that fails") { _, _ in throw SetUpFailure("out of luck") },
+      "out of luck"),
+    Control("a descriptor that is left behind", "descriptors: ") { _, report, subject in
+      report.result(subject.text, is: "open 8/0/0")
+      guard dup(0) >= 0 else { throw SetUpFailure("dup") }
+    },
+    Control("memory that is left behind", "grew by") { _, report, subject in
+      report.result(subject.text, is: "open 8/0/0")
+      let bytes = 64 << 20
+      let room = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4096)
+      unsafe room.initializeMemory(as: UInt8.self, repeating: 1, count: bytes)
+      // Kept and read below, so that the compiler cannot leave the bytes out.
+      Self.leftBehind.withLock { $0.append(UInt(bitPattern: room)) }
+    },
+    Control(
+      LogRow(
+        name: "a table whose text is another one", modes: [.lossless],
+        between: { $0.memory.put(0, at: LogPlace.commit) },
+        expected: [["open 8/0/0"]]
+      ).row, "lossless is corrupt 8/0/0"),
+    Control(
+      LogRow(
+        name: "a table of three texts of which one is another one",
+        between: { $0.memory.put(1 << 62, at: LogPlace.commit) },
+        expected: [["evicted 8/0/0"], ["evicted 8/0/0"], ["open 8/0/0"]]
+      ).row, "lossy is open 8/0/0"),
+  ]
+
+  @Test("about memory: each control of a table is reported as it should be, and nothing else")
+  func memory() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Self.play(Self.onMemory, on: try Stand.memory())
+    }
+    Group.show(result)
+  }
+
+  private static func play(_ controls: [Control], on stand: Stand) async throws {
+    let outcome = try await Kit.run(controls.map(\.row), on: stand)
+    for control in controls {
+      let found = outcome.complaints.filter { $0.row == control.row.name }.map(\.text)
+      guard let wanted = control.complaint else {
+        #expect(found.isEmpty, "\(control.row.name)")
+        continue
+      }
+      #expect(found.contains { $0.contains(wanted) }, "\(control.row.name): \(found)")
+    }
+    #expect(Self.leftBehind.withLock { $0.count } == 1)
+    let harmless = controls.count { $0.complaint == nil }
+    #expect(outcome.passed == harmless && outcome.pending.isEmpty)
+    print("hostile kit, negative controls: \(controls.count) rows, \(outcome.passed) hold")
+  }
+}
