@@ -16,6 +16,28 @@ struct HostileKitTests {
     }
     Group.show(result)
   }
+
+  @Test("no frame ends the router, holds it up, or is taken for another one")
+  func frames() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("frames", FrameRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("nothing but what belongs there is taken as a segment")
+  func descriptors() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("descriptors", DescriptorRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
 }
 
 /// One process's share of the kit.
@@ -31,7 +53,9 @@ enum Group {
     print(
       "hostile kit, \(group): \(rows.count) rows, \(outcome.passed) hold, "
         + "\(outcome.pending.count) pending")
-    for row in outcome.pending { print("  pending: \(row.name): \(row.reason)") }
+    for (reason, rows) in Dictionary(grouping: outcome.pending, by: \.reason) {
+      print("  pending, \(rows.count): \(reason): \(rows.map(\.name).joined(separator: "; "))")
+    }
     #expect(outcome.passed + outcome.pending.count == rows.count)
   }
 

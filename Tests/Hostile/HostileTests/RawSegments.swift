@@ -152,9 +152,12 @@ struct RawCounters: Sendable {
   let memory: RawMemory
   static let rows = Int(BUS_COUNTERS_ROWS_OFFSET)
 
-  init(owner: BusUUID, incarnation: UInt64, part: Int = 0) throws {
+  init(
+    owner: BusUUID, incarnation: UInt64, part: Int = 0, pages: RawMemory.Pages = .all,
+    seals: RawMemory.Seals = .required
+  ) throws {
     let bytes = Int(BUS_COUNTERS_BYTES_FIRST) << (2 * part)
-    memory = try RawMemory(bytes: bytes)
+    memory = try RawMemory(bytes: bytes, pages: pages)
     memory.put(UInt64(BUS_COUNTERS_MAGIC), at: 0, width: 4)
     memory.put(UInt64(BUS_LAYOUT_VERSION), at: 4, width: 2)
     memory.put(UInt64(part), at: 6, width: 2)
@@ -163,7 +166,7 @@ struct RawCounters: Sendable {
     memory.put(incarnation, at: 32)
     memory.put(UInt64(bytes / 1024 - 1), at: 40, width: 4)
     memory.put(UInt64(bytes / 2048), at: 44, width: 4)
-    try memory.seal()
+    try memory.seal(seals)
   }
 
   /// Writes a sound row of a reading, in use from now on.

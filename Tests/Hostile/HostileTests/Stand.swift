@@ -37,6 +37,10 @@ final class Stand: @unchecked Sendable {
     stand.observer = try HostilePeer(stand.socket)
     try stand.observer?.hello()
     stand.party = try await ThirdParty(stand.directory)
+    // What is made at the first message and the first request belongs to the baseline.
+    let warmUp = Report()
+    try await stand.serveThirdParty(warmUp)
+    guard warmUp.complaints.isEmpty else { throw SetUpFailure("\(warmUp.complaints)") }
     return stand
   }
 
