@@ -83,6 +83,10 @@ enum Kit {
   /// Runs rows one after the other on one stand.
   static func run(_ rows: [AttackRow], on stand: Stand) async throws -> Outcome {
     var outcome = Outcome()
+    // What the runtime opens once, at the first thread or look at /proc, belongs to the baseline.
+    _ = try await Watchdog.bounding("warm-up", seconds: rowSeconds) {
+      try await run(AttackRow("warm-up") { _, _ in }, on: stand)
+    }
     for row in rows {
       if let reason = row.pending, !runsPending {
         outcome.pending.append((row.name, reason))
@@ -112,7 +116,7 @@ enum Kit {
       report.complain("the third party was not served: \(error)")
     }
     stand.sendAttackersAway()
-    try stand.settle(to: before, residentKiBMost: row.residentKiBMost, report)
+    try await stand.settle(to: before, residentKiBMost: row.residentKiBMost, report)
     return report.complaints
   }
 }

@@ -109,7 +109,7 @@ enum FrameRows {
 
   // MARK: Cases
 
-  private static func cuts(_ shape: FrameShape) -> [FrameCase] {
+  static func cuts(_ shape: FrameShape) -> [FrameCase] {
     var ends: Set<Int> = [1, 4, 8, 12, 15]
     var frame = RawFrame(kind: shape.kind)
     for field in shape.fields {
@@ -123,7 +123,7 @@ enum FrameRows {
     }
   }
 
-  private static func surplus(_ shape: FrameShape) -> [FrameCase] {
+  static func surplus(_ shape: FrameShape) -> [FrameCase] {
     let whole = RawFrame(shape).bytes
     return [1, 8, 16_384].map {
       FrameCase(
@@ -148,7 +148,7 @@ enum FrameRows {
     }
   }
 
-  private static func badTexts(_ shape: FrameShape) -> [FrameCase] {
+  static func badTexts(_ shape: FrameShape) -> [FrameCase] {
     let broken: [[UInt8]] = [[0xFF], [0xC3], [0xED, 0xA0, 0x80], Array("ab".utf8) + [0x80]]
     return texts(shape).flatMap { place in
       broken.map { text in variant(shape, place) { $0.text(text) } }
@@ -158,7 +158,7 @@ enum FrameRows {
     }
   }
 
-  private static func oddTexts(_ shape: FrameShape) -> [FrameCase] {
+  static func oddTexts(_ shape: FrameShape) -> [FrameCase] {
     let odd: [[UInt8]] = [
       [], [0], Array("a\0b".utf8), Array("a..b".utf8), Array(".".utf8), Array(">.a".utf8),
       [UInt8](repeating: 97, count: 64), [UInt8](repeating: 97, count: 128),
@@ -170,7 +170,7 @@ enum FrameRows {
     }
   }
 
-  private static func badChoices(_ shape: FrameShape) -> [FrameCase] {
+  static func badChoices(_ shape: FrameShape) -> [FrameCase] {
     shape.fields.indices.flatMap { place -> [FrameCase] in
       guard let most = shape.fields[place].meanings,
         case .number(_, let width) = shape.fields[place].value
@@ -181,7 +181,7 @@ enum FrameRows {
     }
   }
 
-  private static func oddNumbers(_ shape: FrameShape) -> [FrameCase] {
+  static func oddNumbers(_ shape: FrameShape) -> [FrameCase] {
     shape.fields.indices.flatMap { place -> [FrameCase] in
       guard shape.fields[place].meanings == nil,
         case .number(let sound, let width) = shape.fields[place].value, shape.name != "hello"

@@ -22,7 +22,7 @@ struct Holdings: Equatable, CustomStringConvertible {
 
   init(router: Int32?, charged: Int) throws {
     descriptors = try Self.entries("fd", getpid())
-    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+    let maps = try Self.text("/proc/self/maps")
     mappings = maps.split(separator: "\n").count { $0.contains("/memfd:") }
     residentKiB = try Self.residentKiB(getpid())
     if let router {
@@ -47,8 +47,17 @@ struct Holdings: Equatable, CustomStringConvertible {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/\(folder)").count
   }
 
+  /// A file of the kernel, whose size is not known before it was read.
+  private static func text(_ path: String) throws -> String {
+    guard let file = FileHandle(forReadingAtPath: path) else {
+      throw SetUpFailure("\(path) cannot be read")
+    }
+    defer { try? file.close() }
+    return String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+  }
+
   private static func residentKiB(_ pid: Int32) throws -> Int {
-    let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    let status = try text("/proc/\(pid)/status")
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
     guard let value = line?.split(separator: " ").dropLast().last.flatMap({ Int($0) }) else {
       throw SetUpFailure("process \(pid) says nothing of its memory")

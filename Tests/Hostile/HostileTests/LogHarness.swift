@@ -113,7 +113,9 @@ final class LogSubject {
     for _ in 0..<polls where try poll(log, report, limit: limit) > 0 {}
   }
 
-  /// One poll; when it does not come back the ring is zeroed, so that the walk finds its end.
+  /// One poll; returns what it handed over and skipped.
+  ///
+  /// When it does not come back the ring is zeroed, so that the walk finds its end.
   @discardableResult
   func poll(_ log: RawLog, _ report: Report, limit: Int) throws -> Int {
     Rescue.shared.begin(log)
@@ -128,7 +130,7 @@ final class LogSubject {
     let skipped = Int(clamping: reader.forged &+ reader.superseded &- before)
     report.work(taken, atMost: limit, "records handed over by one poll")
     report.work(skipped, atMost: log.capacity / 64, "records skipped by one poll")
-    return taken
+    return taken + skipped
   }
 }
 

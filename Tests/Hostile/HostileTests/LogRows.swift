@@ -49,7 +49,7 @@ enum LogRows {
       "layout version", at: 4, width: 2, all: "refused: layout version",
       [("0", 0), ("max", 0xFFFF), ("the sign bit", 0x8000), ("one more", 2)]),
     WordTable(
-      "kind", at: 6, width: 2, all: "open 8/0/0",
+      "kind", at: 6, width: 2, all: "refused: kind",
       [("0", 0), ("max", 0xFFFF), ("the sign bit", 0x8000), ("one more", 3)]),
     WordTable(
       "segment size", at: 8, width: 8, all: "refused: segment size",

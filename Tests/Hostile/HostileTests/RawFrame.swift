@@ -162,6 +162,12 @@ struct FrameShape: Sendable {
         FrameField(name: "group", value: .number(1, width: 1), meanings: 3),
       ]),
     FrameShape(
+      24, "forget",
+      [
+        .text("name", "kit.asks"),
+        FrameField(name: "group", value: .number(1, width: 1), meanings: 3),
+      ]),
+    FrameShape(
       30, "addCounters", descriptors: 1,
       [.number("part", 0, 2), .number("segmentBytes", 16384, 8)]),
     FrameShape(31, "watch"),
@@ -173,6 +179,7 @@ struct FrameShape: Sendable {
       ]),
     FrameShape(33, "openBlob", [.bytes("token", uuid), .number("maker", 5, 8)]),
     FrameShape(34, "dropBlob", [.bytes("token", uuid), .flag("now")]),
+    FrameShape(35, "unwatch"),
   ]
 }
 

@@ -95,12 +95,14 @@ struct RawLog: Sendable {
   /// Writes one record with extension and payload at a line, and commits it.
   func publish(
     line: Int, items: [UInt8], payload: [UInt8], topic: UInt64, type: UInt64 = 4,
-    flags: UInt64 = 0, hops: UInt64 = 0, correlation: UInt64 = 0
+    flags: UInt64 = 0, hops: UInt64 = 0, correlation: UInt64 = 0, stamp: UInt64 = 0,
+    source: BusUUID? = nil
   ) {
     let lines = (64 + items.count + payload.count + 63) / 64
     memory.put(UInt64(line + lines) * 64, at: LogPlace.reserve)
-    write(line, topic: topic, type: type, length: UInt64(payload.count))
+    write(line, source: source, topic: topic, type: type, length: UInt64(payload.count))
     let at = record(line)
+    memory.put(stamp, at: at + 16)
     memory.put(UInt64(payload.count) | hops << 40 | UInt64(items.count) << 48, at: at + 8)
     memory.put(flags | correlation << 32, at: at + 56)
     memory.put(items, at: at + 64)

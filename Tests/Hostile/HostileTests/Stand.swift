@@ -17,6 +17,7 @@ final class Stand: @unchecked Sendable {
   private var log: HonestLog?
   private var attackers: [HostilePeer] = []
   private var observer: HostilePeer?
+  private var places = 0
 
   /// A stand for attacks on memory alone.
   static func memory() throws -> Stand {
@@ -67,6 +68,14 @@ final class Stand: @unchecked Sendable {
     try agent(directory, name)
   }
 
+  /// A fresh directory that only this user may enter, within the stand's own.
+  func privateDirectory() throws -> String {
+    places += 1
+    let path = home.file("place\(places)")
+    guard unsafe mkdir(path, 0o700) == 0 else { throw SetUpFailure("mkdir \(path): \(errno)") }
+    return path
+  }
+
   func sendAttackersAway() {
     for attacker in attackers { attacker.leave() }
     attackers = []
@@ -91,11 +100,15 @@ final class Stand: @unchecked Sendable {
   }
 
   /// Looks until nothing is held that was not held before; complains of what is not given back.
-  func settle(to before: Holdings, residentKiBMost: Int, _ report: Report) throws {
+  ///
+  /// The third party goes on meanwhile: what its publisher keeps of a reader that has left, it lets
+  /// go with its next message.
+  func settle(to before: Holdings, residentKiBMost: Int, _ report: Report) async throws {
     guard router?.isRunning ?? true else { return }
     var now = try holdings()
-    for _ in 0..<1000 where now.excess(over: before) != nil {
+    for look in 0..<1000 where now.excess(over: before) != nil {
       usleep(5000)
+      if look % 50 == 49 { try await serveThirdParty(report) }
       now = try holdings()
     }
     if let excess = now.excess(over: before) { report.complain("not given back: \(excess)") }
