@@ -194,8 +194,17 @@ final class Dialogue {
   func tell(
     _ frame: AgentFrame, request: UInt32 = 0, descriptor: Descriptor? = nil
   ) throws(BusError) {
-    while !(try ControlSocket.send(socket, frame.encode(request: request), descriptor)) {
-      try wait(writable: true)
+    let bytes = frame.encode(request: request)
+    while true {
+      switch try ControlSocket.send(socket, bytes, descriptor) {
+      case .sent: return
+      case .full: try wait(writable: true)
+      case .starved:
+        guard HostClock.monotonicNs() < deadlineNs else {
+          throw .timeout("the kernel took no frame for the router in time")
+        }
+        pauseMs(5)
+      }
     }
   }
 

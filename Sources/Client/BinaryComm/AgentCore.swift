@@ -162,7 +162,7 @@ final class AgentCore: Sendable {
   /// Sends now, or behind what already waits for the socket.
   func enqueue(_ bytes: [UInt8], _ descriptor: Descriptor?, _ state: inout State) {
     if state.outbox.isEmpty, let socket = state.socket,
-      (try? ControlSocket.send(socket, bytes, descriptor)) == true
+      (try? ControlSocket.send(socket, bytes, descriptor)) == .sent
     {
       return
     }
@@ -173,17 +173,33 @@ final class AgentCore: Sendable {
 
   /// Sends what waits; called by the service thread when the socket takes more.
   func flushOutbox() {
-    state.withLock { state in
-      guard let socket = state.socket else { return }
+    var refused: [PendingReply] = []
+    let isStarved = state.withLock { state in
+      guard let socket = state.socket else { return false }
       while let first = state.outbox.first {
         do throws(BusError) {
-          guard try ControlSocket.send(socket, first.bytes, first.descriptor) else { return }
+          switch try ControlSocket.send(socket, first.bytes, first.descriptor) {
+          case .sent: break
+          case .full: return false
+          case .starved: return true
+          }
         } catch {
-          // This frame cannot be sent at all; that the socket is dead shows when receiving.
+          // This frame cannot be sent at all, and whoever waits for its answer is told so; that the
+          // socket is dead shows when receiving.
+          let number = ControlFormat.request(of: first.bytes)
+          if let reply = state.pending.removeValue(forKey: number) { refused.append(reply) }
         }
         state.outbox.removeFirst()
       }
+      return false
     }
+    for reply in refused {
+      let text = "the kernel did not take the frame to the router"
+      reply.finish(
+        .frame(.error(ErrorFrame(code: BusErrorCode.system.rawValue, text: text)), nil))
+    }
+    // The socket stays writable meanwhile: without a pause this thread would spin.
+    if isStarved { pauseMs(5) }
   }
 
   /// Waits until a router is there; throws ``BusError/noRouter(_:)`` at the deadline.

@@ -14,6 +14,10 @@ final class PendingReply: Sendable {
   private struct State: Sendable {
     var outcome: Outcome?
     var rows: [[String: String]] = []
+    /// The answer has come and is being acted on: whoever waits has it, however late it is.
+    var isApplying = false
+    /// Whoever waited has gone: the answer is not to be acted on any more.
+    var isAbandoned = false
   }
   private let state = Mutex(State())
   private let done = Signal()
@@ -33,15 +37,33 @@ final class PendingReply: Sendable {
 
   func finishRows() { finish(.rows(state.withLock { $0.rows })) }
 
-  func finish(_ outcome: Outcome) {
+  /// Acts on the outcome and hands it to whoever waits; false when nobody does any more, and nothing
+  /// was done.
+  @discardableResult
+  func finish(_ outcome: Outcome) -> Bool {
+    let isWanted = state.withLock { state in
+      guard !state.isAbandoned else { return false }
+      state.isApplying = true
+      return true
+    }
+    guard isWanted else { return false }
     then(outcome)
     state.withLock { if $0.outcome == nil { $0.outcome = outcome } }
     done.raise()
+    return true
   }
 
   /// The outcome, nil when the deadline (monotonic ns) passed before it.
   func wait(deadlineNs: UInt64) -> Outcome? {
-    guard done.wait(deadlineNs: deadlineNs) else { return nil }
+    if !done.wait(deadlineNs: deadlineNs) {
+      // Answer and deadline at once: one of them counts, for both sides.
+      let isComing = state.withLock { state in
+        if !state.isApplying { state.isAbandoned = true }
+        return state.isApplying
+      }
+      guard isComing else { return nil }
+      _ = done.wait(deadlineNs: .max)
+    }
     return state.withLock { $0.outcome }
   }
 }

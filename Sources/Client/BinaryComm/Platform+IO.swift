@@ -103,16 +103,30 @@ enum ControlSocket {
       + "directory with --dir or BCS_DIR"
   }
 
-  /// Sends one frame; false when the socket's buffer is full.
+  /// What became of a frame.
+  enum Sent {
+    case sent
+    /// The socket's buffer has no room: it becomes writable later.
+    case full
+    /// The kernel is short of something else, and does not say when it is there again.
+    case starved
+  }
+
+  /// Sends one frame without waiting.
   static func send(
     _ socket: Descriptor, _ frame: [UInt8], _ descriptor: Descriptor?
-  ) throws(BusError) -> Bool {
+  ) throws(BusError) -> Sent {
     var numbers = descriptor.map { [$0.number] } ?? []
     let count = Int32(numbers.count)
     let sent = unsafe plat_send(socket.number, frame, frame.count, &numbers, count)
-    if sent == -EAGAIN || sent == -EWOULDBLOCK || sent == -ENOBUFS { return false }
+    switch -sent {
+    case EAGAIN, EWOULDBLOCK: return .full
+    // Too many descriptors of this user are on their way, or memory is short.
+    case ENOBUFS, ENOMEM, ETOOMANYREFS: return .starved
+    default: break
+    }
     guard sent >= 0 else { throw .noRouter("the router went away (\(reason(-sent)))") }
-    return true
+    return .sent
   }
 
   /// One frame that arrived.

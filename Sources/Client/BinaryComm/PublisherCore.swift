@@ -151,7 +151,11 @@ final class PublisherCore: Sendable {
     guard let start else {
       agent.post(
         .joinRefused(
-          JoinRefusedFrame(attachment: attachment, reason: "the reader segment is not usable")))
+          JoinRefusedFrame(
+            attachment: attachment,
+            reason: descriptor == nil
+              ? "\(agent.name) had no descriptor left to let this reader in"
+              : "the reader segment is not usable")))
       return
     }
     forgetEvicted(keeping: attachment)
@@ -220,7 +224,11 @@ final class PublisherCore: Sendable {
 
   /// The agent has ended: the publishing thread finds out at its next look.
   func shut(_ why: BusError) {
-    state.withLock { $0.ended = why }
+    state.withLock { state in
+      state.ended = why
+      // Nobody will be handed these again: their descriptors go back.
+      state.logs = []
+    }
     gate.shut()
   }
 

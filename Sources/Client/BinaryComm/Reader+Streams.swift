@@ -62,6 +62,9 @@ extension Reader {
       return nil
     } catch {
       core.finish(opened.source.attachment)
+      if case .system = error {
+        return .resourceExhausted("the log of \(opened.source.publisherName): \(error.message)")
+      }
       return .corrupt("the log of \(opened.source.publisherName): \(error.message)")
     }
   }

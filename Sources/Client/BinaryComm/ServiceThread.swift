@@ -125,21 +125,21 @@ extension AgentCore {
   }
 
   private func answer(_ request: UInt32, _ frame: RouterFrame, _ descriptor: Descriptor?) {
-    guard let reply = state.withLock({ $0.pending[request] }) else {
-      // The caller gave up: a stream that nobody will ever write is not left behind.
-      if case .logAdded(let added) = frame, added.generation == 0 {
-        post(.closeStream(CloseStreamFrame(stream: added.stream)))
-      }
-      return
-    }
+    guard let reply = state.withLock({ $0.pending[request] }) else { return abandon(frame) }
     switch frame {
     case .row(let row):
       reply.add(row: Dictionary(row.fields.map { ($0.key, $0.value) }) { $1 })
       return
     case .queryEnd: reply.finishRows()
-    default: reply.finish(.frame(frame, descriptor))
+    default: if !reply.finish(.frame(frame, descriptor)) { abandon(frame) }
     }
     state.withLock { _ = $0.pending.removeValue(forKey: request) }
+  }
+
+  /// The caller gave up: a stream that nobody will ever write is not left behind.
+  private func abandon(_ answer: RouterFrame) {
+    guard case .logAdded(let added) = answer, added.generation == 0 else { return }
+    post(.closeStream(CloseStreamFrame(stream: added.stream)))
   }
 
   private func apply(_ frame: RouterFrame, _ descriptor: Descriptor?) {
