@@ -96,7 +96,7 @@ struct RouterBooks {
   private func finding(
     for frame: AgentFrame, from place: Int, _ words: FrameWords, honest: Bool
   ) -> Segment.Finding? {
-    let agent = BusUUID(word0: UInt64(place) + 1, word1: 1)
+    let agent = FramePen.agent(UInt64(place) + 1)
     let own = Incarnation(ownIncarnation[place])
     switch frame {
     case .register(let frame):
@@ -142,7 +142,7 @@ struct RouterBooks {
       router.blobCount <= agents * limits.blobsPerAgent + limits.blobsLeftMost,
       "\(router.blobCount) blobs")
     try claim(router.streamCount <= 4096, "\(router.streamCount) streams")
-    Canary.sing(when: announced > 0 && router.blobCount > 0)
+    Canary.sing(when: announced > 0 || router.blobCount > 0)
   }
 
   private mutating func take(_ action: RouterAction) throws(Broken) {

@@ -91,7 +91,7 @@ final class RouterTarget: FuzzTarget {
     try books.happen(.frame(connection, request: 1, hello, []), &router)
     var words = FrameWords()
     words.name = FrameFields.names[place]
-    words.agent = BusUUID(word0: UInt64(place) + 1, word1: 1)
+    words.agent = FramePen.agent(UInt64(place) + 1)
     let register = AgentFrame.register(
       RegisterFrame(name: words.name, category: "t", agent: words.agent))
     try books.frame(register, request: 2, from: place, words, honest: true, &router)

@@ -77,6 +77,10 @@ package struct FrameWords {
 /// Writes frames from an input; numbers the router gave earlier come up again.
 package struct FramePen {
   package init() {}
+  /// An agent's UUID, of version 4 as the router demands.
+  package static func agent(_ number: UInt64) -> BusUUID {
+    BusUUID(high: number << 16 | 0x4000, low: 1 << 63 | 1)
+  }
 
   /// Numbers that were seen: streams, attachments, incarnations.
   package var streams: [UInt64] = []
@@ -141,7 +145,7 @@ package struct FramePen {
       writer.u16(words.part)
     case .agent:
       let code = input.byte()
-      words.agent = code == 255 ? .zero : BusUUID(word0: UInt64(code & 3) + 1, word1: 1)
+      words.agent = code == 255 ? .zero : FramePen.agent(UInt64(code & 3) + 1)
       writer.uuid(words.agent)
     case .token:
       words.token = BusUUID(word0: UInt64(input.byte() & 3), word1: 9)
