@@ -77,6 +77,8 @@ final class RouterTarget: FuzzTarget {
     for place in 0..<Self.connectionsMost {
       try books.happen(.disconnected(books.connection(place)), &router)
     }
+    // The first tick of a router that took over begins its grace, a later one ends it.
+    try books.happen(.tick(nowNs: books.nowNs), &router)
     try books.happen(.tick(nowNs: .max), &router)
     try books.expectNothing(router)
   }

@@ -37,8 +37,8 @@ final class PendingReply: Sendable {
 
   func finishRows() { finish(.rows(state.withLock { $0.rows })) }
 
-  /// Acts on the outcome and hands it to whoever waits; false when nobody does any more, and nothing
-  /// was done.
+  /// Acts on the outcome and hands it to whoever waits; false when nobody does any more, and
+  /// nothing was done.
   @discardableResult
   func finish(_ outcome: Outcome) -> Bool {
     let isWanted = state.withLock { state in

@@ -29,7 +29,8 @@ extension Publisher {
     }
   }
 
-  /// Publishes, waiting until the deadline; `check` throws, at most 20 ms later, what ends the wait.
+  /// Publishes, waiting until the deadline; `check` throws, at most 20 ms later, what ends the
+  /// wait.
   mutating func publish(
     _ name: String, _ payload: [UInt8], deadlineNs: UInt64,
     check: () throws(BusError) -> Void
