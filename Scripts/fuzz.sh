@@ -8,7 +8,8 @@
 #
 # Before each search the target's canary, a defect that is seeded in this build, has to be found.
 # Fails when it is not, and on a fault, a broken property, a leak, an execution of more than 10 s,
-# or more than 256 MiB of growth; the input is kept and named. FUZZ_CANARY=n bounds that search.
+# or more than 256 MiB of growth; the input is kept and named. FUZZ_CANARY=n bounds that search,
+# FUZZ_SEED=n makes a search begin in the same way each time.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -20,6 +21,8 @@ engine='router policy'
 all='router policy topic counters log frames header'
 growth_most=256
 canary_runs=${FUZZ_CANARY:-4000000}
+# 0: libFuzzer takes one of its own, and names it in its log.
+seed=${FUZZ_SEED:-0}
 export SWIFT_BACKTRACE=enable=no
 export ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=8:detect_stack_use_after_return=0
 
@@ -72,7 +75,7 @@ one() {
   fi
   canary_after=$(number "$found/$1.canary.log" number_of_executed_units)
   mkdir -p "$scratch/corpus/$1"
-  "$(program_of "$1")" "$1" "$2" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+  "$(program_of "$1")" "$1" "$2" -seed="$seed" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$found/$1-" $(dictionary "$1") \
     "$scratch/corpus/$1" "Fuzz/Corpus/$1" >"$log" 2>&1 </dev/null
   local status=$?

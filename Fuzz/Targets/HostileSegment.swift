@@ -19,8 +19,9 @@ final class HostileSegment {
     unsafe template = .allocate(byteCount: bytes, alignment: 64)
     unsafe template.copyMemory(from: segment.base, byteCount: bytes)
     var found: PeerSegment?
-    for _ in 0..<16 where found == nil {
-      // The kernel places a mapping below the one before it where there is room.
+    // The kernel places a mapping below the one before it where there is room. In a process with
+    // much mapped the fences first fill the small gaps, one by one.
+    for _ in 0..<4096 where found == nil {
       let fence = unsafe mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
       let peer = try PeerSegment(
         consuming: segment.duplicateDescriptor(), announced: UInt64(bytes))

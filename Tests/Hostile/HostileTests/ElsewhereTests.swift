@@ -63,6 +63,75 @@ struct ElsewhereTests {
     Row(
       "a lossless reader that stands still",
       "is evicted: the publisher goes on, and the reader is told once"),
+    Row(
+      "a task that is cancelled before its request is sent",
+      "a task that is cancelled already sends nothing, whatever it calls"),
+    Row(
+      "a request is cancelled while every responder is out of credit",
+      "a request that waits for credit and is cancelled returns at once and is never sent"),
+    Row(
+      "a requester that asks for a stream and does not read it",
+      "a requester that does not read holds up no other, and its cancel frees the handler"),
+    Row(
+      "a requester that calls a service which was stopped",
+      "a service that was stopped lets its handler go, and may be answered again"),
+    Row(
+      "a requester that dies while its request is worked on",
+      "a requester that ends takes the work for it along"),
+    Row(
+      "one full responder of a scatter, one full member of a team",
+      "one responder that reads nothing is one failure of a scatter, and one of a team"),
+    Row(
+      "more requests and bytes than may wait to be sent",
+      "more requests than may wait are refused, by number and by bytes"),
+    Row(
+      "ten thousand tasks that publish into a full window",
+      "a cancelled task waits no longer, and its message is not published"),
+    Row(
+      "two tasks that share one subscription",
+      "two tasks that share a subscription both end"),
+    Row(
+      "more requesters than the soft limit of descriptors",
+      "a service answers more living requesters than its soft limit of descriptors"),
+    Row(
+      "descriptors run out in the middle of announces",
+      "a service that runs out of descriptors loses hand-overs, not itself"),
+    Row(
+      "ever new names to talk to",
+      "three thousand names, each used once, and those of before are found again"),
+    Row(
+      "a second watch, and watches without end",
+      "a second watch shows nobody again, and after its end nothing more comes"),
+    Row(
+      "a restart between a promise to a reader and its announce",
+      "who was promised the start and never heard of the stream reads it from there"),
+    Row(
+      "readers that come back first and claim others' streams",
+      "a reader that comes back first takes neither a stream nor a reading of others"),
+    Row(
+      "stuck readers that pin the logs of streams that have ended",
+      "a log that nobody but a reader needs is charged to that reader after a while"),
+    Row(
+      "one user who takes the arena",
+      "agents of one user take half of the arena at most, the router's own user all of it"),
+    Row(
+      "one user who takes names, subscriptions, blobs and descriptors",
+      "names, subscriptions, blobs and descriptors of one user are bounded as well"),
+    Row(
+      "a kernel that gives a publisher no barrier on its threads",
+      "without a barrier on its threads a publisher fences at each claim, and loses no joiner"),
+    Row(
+      "a reader that may make no barrier",
+      "a reader that may make no barrier says so, and its publisher fences until it has left"),
+    Row(
+      "evictions without end",
+      "evictions do not add up: the last are remembered, and none of those comes back"),
+    Row(
+      "more sleepers than were once woken",
+      "a sleeper behind a thousand others is woken like the first"),
+    Row(
+      "the router's lock file is removed",
+      "without its lock file it is still found by the next one, which gives up"),
   ]
 
   @Test("each row names a test that stands in the tree", arguments: rows.map(\.test))

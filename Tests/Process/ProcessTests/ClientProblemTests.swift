@@ -77,4 +77,30 @@ struct ClientProblemTests {
       for task in tasks { try await task.value }
     }
   }
+
+  @Test("a topic works with the publisher that resolved it alone, and a count cannot be negative")
+  func foreignTopics() throws {
+    try Watchdog.bounding("foreign topics", seconds: 60) {
+      let bus = try ClientBus()
+      let agent = try bus.agent("writer")
+      let reader = try bus.agent("reader").reader("other.>", mode: .lossless)
+      var one = try agent.publisher(on: "one")
+      var other = try agent.publisher(on: "other")
+      let foreign = try one.topic("one.two")
+      let own = try other.topic("other.two")
+      func code(_ body: () throws -> Void) -> BusErrorCode? {
+        do { try body() } catch { return (error as? BusError)?.code }
+        return nil
+      }
+      #expect(code { try other.publish(foreign, count: 8) { _ in } } == .invalid)
+      #expect(code { try other.append(foreign, count: 8) { _ in } } == .invalid)
+      #expect(code { try other.publish(own, count: -1) { _ in } } == .invalid)
+      #expect(code { try other.publish(own, count: 8) { _ in } } == nil)
+      other.close()
+      one.close()
+      // What was refused lies in no log.
+      #expect(reader.statistics.received == 0)
+      #expect(other.published == 1)
+    }
+  }
 }

@@ -95,6 +95,12 @@ final class MessengerCore: Sendable {
     }
   }
 
+  /// Tells the router that nothing more is to be told of a name.
+  func letGo(_ name: PeerName) {
+    forget(name)
+    agent.post(.forget(ForgetFrame(name: name.text, group: name.group)))
+  }
+
   private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }
 
   func take(_ answer: RespondersFrame) { post(.responders(answer)) }

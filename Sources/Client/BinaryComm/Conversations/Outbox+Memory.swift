@@ -24,6 +24,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var pending: PendingTable
   var names: [NameEntry] = []
   var nameIndex: [PeerName: Int] = [:]
+  /// How often names were used so far.
+  var uses: UInt64 = 0
   var served: [String]
   /// Of the names that are answered now.
   var servedIndex: [String: Int]
@@ -231,7 +233,9 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
   mutating func close(_ line: Int, _ why: BusError) {
     guard let peer = unsafe lines.at(line) else { return }
-    for request in pending.all(where: { $0.line == line }) {
+    // Most peers leave with nothing in flight, and the table is large.
+    let hasRequests = unsafe peer.pointee.inFlight > 0
+    for request in hasRequests ? pending.all(where: { $0.line == line }) : [] {
       pending.remove(request.correlationId)
       failures.append(RequestFailure(correlationId: request.correlationId, error: why))
     }

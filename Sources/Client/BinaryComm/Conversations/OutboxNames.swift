@@ -10,6 +10,8 @@ struct NameEntry: Sendable {
     case unasked
     case known
     case refused(BusError)
+    /// The router was told that it is not wanted now; it is asked when the name is used again.
+    case forgotten
   }
   let name: PeerName
   var phase = Phase.unasked
@@ -17,6 +19,8 @@ struct NameEntry: Sendable {
   var peers: [Int] = []
   /// Where the round goes on.
   var next = 0
+  /// When it was used last, as a count of uses.
+  var used: UInt64 = 0
   /// Messages that wait for the name to be resolved.
   private(set) var waiting: [Outgoing] = []
   private(set) var waitingBytes = 0
@@ -68,6 +72,7 @@ extension Outbox {
     } catch {
       throw .invalid("\(error)")
     }
+    if names.count % (Self.activeNamesMost / 2) == 0 { forgetUnused() }
     names.append(NameEntry(name: name))
     nameIndex[name] = names.count - 1
     ask(names.count - 1)
@@ -76,6 +81,43 @@ extension Outbox {
 
   private mutating func ask(_ at: Int) {
     names[at].phase = core.resolve(names[at].name) ? .asked : .unasked
+  }
+
+  /// Names of which the router is to tell at a time; it allows an agent twice as many.
+  private static var activeNamesMost: Int { 512 }
+
+  /// Notes that a name is used, and has it resolved when it was forgotten, or when there was no
+  /// place for it.
+  mutating func use(_ at: Int) {
+    uses &+= 1
+    names[at].used = uses
+    switch names[at].phase {
+    case .forgotten: ask(at)
+    case .refused(.resourceExhausted):
+      forgetUnused()
+      ask(at)
+    default: break
+    }
+  }
+
+  /// Gives back the places of the names that were not used for longest, so that half are free.
+  ///
+  /// An agent that talks to ever new names would otherwise come to an end of them.
+  private mutating func forgetUnused() {
+    let unused = names.indices.filter { at in
+      guard names[at].waiting.isEmpty else { return false }
+      switch names[at].phase {
+      case .known: return true
+      default: return false
+      }
+    }
+    let surplus = unused.count - Self.activeNamesMost / 2
+    guard surplus > 0 else { return }
+    for at in unused.sorted(by: { names[$0].used < names[$1].used }).prefix(surplus) {
+      names[at].phase = .forgotten
+      names[at].peers = []
+      core.letGo(names[at].name)
+    }
   }
 
   /// Asks again for what could not be asked while no router was there.
@@ -96,13 +138,14 @@ extension Outbox {
     guard names.indices.contains(recipient.index) else { return false }
     switch names[recipient.index].phase {
     case .known, .refused: return true
-    case .asked, .unasked: return false
+    case .asked, .unasked, .forgotten: return false
     }
   }
 
   /// The responders of a name, as the router says now.
   mutating func take(_ frame: RespondersFrame) {
     guard let at = nameIndex[PeerName(group: frame.group, text: frame.name)] else { return }
+    if case .forgotten = names[at].phase { return }
     var peers = frame.responders.map { responder in
       lineIndex(of: responder.incarnation, name: responder.name, id: nil)
     }

@@ -123,7 +123,7 @@ extension Outbox {
     return (letter, nowNs)
   }
 
-  func check(_ recipient: Recipient, _ payload: RawSpan) throws(BusError) {
+  mutating func check(_ recipient: Recipient, _ payload: RawSpan) throws(BusError) {
     guard names.indices.contains(recipient.index) else {
       throw .invalid("the recipient was resolved by another messenger; resolve it with this one")
     }
@@ -131,6 +131,7 @@ extension Outbox {
     guard payload.byteCount <= limit else {
       throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
     }
+    use(recipient.index)
   }
 
   private mutating func send(
@@ -214,7 +215,7 @@ extension Outbox {
     switch names[at].phase {
     case .known: throw .noResponders("nobody answers \(names[at].name.text)")
     case .refused(let why): throw why
-    case .asked, .unasked: return []
+    case .asked, .unasked, .forgotten: return []
     }
   }
 
@@ -258,7 +259,9 @@ extension Outbox {
         end(request, .timeout("\(name) did not answer in time"))
       }
     }
-    nextExpiryNs = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
+    // Requests that end one by one are looked for at most once a millisecond: the table is large.
+    let next = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
+    nextExpiryNs = next == .max ? .max : max(next, nowNs &+ 1_000_000)
   }
 
   /// A request ends without a response.
