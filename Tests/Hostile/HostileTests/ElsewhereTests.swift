@@ -98,7 +98,7 @@ struct ElsewhereTests {
       "a service that runs out of descriptors loses hand-overs, not itself"),
     Row(
       "ever new names to talk to",
-      "three thousand names, each used once, and those of before are found again"),
+      "fifteen hundred names, each used once, and those of before are found again"),
     Row(
       "a second watch, and watches without end",
       "a second watch shows nobody again, and after its end nothing more comes"),
