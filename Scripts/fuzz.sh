@@ -20,7 +20,7 @@ engine='router policy'
 # The longest first, so that two at a time end together.
 all='router policy topic counters log frames header'
 growth_most=256
-canary_runs=${FUZZ_CANARY:-4000000}
+canary_runs=${FUZZ_CANARY:-8000000}
 # 0: libFuzzer takes one of its own, and names it in its log.
 seed=${FUZZ_SEED:-0}
 export SWIFT_BACKTRACE=enable=no
@@ -57,7 +57,7 @@ number() { sed -n "s/^stat::$2: *\([0-9]*\).*/\1/p" "$1" | tail -n 1; }
 canary() {
   local log=$found/$1.canary.log corpus
   corpus=$(mktemp -d)
-  BCS_FUZZ_CANARY=1 "$(program_of "$1")" "$1" -runs="$canary_runs" -max_total_time=240 \
+  BCS_FUZZ_CANARY=1 "$(program_of "$1")" "$1" -seed="$seed" -runs="$canary_runs" -max_total_time=240 \
     -timeout=10 -print_final_stats=1 -artifact_prefix="$corpus/" $(dictionary "$1") \
     "$corpus" "Fuzz/Corpus/$1" >"$log" 2>&1 </dev/null
   rm -rf "$corpus"

@@ -59,7 +59,9 @@ final class LogTarget: FuzzTarget {
     guard
       var reader = try? LogReader(
         logs[0].peer, mode: mode, start: start, slot: head & 8 != 0 ? slot : nil,
-        relay: head & 16 != 0)
+        relay: head & 16 != 0,
+        // As the router says it: the pen may have written another one into the log.
+        owner: StreamOwner(agent: Self.agent, incarnation: 5, channel: "stage"))
     else { return }
     var look = LogLook(first: start.sequence, mode: mode, isRelay: head & 16 != 0)
     look.segment = logs[0].peer
