@@ -58,7 +58,8 @@ canary() {
   local log=$found/$1.canary.log corpus
   corpus=$(mktemp -d)
   BCS_FUZZ_CANARY=1 "$(program_of "$1")" "$1" -seed="$seed" -runs="$canary_runs" \
-    -max_total_time=240 -timeout=10 -print_final_stats=1 -artifact_prefix="$corpus/" $(dictionary "$1") \
+    -max_total_time=240 -timeout=10 -print_final_stats=1 -artifact_prefix="$corpus/" \
+    $(dictionary "$1") \
     "$corpus" "Fuzz/Corpus/$1" >"$log" 2>&1 </dev/null
   rm -rf "$corpus"
   grep -q 'heap-buffer-overflow' "$log" && grep -q 'Canary' "$log"
