@@ -9,7 +9,7 @@ extension LogReader {
   /// Messages of the stream before the next one that a poll hands over, or finds to be lost.
   @inlinable @inline(__always)
   public var settledSequence: UInt64 {
-    _fastPath(mode != .latest) ? sequence : sequence &- newest.count
+    _fastPath(mode != .latest) ? sequence : sequence &- (newest?.count ?? 0)
   }
 
   /// Messages of the stream before the next one to look at.

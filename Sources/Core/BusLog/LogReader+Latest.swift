@@ -13,7 +13,8 @@ extension LogReader {
   mutating func pollLatest<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {
-    scanNewest()
+    guard let newest else { return 0 }
+    scan(into: newest)
     var taken = 0
     var looked = 0
     defer { count(taken) }
@@ -47,7 +48,7 @@ extension LogReader {
 
   /// Walks the headers up to the commit and keeps the last record of each destination.
   @usableFromInline
-  mutating func scanNewest() {
+  mutating func scan(into newest: NewestRecords) {
     var resyncs = 0
     while position != knownCommit {
       let offset = (position &- basePosition) & mask
@@ -92,10 +93,12 @@ struct NewestRecord: Sendable {
 /// Scans find records in order, so the oldest one is found without sorting: a queue of all, from
 /// which those are skipped that a newer one of their destination has replaced.
 @usableFromInline
-struct NewestRecords: Sendable {
+final class NewestRecords {
   private var places: [BusUUID: NewestRecord] = [:]
   private var queue: [(position: UInt64, destination: BusUUID)] = []
   private var head = 0
+
+  init() {}
 
   @usableFromInline var isEmpty: Bool { places.isEmpty }
   @usableFromInline var count: UInt64 { UInt64(places.count) }
@@ -109,7 +112,7 @@ struct NewestRecords: Sendable {
   }
 
   /// True when the message replaces an older one of its destination.
-  mutating func note(_ place: NewestRecord) -> Bool {
+  func note(_ place: NewestRecord) -> Bool {
     queue.append((place.position, place.destination))
     let isReplaced = places.updateValue(place, forKey: place.destination) != nil
     if queue.count - head > 2 * places.count + 64 { tidy() }
@@ -118,7 +121,7 @@ struct NewestRecords: Sendable {
 
   /// Takes the oldest of them out; nil when there is none.
   @usableFromInline
-  mutating func takeOldest() -> NewestRecord? {
+  func takeOldest() -> NewestRecord? {
     while head < queue.count {
       let (position, destination) = queue[head]
       head += 1
@@ -133,7 +136,7 @@ struct NewestRecords: Sendable {
   }
 
   /// Forgets those that start before a position and says how many they were.
-  mutating func dropAll(before position: UInt64) -> UInt64 {
+  func dropAll(before position: UInt64) -> UInt64 {
     var dropped: UInt64 = 0
     while head < queue.count, queue[head].position < position {
       let (start, destination) = queue[head]
@@ -147,7 +150,7 @@ struct NewestRecords: Sendable {
   }
 
   /// Forgets all of them and says how many they were.
-  mutating func removeAll() -> UInt64 {
+  func removeAll() -> UInt64 {
     defer {
       places.removeAll(keepingCapacity: true)
       queue.removeAll(keepingCapacity: true)
@@ -157,7 +160,7 @@ struct NewestRecords: Sendable {
   }
 
   /// Gives back the places of the queue that lead to nothing.
-  private mutating func tidy() {
+  private func tidy() {
     var kept: [(position: UInt64, destination: BusUUID)] = []
     kept.reserveCapacity(places.count)
     for entry in queue[head...] where places[entry.destination]?.position == entry.position {

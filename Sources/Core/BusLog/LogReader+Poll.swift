@@ -13,7 +13,7 @@ extension LogReader {
   public mutating func poll<Failure: Error>(
     limit: Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) -> Int {
-    if position == knownCommit, !look(), newest.isEmpty { return 0 }
+    if position == knownCommit, !look(), !hasLeftovers { return 0 }
     switch mode {
     case .lossless: return try pollInPlace(limit: limit, body)
     case .lossy: return try pollCopies(limit: limit, body)
@@ -86,27 +86,27 @@ extension LogReader {
     limit: Int, taken: inout Int, _ body: (borrowing Record) throws(Failure) -> Void
   ) throws(Failure) {
     var bytes: UInt64 = 0
-    // Messages with a foreign source count towards the limit, too: nobody may be kept walking.
-    var most = limit
-    var resyncs = 0
-    defer { receivedBytesCount &+= bytes }
-    while position != knownCommit, taken < most {
+    // Messages with a foreign source count towards the limit, too: nobody may be kept walking. No
+    // counter of its own for them in the loop: each costs its caller's closure a register.
+    let forgedBefore = forgedCount
+    defer {
+      receivedBytesCount &+= bytes
+      taken &-= Int(truncatingIfNeeded: forgedCount &- forgedBefore)
+    }
+    while position != knownCommit, taken < limit {
       let offset = (position &- basePosition) & mask
       let at = unsafe ring + Int(truncatingIfNeeded: offset)
       unsafe plat_copy_racing(lent, at, 8)
       let size = sizeOfLent
       guard unsafe lent.pointee.isValid, size <= min(knownCommit &- position, capacity &- offset)
       else {
-        if skipControl(unsafe lent.pointee, offset, &resyncs) { continue }
+        if skipControl(unsafe lent.pointee, offset) { continue }
         break
       }
       position &+= size
       sequence &+= 1
-      guard isLentByOwner() else {
-        most &-= 1
-        continue
-      }
       taken &+= 1
+      guard isLentByOwner() else { continue }
       bytes &+= lengthOfLent
       try body(
         unsafe Record(header: lent, body: at + 64, sequence: sequence &- 1, gapBefore: 0))
@@ -173,6 +173,14 @@ extension LogReader {
   /// Handles a record of the log itself, and everything that is no record.
   ///
   /// False: stop polling.
+  @usableFromInline @inline(never)
+  mutating func skipControl(_ words: HeaderWords, _ offset: UInt64) -> Bool {
+    // A lossless reader never begins anew.
+    var resyncs = 0
+    return skipControl(words, offset, &resyncs)
+  }
+
+  /// As ``skipControl(_:_:)``, for a reader that begins anew `resyncs` times in a poll.
   @usableFromInline @inline(never)
   mutating func skipControl(
     _ words: HeaderWords, _ offset: UInt64, _ resyncs: inout Int

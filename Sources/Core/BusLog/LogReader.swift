@@ -77,7 +77,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   /// Nothing from here on is read: the stream's end in the current log, once it is known.
   @usableFromInline var final = UInt64.max
   private var announcedFinal: UInt64?
-  @usableFromInline var newest = NewestRecords()
+  /// In the mode ``ReadMode/latest``: what a scan found; kept apart, the other modes never look.
+  @usableFromInline let newest: NewestRecords?
   let slot: CursorSlot?
   /// The header of the record that is lent: memory of its own, stored word by word.
   ///
@@ -116,6 +117,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     self.segment = segment
     self.identity = identity
     self.mode = mode
+    newest = mode == .latest ? NewestRecords() : nil
     self.slot = slot
     self.relay = relay
     unsafe ring = base + Int(identity.shape.ringOffset)
@@ -155,7 +157,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
 
   /// True when a poll would find something to do.
   public var hasNews: Bool {
-    if !newest.isEmpty { return true }
+    if hasLeftovers { return true }
     guard state == .open else { return state == .rotated }
     if position >= final { return true }
     return commitWord.loadAcquire() != position
@@ -183,7 +185,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   }
 
   /// In the mode ``ReadMode/latest``: messages of this log that no poll has handed over yet.
-  public var hasLeftovers: Bool { !newest.isEmpty }
+  @inlinable public var hasLeftovers: Bool { newest != nil && holdsNewest }
+  @usableFromInline var holdsNewest: Bool { newest?.isEmpty == false }
 
   /// Whether a segment begins where this log ended.
   public func isContinued(by next: PeerSegment) -> Bool {
@@ -205,7 +208,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
       throw .layout(field: "mapping", value: UInt64(next.bytes))
     }
     // What a poll left behind lies in the log that is unmapped now.
-    lose(newest.removeAll())
+    if let newest { lose(newest.removeAll()) }
     let hot = unsafe base + Int(fresh.hotOffset)
     unsafe ring = base + Int(fresh.shape.ringOffset)
     mask = fresh.shape.capacity - 1
