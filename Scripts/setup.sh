@@ -5,9 +5,11 @@ set -eu
 exec </dev/null
 
 # Ours: topology, hashing and the finder of both. SwiftPM: git and certificates.
+# The tests: a wall clock that can be set (libfaketime).
 # Swift itself: its linker, the C headers and the libraries its tools load.
 packages='libhwloc-dev libssl-dev pkg-config git ca-certificates make
-  binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libsqlite3-0 libxml2'
+  binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libsqlite3-0 libxml2
+  libfaketime'
 swift_needed='6.3'
 
 fail() {

@@ -36,14 +36,6 @@ extension AgentCore {
   }
 }
 
-extension ClockCell {
-  /// The bus's time: nanoseconds since the Unix epoch.
-  func nowNs() -> UInt64 {
-    var clock = clock()
-    return clock.unixNs()
-  }
-}
-
 /// Sleeps, for waits that no event ends.
 func pauseMs(_ milliseconds: UInt64) { usleep(UInt32(milliseconds * 1000)) }
 

@@ -42,7 +42,7 @@ public final class ClockCell: @unchecked Sendable {
 
   /// Makes clocks of this cell ask the kernel until the next check.
   public func rest() {
-    write(ticksBase: 0, mult: 0, unixBase: 0)
+    distrust()
     rests.store(true, ordering: .releasing)
   }
 
@@ -63,16 +63,18 @@ public final class ClockCell: @unchecked Sendable {
     guard let source else { return nil }
     var clock = HostClock(page: source)
     guard clock.mult != 0 else {
-      write(ticksBase: 0, mult: 0, unixBase: 0)
+      distrust()
       return nil
     }
-    let theirs = clock.unixNs()
-    let ours = HostClock.kernelUnixNs()
-    let off = theirs > ours ? theirs - ours : ours - theirs
-    let believed = off <= Self.toleranceNs
-    write(
-      ticksBase: clock.ticksBase, mult: believed ? clock.mult : 0, unixBase: clock.unixBase)
-    return off
+    let theirs = clock.now()
+    let ours = HostTime.kernel()
+    func off(_ clock: KeyPath<HostTime, UInt64>) -> UInt64 {
+      let (theirs, ours) = (theirs[keyPath: clock], ours[keyPath: clock])
+      return theirs > ours ? theirs - ours : ours - theirs
+    }
+    let most = max(off(\.unixNs), off(\.monotonicNs))
+    if most <= Self.toleranceNs { write(clock) } else { distrust() }
+    return most
   }
 
   /// A clock for one thread.
@@ -82,19 +84,18 @@ public final class ClockCell: @unchecked Sendable {
 
   private func word(_ index: Int) -> OwnedWord64 { unsafe OwnedWord64(at: words + index * 8) }
 
-  private func write(ticksBase: UInt64, mult: UInt64, unixBase: UInt64) {
-    let unchanged =
-      word(2).loadRelaxed() == ticksBase && word(3).loadRelaxed() == mult
-      && word(4).loadRelaxed() == unixBase
-    guard !unchanged else { return }
+  /// Makes clocks of this cell ask the kernel.
+  private func distrust() { write(HostClock()) }
+
+  private func write(_ clock: HostClock) {
+    let fresh = [clock.ticksBase, clock.mult, clock.unixBase, clock.monotonicBase]
+    guard fresh.indices.contains(where: { word(2 + $0).loadRelaxed() != fresh[$0] }) else { return }
     let version = word(1).loadRelaxed()
     word(1).storeRelaxed(version &+ 1)
     atomicMemoryFence(ordering: .releasing)
-    let usable: UInt64 = mult == 0 ? 0 : 1 << 48
+    let usable: UInt64 = clock.mult == 0 ? 0 : 1 << 48
     word(0).storeRelaxed(UInt64(BUS_CLOCK_MAGIC) | UInt64(BUS_LAYOUT_VERSION) << 32 | usable)
-    word(2).storeRelaxed(ticksBase)
-    word(3).storeRelaxed(mult)
-    word(4).storeRelaxed(unixBase)
+    for index in fresh.indices { word(2 + index).storeRelaxed(fresh[index]) }
     word(1).storeRelease(version &+ 2)  // SYNC: clock.page
   }
 }

@@ -23,6 +23,7 @@ public struct HostClock: @unchecked Sendable {
   @usableFromInline var ticksBase: UInt64 = 0
   @usableFromInline var mult: UInt64 = 0
   @usableFromInline var unixBase: UInt64 = 0
+  @usableFromInline var monotonicBase: UInt64 = 0
 
   /// A clock that asks the kernel.
   public init() {
@@ -64,6 +65,23 @@ public struct HostClock: @unchecked Sendable {
     return unixNs(ticks: plat_ticks())
   }
 
+  /// Wall and monotonic time of one moment, for the price of one look.
+  @inlinable @inline(__always)
+  public mutating func now() -> HostTime {
+    guard let versionWord else { return HostTime.kernel() }
+    if versionWord.loadRelaxed() != version { refresh() }
+    guard mult != 0 else { return askKernelForBoth() }
+    let passed = sinceBase(ticks: plat_ticks())
+    return HostTime(unixNs: unixBase &+ passed, monotonicNs: monotonicBase &+ passed)
+  }
+
+  /// As ``askKernel()``, of both clocks.
+  @usableFromInline @inline(never)
+  func askKernelForBoth() -> HostTime {
+    cell?.noteWanted()
+    return HostTime.kernel()
+  }
+
   /// The kernel's time, for want of a better one; a cell that rests learns that it is wanted.
   @usableFromInline @inline(never)
   func askKernel() -> UInt64 {
@@ -73,11 +91,15 @@ public struct HostClock: @unchecked Sendable {
 
   /// Converts a counter value to nanoseconds since the Unix epoch.
   @inlinable @inline(__always)
-  public func unixNs(ticks: UInt64) -> UInt64 {
+  public func unixNs(ticks: UInt64) -> UInt64 { unixBase &+ sinceBase(ticks: ticks) }
+
+  /// Nanoseconds from the page's last correction to a counter value.
+  @inlinable @inline(__always)
+  func sinceBase(ticks: UInt64) -> UInt64 {
     // Two counters of one host may differ by a few ticks: before the base counts as at the base.
     let passed = ticks > ticksBase ? ticks &- ticksBase : 0
     let product = passed.multipliedFullWidth(by: mult)
-    return unixBase &+ (product.high << 32 | product.low >> 32)
+    return product.high << 32 | product.low >> 32
   }
 
   /// Nanoseconds that a number of counter ticks lasts; nil while the kernel is asked instead.
@@ -104,7 +126,8 @@ public struct HostClock: @unchecked Sendable {
       guard before == after else { continue }
       version = before
       let usable = words.0 >> 48 != 0
-      (ticksBase, mult, unixBase) = (words.2, usable ? words.3 : 0, words.4)
+      (ticksBase, mult) = (words.2, usable ? words.3 : 0)
+      (unixBase, monotonicBase) = (words.4, words.5)
       return
     }
   }

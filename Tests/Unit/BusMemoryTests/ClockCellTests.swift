@@ -6,14 +6,18 @@ import Testing
 
 @Suite("An agent's copy of the clock page")
 struct ClockCellTests {
-  /// A page by this machine's counter that is `offNs` ahead of the kernel.
-  private func page(offNs: UInt64) throws -> ClockPage {
+  /// A page by this machine's counter that is ahead of the kernel: its wall clock by `offNs`, its
+  /// monotonic one by `monotonicOffNs`.
+  private func page(offNs: UInt64, monotonicOffNs: UInt64 = 0) throws -> ClockPage {
     let page = try ClockPage()
     let (ticks, ns) = (plat_ticks(), HostClock.monotonicNs())
     usleep(20_000)
     let (passedNs, passed) = (HostClock.monotonicNs() - ns, plat_ticks() - ticks)
     let mult = UInt64(Double(passedNs) / Double(passed) * 4_294_967_296)
-    page.set(ticksBase: plat_ticks(), mult: mult, unixBase: HostClock.kernelUnixNs() + offNs)
+    let now = HostTime.kernel()
+    page.set(
+      ticksBase: plat_ticks(), mult: mult, unixBase: now.unixNs + offNs,
+      monotonicBase: now.monotonicNs + monotonicOffNs)
     return page
   }
 
@@ -41,6 +45,18 @@ struct ClockCellTests {
     clock = far.clock()
     #expect(isKernels(&clock))
     #expect((far.check() ?? 0) > ClockCell.toleranceNs)
+  }
+
+  @Test("a page whose monotonic clock is far off is not believed")
+  func monotonic() throws {
+    let cell = ClockCell()
+    cell.adopt(try page(offNs: 0, monotonicOffNs: 1_000_000_000).peer())
+    var clock = cell.clock()
+    #expect((cell.check() ?? 0) > ClockCell.toleranceNs)
+    let now = clock.now()
+    #expect(now.monotonicNs <= HostClock.monotonicNs())
+    cell.adopt(try page(offNs: 0).peer())
+    #expect((cell.check() ?? .max) <= ClockCell.toleranceNs)
   }
 
   @Test("a cell that rests sends its clocks to the kernel, and says once that it is wanted")

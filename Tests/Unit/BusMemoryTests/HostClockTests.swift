@@ -21,12 +21,13 @@ struct ClockPage: ~Copyable {
   }
 
   /// Writes slope and base as the router does: the version is odd in between.
-  func set(ticksBase: UInt64, mult: UInt64, unixBase: UInt64) {
+  func set(ticksBase: UInt64, mult: UInt64, unixBase: UInt64, monotonicBase: UInt64 = 0) {
     let version = word(1).loadRelaxed()
     word(1).storeRelease(version + 1)
     word(2).storeRelease(ticksBase)
     word(3).storeRelease(mult)
     word(4).storeRelease(unixBase)
+    word(5).storeRelease(monotonicBase)
     word(1).storeRelease(version + 2)  // SYNC: clock.page
   }
 
@@ -49,6 +50,20 @@ struct HostClockTests {
     #expect(clock.unixNs(ticks: 999) == 5_000_000, "before the base counts as at the base")
     #expect(clock.unixNs(ticks: 1000 + 1 << 62) == 5_000_000 + 1 << 61)
     #expect(clock.nanoseconds(ticks: 10) == 5)
+  }
+
+  @Test("both clocks go on from their bases by as much")
+  func both() throws {
+    let page = try ClockPage()
+    page.set(
+      ticksBase: plat_ticks(), mult: half, unixBase: 5_000_000_000, monotonicBase: 7_000)
+    var clock = HostClock(page: try page.peer())
+    let (before, now, after) = (clock.unixNs(), clock.now(), clock.unixNs())
+    #expect(now.unixNs &- now.monotonicNs == 5_000_000_000 - 7_000)
+    #expect(before <= now.unixNs && now.unixNs <= after)
+    page.set(ticksBase: 0, mult: 0, unixBase: 0)
+    let kernel = HostClock.monotonicNs()
+    #expect(clock.now().monotonicNs >= kernel, "a page that says nothing: the kernel is asked")
   }
 
   @Test("a new calibration is taken over at the next look")

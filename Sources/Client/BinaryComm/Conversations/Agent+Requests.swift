@@ -127,7 +127,7 @@ extension Agent {
   ) throws(BusError) -> AskBook.Key {
     try Self.checkCancellation()
     let timeoutNs = try Self.nanoseconds(timeout)
-    let now = core.clock.nowNs()
+    let now = HostClock.monotonicNs()
     let (end, over) = now.addingReportingOverflow(timeoutNs)
     let context = context ?? MessageContext()
     let ask = Ask(

@@ -57,7 +57,7 @@ extension DeskState {
   private static func trySend(_ part: ParkedPart, _ out: inout Outbox) -> Bool {
     // Whoever sent it has gone: it was told so.
     guard !part.waiter.isOver else { return true }
-    if let end = part.incoming.context.deadlineNs, end <= out.clock.unixNs() {
+    if let end = part.incoming.context.deadlineNs, end <= out.now().monotonicNs {
       part.waiter.finish(.failure(.timeout("the request's time was over before its reply was")))
       return true
     }

@@ -87,7 +87,7 @@ struct DeskState: ~Copyable {
   /// Sends what waits for a name or for credit.
   mutating func sendAsks() {
     guard book.queuedCount > 0 else { return }
-    let nowNs = messenger.out.clock.unixNs()
+    let nowNs = messenger.out.now().monotonicNs
     for key in book.expire(nowNs) {
       guard let ask = asks.removeValue(forKey: key) else { continue }
       ask.sink.fail(.timeout("\(ask.name) did not answer in time"))
@@ -231,7 +231,7 @@ struct Ask: Sendable {
   let name: String
   let payload: [UInt8]
   let options: SendOptions
-  /// By the bus's clock.
+  /// Monotonic.
   let deadlineNs: UInt64
   let isForAll: Bool
   let sink: any ReplySink

@@ -9,8 +9,8 @@ public struct PeerID: Hashable, Sendable {
 
 /// What the sender of a message passes on to messages that follow from it.
 public struct MessageContext: Sendable, Equatable {
-  /// When the work is of no use any more, by the bus's clock (ns since the Unix epoch, never steps
-  /// back); nil: no such time.
+  /// When the work is of no use any more, in nanoseconds of CLOCK_MONOTONIC, so that a step of the
+  /// wall clock does not move it; nil: no such time.
   public var deadlineNs: UInt64?
   /// How often the work was passed on so far.
   public var hops: UInt8
@@ -28,6 +28,11 @@ public struct MessageContext: Sendable, Equatable {
     self.hops = hops
     self.conversation = conversation
     self.trace = trace
+  }
+
+  /// Nanoseconds until the deadline, 0 when it is over; nil: there is none.
+  func timeLeft(_ nowNs: UInt64) -> UInt64? {
+    deadlineNs.map { $0 > nowNs ? $0 &- nowNs : 0 }
   }
 }
 

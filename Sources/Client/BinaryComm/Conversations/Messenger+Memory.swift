@@ -144,9 +144,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// What is looked at now and then: deadlines, and what could not be asked without a router.
   private mutating func tick() {
-    let nowNs = out.clock.unixNs()
+    let nowNs = out.now().monotonicNs
     out.expire(nowNs)
-    guard nowNs >= lastSweepNs + 500_000_000 || nowNs < lastSweepNs else { return }
+    guard nowNs >= lastSweepNs + 500_000_000 else { return }
     lastSweepNs = nowNs
     out.askAgain()
     out.forgetStrangers()
@@ -185,7 +185,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     var most = timeout
     if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
     if out.nextExpiryNs != .max {
-      let nowNs = out.clock.unixNs()
+      let nowNs = out.now().monotonicNs
       let left = out.nextExpiryNs > nowNs ? out.nextExpiryNs - nowNs : 0
       most = min(most, .nanoseconds(Int64(clamping: left)))
     }

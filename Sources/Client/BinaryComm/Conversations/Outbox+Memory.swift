@@ -19,7 +19,9 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   let options: MessengerOptions
   /// Bytes of the largest payload that can be sent to an agent.
   public let payloadBytesMax: Int
-  var clock: HostClock
+  private var clock: HostClock
+  /// Where the wall clock stood.
+  var wall: WallOffsets
   var lines = LineTable()
   var pending: PendingTable
   var names: [NameEntry] = []
@@ -47,7 +49,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Peers that take no messages any more, of whose own messages some are still to be read.
   var leaving: [Incarnation] = []
   var statistics = ConversationStatistics()
-  /// When the last message was written to a log, by the bus's clock; 0: none was.
+  /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
   public private(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.
   private let deadlineItem: UnsafeMutableRawPointer
@@ -62,6 +64,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     let largest = Int(LogShape.recordBytesMax(capacity: most))
     payloadBytesMax = min(largest - Self.aroundBytesMost, WireLimit.payloadBytesMax)
     clock = core.agent.clock.clock()
+    wall = WallOffsets(clock.now())
     let capacity = 1 << (Int.bitWidth - max(63, options.requestsMost - 1).leadingZeroBitCount)
     // Ids that do not start anew with each life of an agent make logs easier to read.
     pending = PendingTable(capacity: capacity, firstId: UInt32.random(in: 0..<1 << 30))
@@ -78,20 +81,27 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
 
   deinit { unsafe deadlineItem.deallocate() }
 
+  /// The time, and whether somebody has set the wall clock.
+  mutating func now() -> HostTime {
+    let now = clock.now()
+    wall.observe(now)
+    return now
+  }
+
   /// Sends to a peer: at once where there is a log with room in it, else later, in order.
   ///
   /// Returns the message's number in its lane, `UInt64.max` for one that waits. Throws when too
   /// much waits already, or the peer cannot be reached.
   @discardableResult
   mutating func post(
-    _ letter: Letter, _ payload: RawSpan, to line: Int, _ lane: Lane, nowNs: UInt64
+    _ letter: Letter, _ payload: RawSpan, to line: Int, _ lane: Lane, _ now: HostTime
   ) throws(BusError) -> UInt64 {
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
     let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
     if case .ready = unsafe out.pointee.phase, unsafe !out.pointee.isWaiting {
-      let number = try unsafe write(letter, payload, peer, out, nowNs)
+      let number = try unsafe write(letter, payload, peer, out, now)
       if number != .max {
-        sentNs = nowNs
+        sentNs = now.unixNs
         unsafe markDirty(out, line * 2 + Int(lane.rawValue))
         return number
       }
@@ -109,7 +119,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Writes into the log and returns the message's number; `UInt64.max`: no room now.
   private mutating func write(
     _ letter: Letter, _ payload: RawSpan, _ peer: UnsafeMutablePointer<Line>,
-    _ out: UnsafeMutablePointer<LaneOut>, _ nowNs: UInt64
+    _ out: UnsafeMutablePointer<LaneOut>, _ now: HostTime
   ) throws(BusError) -> UInt64 {
     guard let pen = unsafe out.pointee.pen else { return .max }
     if unsafe !out.pointee.isDirty { unsafe pen.pointee.writer.prepare() }
@@ -126,21 +136,21 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     head.urgency |= UInt64(letter.context.hops) &<< 40
     let number = unsafe pen.pointee.published
     if isNamed || letter.context.conversation != nil || letter.context.trace != nil {
-      let items = try items(of: letter, isNamed: isNamed, nowNs: nowNs)
-      return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: nowNs)
+      let items = try items(of: letter, isNamed: isNamed, now.monotonicNs)
+      return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: now.unixNs)
         ? number : .max
     }
     // The usual time goes without saying, which keeps a short request in two lines.
-    let left = letter.context.deadlineNs.map { $0 > nowNs ? $0 &- nowNs : 0 }
+    let left = letter.context.timeLeft(now.monotonicNs)
     guard let left, letter.type != .request || left != WireLimit.deadlineDefaultNs else {
-      return try unsafe pen.pointee.offer(head, payload, stamp: nowNs) ? number : .max
+      return try unsafe pen.pointee.offer(head, payload, stamp: now.unixNs) ? number : .max
     }
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left &>> 32), toByteOffset: 8, as: UInt32.self)
     let item = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: Self.deadlineItemBytes)
-    return try unsafe pen.pointee.offer(head, item, payload, stamp: nowNs) ? number : .max
+    return try unsafe pen.pointee.offer(head, item, payload, stamp: now.unixNs) ? number : .max
   }
 
   private func topicId(of recipient: Int, _ out: UnsafeMutablePointer<LaneOut>) -> UInt64 {
@@ -160,13 +170,13 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   }
 
   private func items(
-    of letter: Letter, isNamed: Bool, nowNs: UInt64
+    of letter: Letter, isNamed: Bool, _ nowNs: UInt64
   ) throws(BusError) -> [UInt8] {
     var items = MessageExtension()
     if isNamed { items.topic = names[letter.recipient].name.text }
     items.conversationId = letter.context.conversation
     items.traceContext = letter.context.trace
-    items.deadlineNs = letter.context.deadlineNs.map { $0 > nowNs ? $0 - nowNs : 0 }
+    items.deadlineNs = letter.context.timeLeft(nowNs)
     do throws(WireError) {
       return try items.encoded()
     } catch {
@@ -276,12 +286,12 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func sendWaiting() {
-    let nowNs = clock.unixNs()
-    waitingLanes = waitingLanes.filter { key in sendWaiting(key, nowNs) }
+    let now = now()
+    waitingLanes = waitingLanes.filter { key in sendWaiting(key, now) }
   }
 
   /// Sends what it can; true when something still waits.
-  private mutating func sendWaiting(_ key: Int, _ nowNs: UInt64) -> Bool {
+  private mutating func sendWaiting(_ key: Int, _ now: HostTime) -> Bool {
     guard let peer = unsafe lines.at(key / 2) else { return false }
     let out = unsafe peer.pointee.lanes + key % 2
     while unsafe out.pointee.isWaiting {
@@ -302,9 +312,9 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       if isWanted(message.letter) {
         do throws(BusError) {
           let number = try unsafe write(
-            message.letter, message.payload.span.rawBytes, peer, out, nowNs)
+            message.letter, message.payload.span.rawBytes, peer, out, now)
           guard number != .max else { return true }
-          sentNs = nowNs
+          sentNs = now.unixNs
           unsafe markDirty(out, key)
           noteNumber(of: message.letter, number)
         } catch {

@@ -81,16 +81,17 @@ extension Outbox {
         kind: .request, peer: peer, correlationId: correlationId, service: service, lane: lane,
         isLast: true, context: context)
     }
+    let now = now()
     let context: MessageContext
     let service: Int
     do throws(BusError) {
-      context = try self.context(of: message, words)
+      context = try self.context(of: message, words, now)
       service = try self.service(of: message, words, peer)
       if isCancelled(correlationId, message.sequence, peer) {
         count(.cancelled, message)
         throw .cancelled("the request was stopped before it was started")
       }
-      if let deadline = context.deadlineNs, deadline <= clock.unixNs() {
+      if let deadline = context.deadlineNs, deadline <= now.monotonicNs {
         count(.expired, message)
         throw .timeout("the request's time was over before it was started")
       }
@@ -107,7 +108,7 @@ extension Outbox {
     _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane
   ) -> Incoming? {
     do throws(BusError) {
-      let context = try self.context(of: message, words)
+      let context = try self.context(of: message, words, now())
       let service = try self.service(of: message, words, peer)
       statistics.eventsReceived &+= 1
       let isEvent = UInt32(words.typeBits) == UInt32(BUS_TYPE_EVENT)
@@ -160,7 +161,7 @@ extension Outbox {
 
   /// What a message passes on; throws when its extension is not understood, or it went too far.
   private mutating func context(
-    of message: borrowing Message, _ words: HeaderWords
+    of message: borrowing Message, _ words: HeaderWords, _ now: HostTime
   ) throws(BusError) -> MessageContext {
     guard words.hops <= WireLimit.hopsMax else {
       count(.tooManyHops, message)
@@ -168,12 +169,11 @@ extension Outbox {
     }
     var context = MessageContext(hops: words.hops + 1)
     if UInt32(words.typeBits) == UInt32(BUS_TYPE_REQUEST) {
-      context.deadlineNs = words.word2 &+ WireLimit.deadlineDefaultNs
+      context.deadlineNs = deadline(words, WireLimit.deadlineDefaultNs, now)
     }
     guard words.extensionLength > 0 else { return context }
     if let left = loneDeadline(message) {
-      let (end, over) = words.word2.addingReportingOverflow(left)
-      context.deadlineNs = over ? .max : end
+      context.deadlineNs = deadline(words, left, now)
       return context
     }
     let items: MessageExtension
@@ -186,12 +186,17 @@ extension Outbox {
       throw .invalid("the message's extension is not understood: \(error)")
     }
     if let left = items.deadlineNs {
-      let (end, over) = words.word2.addingReportingOverflow(left)
-      context.deadlineNs = over ? .max : end
+      context.deadlineNs = deadline(words, left, now)
     }
     context.conversation = items.conversationId
     context.trace = items.traceContext
     return context
+  }
+
+  /// When the time is over that its sender left to a message.
+  private mutating func deadline(_ words: HeaderWords, _ left: UInt64, _ now: HostTime) -> UInt64 {
+    let (end, over) = wall.sentNs(stamp: words.word2, now).addingReportingOverflow(left)
+    return over ? .max : end
   }
 
   /// The time left by an extension that holds a deadline and nothing else, as nearly all do.

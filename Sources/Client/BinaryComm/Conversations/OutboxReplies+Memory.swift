@@ -45,7 +45,7 @@ extension Outbox {
     let letter = Letter(
       type: type, recipient: -1, flags: flags, correlationId: request.correlationId,
       priority: request.lane == .urgent ? .critical : nil)
-    try post(letter, payload, to: request.peer.line, request.lane, nowNs: clock.unixNs())
+    try post(letter, payload, to: request.peer.line, request.lane, now())
   }
 
   /// Sends a fact to an agent, or to every member of a team; returns to how many.
@@ -80,13 +80,13 @@ extension Outbox {
     _ recipient: Recipient, _ type: MessageType, _ payload: RawSpan, _ options: SendOptions
   ) throws(BusError) -> Delivery {
     try check(recipient, payload)
-    let nowNs = clock.unixNs()
+    let now = now()
     let letter = Letter(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
     let peers = try resolved(recipient.index)
     guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
     // Last, so that what is tried again does not count as sent.
-    try pass(options.context, to: recipient, options.lane, nowNs: nowNs)
+    try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)
     guard !peers.isEmpty else {
       names[recipient.index].keep(
         Outgoing(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) }))
@@ -95,7 +95,7 @@ extension Outbox {
     var delivery = Delivery()
     for line in peers {
       do throws(BusError) {
-        try post(letter, payload, to: line, options.lane, nowNs: nowNs)
+        try post(letter, payload, to: line, options.lane, now)
         delivery.sent += 1
       } catch {
         delivery.failures.append(

@@ -48,11 +48,11 @@ extension Outbox {
   public mutating func request(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> UInt32 {
-    let (letter, nowNs) = try requestLetter(recipient, payload, options)
+    let (letter, now) = try requestLetter(recipient, payload, options)
     let line = try pick(recipient.index)
     guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
-    try pass(letter.context, to: recipient, options.lane, nowNs: nowNs)
-    return try send(letter, payload, line, nowNs)
+    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    return try send(letter, payload, line, now)
   }
 
   /// Sends a request to every agent that answers the recipient's name.
@@ -64,7 +64,7 @@ extension Outbox {
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
-    let (letter, nowNs) = try requestLetter(recipient, payload, options)
+    let (letter, now) = try requestLetter(recipient, payload, options)
     let peers = try resolved(recipient.index)
     guard peers.count <= pending.capacity else {
       throw .resourceExhausted(
@@ -74,18 +74,18 @@ extension Outbox {
     guard peers.contains(where: { mayWait(for: $0, recipient, letter) }),
       peers.count <= pending.capacity - pending.count
     else { throw .wouldBlock }
-    try pass(letter.context, to: recipient, options.lane, nowNs: nowNs)
+    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
     var ids: [UInt32] = []
-    for line in peers { ids.append(try part(letter, payload, line, nowNs)) }
+    for line in peers { ids.append(try part(letter, payload, line, now)) }
     return ids
   }
 
   /// One request of several: what keeps it from being sent becomes its failure.
   private mutating func part(
-    _ template: Letter, _ payload: RawSpan, _ line: Int, _ nowNs: UInt64
+    _ template: Letter, _ payload: RawSpan, _ line: Int, _ now: HostTime
   ) throws(BusError) -> UInt32 {
     do throws(BusError) {
-      return try send(template, payload, line, nowNs)
+      return try send(template, payload, line, now)
     } catch {
       // Under an id of its own, taken and given back: a place was free before.
       guard let id = pending.add(Pending()) else { throw .wouldBlock }
@@ -106,21 +106,21 @@ extension Outbox {
 
   private mutating func requestLetter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions
-  ) throws(BusError) -> (Letter, UInt64) {
+  ) throws(BusError) -> (Letter, HostTime) {
     guard options.timeoutNs > 0 else {
       throw .invalid("a timeout of 0 leaves no time to answer; give at least a millisecond")
     }
     try check(recipient, payload)
-    let nowNs = clock.unixNs()
+    let now = now()
     var context = options.context
-    let (end, over) = nowNs.addingReportingOverflow(options.timeoutNs)
+    let (end, over) = now.monotonicNs.addingReportingOverflow(options.timeoutNs)
     let deadline = min(over ? .max : end, context.deadlineNs ?? .max)
-    guard deadline > nowNs else { throw .timeout("no time is left for this request") }
+    guard deadline > now.monotonicNs else { throw .timeout("no time is left for this request") }
     context.deadlineNs = deadline
     let letter = Letter(
       type: .request, recipient: recipient.index, flags: .replyExpected,
       priority: options.priority, context: context)
-    return (letter, nowNs)
+    return (letter, now)
   }
 
   mutating func check(_ recipient: Recipient, _ payload: RawSpan) throws(BusError) {
@@ -135,7 +135,7 @@ extension Outbox {
   }
 
   private mutating func send(
-    _ template: Letter, _ payload: RawSpan, _ line: Int?, _ nowNs: UInt64
+    _ template: Letter, _ payload: RawSpan, _ line: Int?, _ now: HostTime
   ) throws(BusError) -> UInt32 {
     var letter = template
     var waiting = Pending()
@@ -153,7 +153,7 @@ extension Outbox {
       return id
     }
     do throws(BusError) {
-      waiting.number = try post(letter, payload, to: line, Lane(letter.priority), nowNs: nowNs)
+      waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
     } catch {
       pending.remove(id)
       throw error
@@ -167,11 +167,11 @@ extension Outbox {
 
   /// Sends a message that waited for its name.
   mutating func dispatch(_ letter: Letter, _ payload: RawSpan) throws(BusError) {
-    let nowNs = clock.unixNs()
+    let now = now()
     guard letter.type == .request else {
       for line in try resolved(letter.recipient) {
         do throws(BusError) {
-          try post(letter, payload, to: line, Lane(letter.priority), nowNs: nowNs)
+          try post(letter, payload, to: line, Lane(letter.priority), now)
         } catch {
           drop(letter, to: lineName(line) ?? Self.forgottenName, error)
         }
@@ -185,7 +185,7 @@ extension Outbox {
       return
     }
     waiting.line = line
-    waiting.number = try post(letter, payload, to: line, Lane(letter.priority), nowNs: nowNs)
+    waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
     pending.update(waiting)
     unsafe lines.at(line)?.pointee.inFlight += 1
     statistics.requestsSent &+= 1
@@ -244,7 +244,7 @@ extension Outbox {
     let bytes = (0..<Int(BUS_CANCEL_BYTES)).map { place in
       UInt8(truncatingIfNeeded: (request.isUrgent ? .max : number) >> UInt64(8 * place))
     }
-    try post(letter, bytes.span.rawBytes, to: request.line, .urgent, nowNs: clock.unixNs())
+    try post(letter, bytes.span.rawBytes, to: request.line, .urgent, now())
   }
 
   /// The requests whose time is over fail.

@@ -8,7 +8,7 @@ struct Pending: BitwiseCopyable {
   var line = -1
   /// The recipient it was for.
   var recipient = -1
-  /// By the bus's clock; `UInt64.max` = never.
+  /// Monotonic; `UInt64.max` = never.
   var deadlineNs = UInt64.max
   /// The request's number in the lane it went into.
   var number: UInt64 = 0

@@ -213,7 +213,7 @@ struct Answering: ~Copyable {
     while let guardian, running.count < command.concurrency, !waiting.isEmpty {
       let job = waiting.removeFirst()
       let left = job.incoming.context.deadlineNs.map { deadline in
-        let now = System.unixNs
+        let now = System.monotonicNs
         return deadline > now ? deadline - now : 0
       }
       if left == 0 {
