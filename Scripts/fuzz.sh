@@ -2,7 +2,8 @@
 # Searches for inputs that break what must hold for any bytes: libFuzzer with AddressSanitizer over
 # the targets of Fuzz/, two at a time. Docs/internals/fuzzing.md says what each of them reaches.
 #
-#   Scripts/fuzz.sh [--executions N | --seconds S] [TARGET...]   search; 10000000 executions each
+#   Scripts/fuzz.sh [--executions N | --seconds S] [TARGET...]   search; 10000000 executions each,
+#                                                                2000000 lives of a router
 #   Scripts/fuzz.sh --replay TARGET FILE                         run one input, with the sanitizer
 #   Scripts/fuzz.sh --keep TARGET                                take findings into Fuzz/Corpus
 #
@@ -67,7 +68,10 @@ canary() {
 
 dictionary() { [ ! -f "Fuzz/$1.dict" ] || printf -- '-dict=Fuzz/%s.dict' "$1"; }
 
-# one TARGET LIMIT: canary, search, one row; status 0 when all is as it must be.
+# An execution of the router is a life of up to 64 events, of the others one message or a few.
+runs_of() { case "$1" in router) echo 2000000 ;; *) echo 10000000 ;; esac; }
+
+# one TARGET [LIMIT]: canary, search, one row; status 0 when all is as it must be.
 one() {
   local log=$found/$1.log verdict=ok canary_after first peak
   if ! canary "$1"; then
@@ -76,7 +80,7 @@ one() {
   fi
   canary_after=$(number "$found/$1.canary.log" number_of_executed_units)
   mkdir -p "$scratch/corpus/$1"
-  "$(program_of "$1")" "$1" "$2" -seed="$seed" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+  "$(program_of "$1")" "$1" "${2:--runs=$(runs_of "$1")}" -seed="$seed" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$found/$1-" $(dictionary "$1") \
     "$scratch/corpus/$1" "Fuzz/Corpus/$1" >"$log" 2>&1 </dev/null
   local status=$?
@@ -101,11 +105,11 @@ one() {
   return 1
 }
 
-limit=-runs=10000000
+limit=
 case "${1:-}" in
   --executions) limit=-runs=$2; shift 2 ;;
   --seconds) limit=-max_total_time=$2; shift 2 ;;
-  --one) one "$2" "$3"; exit ;;
+  --one) one "$2" "${3:-}"; exit ;;
   --replay)
     build >&2
     "$(program_of "$2")" "$2" "$3"
@@ -128,8 +132,8 @@ mkdir -p "$found"
 start=$(date +%s)
 printf '%-9s %11s %8s %8s %7s %7s %8s  %s\n' target executions exec/s coverage corpus 'MiB+' \
   canary result
-# shellcheck disable=SC2086 # one word a target is meant
-printf '%s\n' $targets | xargs -P 2 -I '{}' "$0" --one '{}' "$limit"
+# shellcheck disable=SC2086 # one word a target is meant, and none without a limit
+printf '%s\n' $targets | xargs -P 2 -I '{}' "$0" --one '{}' $limit
 status=$?
 printf 'fuzz: %s s\n' "$(($(date +%s) - start))"
 [ "$status" -eq 0 ] || fail "not all is as it must be: logs and inputs are in $found"
