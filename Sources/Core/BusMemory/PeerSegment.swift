@@ -46,7 +46,7 @@ public final class PeerSegment: @unchecked Sendable {
     guard bytes > 0 else { throw .layout(field: "mapping", value: 0) }
     #if BCS_ONE_MAPPING
       if let shared = unsafe OneMapping.take(descriptor) {
-        unsafe base = UnsafeRawPointer(shared)
+        unsafe lentBase = UnsafeRawPointer(shared)
         return
       }
     #endif
