@@ -54,11 +54,12 @@ final class RouterTarget: FuzzTarget {
     for head in 0..<8 as Range<UInt8> { beginnings.append(try begin(head)) }
   }
 
-  /// Bit 0: with rules; 1: after a take-over; 2: three agents are there, without an input having
-  /// to find the way.
+  /// Bit 0: with rules; 1: after a kill, not an orderly end; 2: three agents are there, without
+  /// an input having to find the way.
   private func begin(_ head: UInt8) throws(Broken) -> (router: RouterState, books: RouterBooks) {
     let isRuled = head & 1 == 1
-    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: 100, tookOver: head & 2 != 0)
+    let former: FormerRouter = head & 2 != 0 ? .killed : .stopped
+    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: 100, former: former)
     var books = RouterBooks(limits: limits, isRuled: isRuled)
     var router = RouterState(
       identity, limits: limits, policy: isRuled ? rules : .sameUser(1000), sealer: books.sealer,

@@ -125,14 +125,24 @@ public struct RouterIdentity: Hashable, Sendable {
   public var uid: UInt32
   /// The boot clock in ns at its start: every number it makes is larger.
   public var bootNs: UInt64
-  /// Whether agents of a former router may come back.
-  public var tookOver: Bool
+  /// Whose agents may come back.
+  public var former: FormerRouter
 
   /// Takes what the start found out.
-  public init(pid: UInt32, uid: UInt32, bootNs: UInt64, tookOver: Bool) {
+  public init(pid: UInt32, uid: UInt32, bootNs: UInt64, former: FormerRouter) {
     self.pid = pid
     self.uid = uid
     self.bootNs = bootNs
-    self.tookOver = tookOver
+    self.former = former
   }
+}
+
+/// The router before this one, by what it left: the key of the tickets that it gave.
+public enum FormerRouter: Hashable, Sendable, CaseIterable {
+  /// No key was found: whoever says that it comes back cannot prove it.
+  case unknown
+  /// It ended in order: its agents may come back, and nobody waits before one does.
+  case stopped
+  /// It was killed: its agents are waited for.
+  case killed
 }

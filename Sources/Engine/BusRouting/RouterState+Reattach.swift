@@ -22,10 +22,7 @@ extension RouterState {
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
     guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value),
-      agents[frame.incarnation] == nil,
-      // A router that was stopped in order took its key along. What is left to go by is what a new
-      // registration goes by too: the kernel's word on the user, and the policy on the name.
-      sealer.verifies(frame.ticket.bytes, for: claimed) || !identity.tookOver
+      agents[frame.incarnation] == nil, sealer.verifies(frame.ticket.bytes, for: claimed)
     else {
       act(.close(segment.token))
       refuse(
@@ -45,8 +42,9 @@ extension RouterState {
     sendRegistered(frame.incarnation, connection.peer, asker)
   }
 
+  /// Whether the first agent that comes back begins a grace for all of them.
   var mayBeginGrace: Bool {
-    guard !identity.tookOver else { return false }
+    guard identity.former == .stopped else { return false }
     return returnEndNs.map { nowNs < $0 } ?? true
   }
 

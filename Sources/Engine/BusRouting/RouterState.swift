@@ -74,7 +74,7 @@ public struct RouterState {
     incarnation = Incarnation(identity.bootNs)
     lastNumber = identity.bootNs
     budget = Budget(limits, ownUser: identity.uid)
-    inGrace = identity.tookOver
+    inGrace = identity.former == .killed
   }
 
   /// How many agents are registered.

@@ -1,3 +1,4 @@
+import BusRouting
 import Logging
 
 /// The two names by which a router is found, looked after for as long as it runs.
@@ -23,8 +24,7 @@ final class RouterFiles {
     do {
       listener = try Listener(directory.socketPath, openToOtherUsers: openToOtherUsers)
     } catch {
-      // The router that answers there has to find its lock file's place free.
-      lock.remove()
+      lock.giveUp()
       throw error
     }
     self.lock = lock
@@ -32,8 +32,8 @@ final class RouterFiles {
 
   /// The key of the tickets.
   var key: [UInt8] { lock.key }
-  /// Whether the key was a former router's, which did not end cleanly.
-  var tookOver: Bool { lock.tookOver }
+  /// The router whose key it was.
+  var former: FormerRouter { lock.former }
   /// Where agents connect.
   var socket: Int32 { listener.descriptor }
 
@@ -66,9 +66,9 @@ final class RouterFiles {
 
   private func say(_ line: String) { logger.warning("\(line)") }
 
-  /// Removes both names, as far as they are this router's.
-  func remove() {
+  /// Removes the socket and leaves the key to the next router, as far as they are this one's.
+  func end() {
     listener.remove()
-    lock.remove()
+    lock.end()
   }
 }

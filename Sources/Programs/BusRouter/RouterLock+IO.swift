@@ -1,37 +1,39 @@
+import BusRouting
 import CBusPlatform
 import Glibc
 
 /// The lock file of a run directory: who runs there, and the key of its tickets.
 ///
-/// The lock is the kernel's (flock), so it ends with the process; what stays after a `kill -9` is
-/// the file, whose key lets the next router know the agents of this one again.
+/// The lock is the kernel's (flock), so it ends with the process. What stays, however the process
+/// ended, is the file: by its key the next router knows the agents of this one again.
 struct RouterLock: ~Copyable {
   /// The key of the tickets.
   let key: [UInt8]
-  /// Whether the key was a former router's, which did not end cleanly.
-  let tookOver: Bool
+  /// The router whose key it was.
+  let former: FormerRouter
   private let path: String
   private let descriptor: Int32
 
   /// Takes the lock, or says who holds it.
   init(_ path: String, freshKey: [UInt8]) throws(RouterFailure) {
     let file = try Self.lock(path)
-    let former = Self.read(file).key.flatMap { $0.count == freshKey.count ? $0 : nil }
-    let failure = Self.write(Self.text(pid: getpid(), former ?? freshKey), to: file)
+    let note = LockNote.read(file)
+    let former = note.flatMap { $0.key.count == freshKey.count && $0.isOfThisBoot ? $0 : nil }
+    let failure = LockNote(pid: getpid(), key: former?.key ?? freshKey).write(to: file)
     guard failure == 0 else {
       close(file)
       throw .system("Writing \(path)", failure)
     }
     self.path = path
     descriptor = file
-    key = former ?? freshKey
-    tookOver = former != nil
+    key = former?.key ?? freshKey
+    self.former = former.map { $0.pid == 0 ? .stopped : .killed } ?? .unknown
   }
 
   /// A lock with the key of one whose file was removed.
   init(again path: String, key: [UInt8]) throws(RouterFailure) {
     let file = try Self.lock(path)
-    let failure = Self.write(Self.text(pid: getpid(), key), to: file)
+    let failure = LockNote(pid: getpid(), key: key).write(to: file)
     guard failure == 0 else {
       close(file)
       throw .system("Writing \(path)", failure)
@@ -39,7 +41,7 @@ struct RouterLock: ~Copyable {
     self.path = path
     descriptor = file
     self.key = key
-    tookOver = false
+    former = .unknown
   }
 
   deinit { close(descriptor) }
@@ -47,8 +49,21 @@ struct RouterLock: ~Copyable {
   /// Whether the file that other routers will find is the one that is locked.
   var isInPlace: Bool { Self.isCurrent(descriptor, path) }
 
-  /// Removes the file, unless it is another router's; the next one starts with a key of its own.
-  borrowing func remove() { PathMark(of: descriptor)?.remove(path) }
+  /// Notes that this router ended in order; the key stays, unless the file is another's.
+  borrowing func end() {
+    guard isInPlace else { return }
+    // When the note cannot be written, the next router takes this one for killed.
+    _ = LockNote(pid: 0, key: key).write(to: descriptor)
+  }
+
+  /// Leaves as it was found what a router that could not start has locked.
+  borrowing func giveUp() {
+    switch former {
+    case .unknown: PathMark(of: descriptor)?.remove(path)
+    case .stopped: end()
+    case .killed: break
+    }
+  }
 
   private static func lock(_ path: String) throws(RouterFailure) -> Int32 {
     for _ in 0..<100 {
@@ -65,10 +80,10 @@ struct RouterLock: ~Copyable {
       }
       guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
         let reason = errno
-        let holder = read(file).pid
+        let holder = LockNote.read(file)?.pid ?? 0
         close(file)
         guard reason == EWOULDBLOCK else { throw .system("Locking \(path)", reason) }
-        let who = holder.map { "Process \($0)" } ?? "A process that is just starting"
+        let who = holder > 0 ? "Process \(holder)" : "A process that is just starting"
         throw RouterFailure(
           "\(who) is the router of this directory already: "
             + "use it, end it, or start this one with another --dir.")
@@ -80,6 +95,7 @@ struct RouterLock: ~Copyable {
     throw RouterFailure("\(path) is removed again and again: end the other routers first.")
   }
 
+  /// What does not look like our own file is not read: it would be believed.
   private static func check(_ file: Int32, _ path: String) throws(RouterFailure) {
     var status = stat()
     guard unsafe fstat(file, &status) == 0 else { throw .system("fstat of \(path)", errno) }
@@ -89,53 +105,16 @@ struct RouterLock: ~Copyable {
       throw RouterFailure(
         "\(path) is not a file that only this user may read; it holds a secret key: remove it.")
     }
+    // No link: it was removed after it was opened, and is opened anew.
+    guard status.st_nlink <= 1, status.st_size <= LockNote.bytesMost else {
+      throw RouterFailure(
+        "\(path) has \(status.st_nlink) names and \(status.st_size) bytes, which no router's "
+          + "lock file has: remove it.")
+    }
   }
 
   private static func isCurrent(_ file: Int32, _ path: String) -> Bool {
     guard let ours = PathMark(of: file) else { return false }
     return PathMark(path) == ours
-  }
-
-  private static func text(pid: Int32, _ key: [UInt8]) -> [UInt8] {
-    let digits = Array("0123456789abcdef".utf8)
-    var bytes = Array("pid \(pid)\nkey ".utf8)
-    for byte in key {
-      bytes.append(digits[Int(byte >> 4)])
-      bytes.append(digits[Int(byte & 15)])
-    }
-    return bytes + Array("\n".utf8)
-  }
-
-  /// Returns 0 or the error number.
-  private static func write(_ text: [UInt8], to file: Int32) -> Int32 {
-    guard ftruncate(file, 0) == 0 else { return errno }
-    let written = unsafe pwrite(file, text, text.count, 0)
-    return written == text.count ? 0 : (written < 0 ? errno : ENOSPC)
-  }
-
-  private static func read(_ file: Int32) -> (pid: Int32?, key: [UInt8]?) {
-    var room = [UInt8](repeating: 0, count: 512)
-    let count = unsafe pread(file, &room, room.count, 0)
-    guard count > 0 else { return (nil, nil) }
-    var found: (pid: Int32?, key: [UInt8]?) = (nil, nil)
-    for line in String(decoding: room[..<count], as: UTF8.self).split(separator: "\n") {
-      let words = line.split(separator: " ")
-      guard words.count == 2 else { continue }
-      if words[0] == "pid" { found.pid = Int32(words[1]) }
-      if words[0] == "key" { found.key = bytes(hex: words[1]) }
-    }
-    return found
-  }
-
-  private static func bytes(hex: Substring) -> [UInt8]? {
-    guard hex.utf8.count % 2 == 0 else { return nil }
-    var rest = hex
-    var bytes: [UInt8] = []
-    while !rest.isEmpty {
-      guard let byte = UInt8(rest.prefix(2), radix: 16) else { return nil }
-      bytes.append(byte)
-      rest = rest.dropFirst(2)
-    }
-    return bytes
   }
 }

@@ -10,7 +10,7 @@ import Logging
 ///
 /// One thread, one epoll; when nothing happens it wakes once a second to correct the clock page.
 public enum RouterServer {
-  /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT; removes socket and lock file then.
+  /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT; then the socket goes, and the key stays.
   ///
   /// - Parameters:
   ///   - configuration: how it is started.
@@ -38,13 +38,13 @@ public enum RouterServer {
     let files = try RouterFiles(
       directory, freshKey: freshKey, openToOtherUsers: configuration.openToOtherUsers,
       logger: configuration.logger)
-    defer { files.remove() }
+    defer { files.end() }
     // From here on this process holds a key: nobody of the same user may look into it.
     _ = plat_undumpable()
     var clock = try ClockPage.make()
     let table = DescriptorTable()
     let identity = RouterIdentity(
-      pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), tookOver: files.tookOver)
+      pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), former: files.former)
     let page = clock.duplicate()
     guard page >= 0 else { throw .system("dup of the clock page", errno) }
     var limits = configuration.limits
@@ -67,7 +67,7 @@ public enum RouterServer {
     clock.calibrate()
     onReady(
       RouterReady(
-        socket: directory.socketPath, pid: getpid(), tookOver: files.tookOver,
+        socket: directory.socketPath, pid: getpid(), tookOver: files.former == .killed,
         ticksAreClock: clock.isUsable, descriptorsMost: descriptorsMost,
         degradations: degradations.lines))
     try loop.run {

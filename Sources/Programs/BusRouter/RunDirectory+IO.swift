@@ -1,7 +1,8 @@
 import BusWire
 import Glibc
 
-/// The directory where agents find the router: `router.sock` and `router.lock`, nothing else.
+/// The directory where agents find the router: `router.sock` and `router.lock`, nothing else; the
+/// latter stays when the router ends.
 ///
 /// It belongs to one user and nobody else may write or list it. While a policy gives names to
 /// other users they may pass through (0711) to a socket anybody may connect to (0666): whom they

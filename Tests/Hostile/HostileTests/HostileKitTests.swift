@@ -117,6 +117,17 @@ struct HostileKitTests {
     Group.show(result)
   }
 
+  @Test("nobody who comes back after a restart takes what is another's")
+  func restarts() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("restarts", RestartRows.all, on: try await Stand.bus())
+    }
+    Group.show(result)
+  }
+
   @Test("nothing but what belongs there is taken as a segment")
   func descriptors() async {
     let result = await #expect(

@@ -205,7 +205,7 @@ struct CLISignalTests {
       demo.signal(number)
       try demo.wait(timeout: .seconds(20))
       while children.contains(where: lives) { breathe() }
-      #expect(try FileManager.default.contentsOfDirectory(atPath: dir.path).isEmpty)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: dir.path) == ["router.lock"])
     }
   }
 

@@ -22,11 +22,11 @@ struct RouterProcess: ~Copyable {
     socket = "\(directory)/router.sock"
   }
 
-  /// Starts another router on the same directory, in the place of a killed one.
-  borrowing func successor() throws -> Child {
+  /// Starts another router on the same directory, in the place of one that has ended.
+  borrowing func successor(_ options: [String] = []) throws -> Child {
     let next = try Child.start(
-      try Programs.path("msg_router"), ["--dir", home.file("run"), "--json"])
-    try next.waitForLine(containing: "\"took_over\":true")
+      try Programs.path("msg_router"), ["--dir", home.file("run"), "--json"] + options)
+    try next.waitForLine(containing: "\"event\":\"ready\"")
     return next
   }
 

@@ -197,12 +197,14 @@ struct BlobTests {
   }
 
   @Test(
-    "a router that has just started does not say that a blob is gone", arguments: [true, false])
-  func grace(tookOver: Bool) {
-    var world = World(tookOver: tookOver)
+    "a router that has just started does not say that a blob is gone, if its maker may come back",
+    arguments: FormerRouter.allCases)
+  func grace(former: FormerRouter) {
+    var world = World(former: former)
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
-    #expect(errorCode(world.open(reader, reader, Self.token)) == .noRouter)
+    let wanted: BusErrorCode = former == .unknown ? .notFound : .noRouter
+    #expect(errorCode(world.open(reader, reader, Self.token)) == wanted)
     world.happen(.tick(nowNs: 10_000_000_000))
     #expect(errorCode(world.open(reader, reader, Self.token)) == .notFound)
   }

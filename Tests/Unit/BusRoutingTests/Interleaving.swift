@@ -125,13 +125,14 @@ struct Interleaving {
     spread()
   }
 
-  /// The router is killed, and another takes over.
+  /// The router ends, in order or not, and the next one finds its key.
   private mutating func restart() {
     guard let policy = try? Self.policy() else { return }
     restarts += 1
-    trace?.append("the router is killed")
+    let former: FormerRouter = number(2) == 0 ? .killed : .stopped
+    trace?.append("the router is \(former)")
     bootNs += 1_000_000_000
-    world = World(policy: policy, limits: Self.limits, bootNs: bootNs, tookOver: true)
+    world = World(policy: policy, limits: Self.limits, bootNs: bootNs, former: former)
     world.happen(.tick(nowNs: nowNs))
     for place in agents.indices { agents[place].beginReturn() }
   }

@@ -71,7 +71,8 @@ struct RandomRoutingTests {
     limits.arenaBytes = 1_500_000
     limits.logsPerStream = 3
     var history = History(
-      world: World(policy: try policy(), limits: limits, tookOver: takesOver), random: random)
+      world: World(policy: try policy(), limits: limits, former: takesOver ? .killed : .unknown),
+      random: random)
     history.world.happen(.tick(nowNs: 1))
     for _ in 0..<1200 {
       step(&history)

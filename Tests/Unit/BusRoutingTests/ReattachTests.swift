@@ -52,9 +52,9 @@ struct ReattachTests {
 
   struct MissingFrame: Error {}
 
-  /// The router that took over, some time later.
-  static func later() -> World {
-    var world = World(bootNs: 1_000_000, tookOver: true)
+  /// The next router, some time later.
+  static func later(than former: FormerRouter = .killed) -> World {
+    var world = World(bootNs: 1_000_000, former: former)
     world.happen(.tick(nowNs: 50))
     return world
   }
@@ -168,10 +168,12 @@ struct ReattachTests {
     #expect(world.frames(to: feed).last == .agentGone(gone))
   }
 
-  @Test("a forged ticket, another process and another name are fenced")
-  func forged() throws {
+  @Test(
+    "a forged ticket, another process and another name are fenced",
+    arguments: FormerRouter.allCases)
+  func forged(former: FormerRouter) throws {
     let before = try Self.former()
-    var world = Self.later()
+    var world = Self.later(than: former)
     let forged = try #require(ControlTicket([UInt8](repeating: 9, count: 32)))
     #expect(errorCode(Self.reattach(before.feed, &world, ticket: forged).answers) == .fenced)
     #expect(errorCode(Self.reattach(before.feed, &world, pid: 4711).answers) == .fenced)
@@ -188,16 +190,23 @@ struct ReattachTests {
     #expect(errorCode(Self.reattach(before.feed, &world).answers) == .fenced)
   }
 
-  @Test("after a clean stop agents come back without a ticket, while others' names stay theirs")
+  @Test("after a clean stop agents come back by their tickets, as long as after a kill")
   func afterCleanStop() throws {
     let before = try Self.former()
-    let forged = ControlTicket([UInt8](repeating: 7, count: ControlTicket.byteCount))
-    var fresh = World(bootNs: 1_000_000)
-    #expect(kinds(Self.reattach(before.feed, &fresh, ticket: forged).answers) == [.registered])
-    var late = World(bootNs: 1_000_000)
+    var fresh = World(bootNs: 1_000_000, former: .stopped)
+    #expect(kinds(Self.reattach(before.feed, &fresh).answers) == [.registered])
+    var late = World(bootNs: 1_000_000, former: .stopped)
     late.happen(.tick(nowNs: 1))
     late.happen(.tick(nowNs: 60_000_000_000))
     #expect(errorCode(Self.reattach(before.feed, &late).answers) == .fenced)
+  }
+
+  @Test("a router that found no key takes nobody back")
+  func noKey() throws {
+    let before = try Self.former()
+    var world = Self.later(than: .unknown)
+    #expect(errorCode(Self.reattach(before.feed, &world).answers) == .fenced)
+    #expect(world.open.isEmpty && world.router.agentCount == 0)
   }
 
   @Test("who did not finish handing in is fenced when the grace ends")

@@ -49,9 +49,9 @@ struct World {
 
   init(
     policy: Policy = .sameUser(1000), limits: RouterLimits = RouterLimits(),
-    bootNs: UInt64 = 1_000_000, tookOver: Bool = false
+    bootNs: UInt64 = 1_000_000, former: FormerRouter = .unknown
   ) {
-    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: bootNs, tookOver: tookOver)
+    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: bootNs, former: former)
     router = RouterState(
       identity, limits: limits, policy: policy, sealer: Self.sealer, probe: logs,
       clockPage: Self.clockPage)

@@ -107,7 +107,9 @@ struct BusFindings {
         (.ok, "\(state.path): not there yet", "A router that starts makes it.")
       case .ours:
         (
-          .ok, "\(state.path)" + (state.hasLock ? ", with a router's lock" : ""),
+          .ok,
+          "\(state.path)"
+            + (RouterProbe.process(in: state.path) == nil ? "" : ", with a router's lock"),
           "It belongs to you, and nobody else may change it."
         )
       case .wrong(let what, let remedy):

@@ -16,14 +16,12 @@ struct RunDirectoryState {
   let path: String
   let directory: Finding
   let hasSocket: Bool
-  let hasLock: Bool
 
   /// Looks at a run directory.
   init(_ path: String) {
     self.path = path
     directory = Self.judge(path)
     hasSocket = unsafe access(RunDirectory.socketPath(in: path), F_OK) == 0
-    hasLock = unsafe access("\(path)/router.lock", F_OK) == 0
   }
 
   private static func judge(_ path: String) -> Finding {
