@@ -174,7 +174,9 @@ struct RouterBooks {
       names[place] = asked[place]
       ownIncarnation[place] = registered.incarnation.value
       pen.tickets.append(registered.ticket)
-    case .logAdded(let added): pen.streams.append(added.stream.value)
+    case .logAdded(let added):
+      pen.streams.append(added.stream.value)
+      pen.tickets.append(added.proof)
     case .announce(let announce):
       announced += 1
       pen.attachments.append(announce.attachment.value)

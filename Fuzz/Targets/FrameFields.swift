@@ -28,7 +28,7 @@ package enum FrameFields {
     .query: [.subject],
     .goodbye: [],
     .reattach: [.name, .category, .agent, .incarnation, .ticket],
-    .handInLog: [.stream, .channel, .generation, .capacity, .segmentBytes, .flag, .flag],
+    .handInLog: [.stream, .channel, .generation, .capacity, .segmentBytes, .flag, .flag, .ticket],
     .handInReader: [.stream, .attachment, .incarnation],
     .handInSubscription: [.small32, .pattern, .mode, .flag, .slot],
     .handInAttachment: [

@@ -99,7 +99,7 @@ extension AgentCore {
       let frame = HandInLogFrame(
         stream: log.stream, channel: publisher.channel, generation: log.generation,
         capacity: log.capacity, segmentBytes: log.segmentBytes, current: log.current,
-        retired: !log.current)
+        retired: !log.current, proof: log.proof)
       _ = try talk.ask(.handInLog(frame), log.descriptor)
     }
     guard let stream = publisher.stream else { return }

@@ -9,6 +9,7 @@ extension PublisherCore {
     let capacity: UInt64
     let segmentBytes: UInt64
     let current: Bool
+    let proof: ControlTicket
     let descriptor: Descriptor
   }
 

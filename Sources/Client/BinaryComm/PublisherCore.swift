@@ -19,6 +19,8 @@ final class PublisherCore: Sendable {
 
   struct State: ~Copyable, Sendable {
     var stream: StreamID?
+    /// The router's word that the stream is ours.
+    var proof = ControlTicket.none
     var logs: [Log] = []
     var asked: LogShape?
     var refused: LogRefusal?
@@ -114,6 +116,7 @@ final class PublisherCore: Sendable {
     gate.expect(added.expected.map(\.value))
     state.withLock { state in
       state.stream = added.stream
+      state.proof = added.proof
       state.logs = [
         Log(
           generation: 0, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
@@ -331,7 +334,7 @@ final class PublisherCore: Sendable {
         HandedInLog(
           stream: stream, generation: log.generation, capacity: log.capacity,
           segmentBytes: log.segmentBytes, current: log.generation == newest,
-          descriptor: log.descriptor)
+          proof: state.proof, descriptor: log.descriptor)
       }
     }
   }

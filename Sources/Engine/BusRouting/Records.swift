@@ -115,6 +115,8 @@ struct BusStream {
   /// The publisher's user; nil while only readers have named the stream.
   let publisherUser: UInt32?
   let channel: Topic
+  /// The word that its publisher shows to the next router.
+  let proof: ControlTicket
   /// By rising generation; the last is the one being written.
   ///
   /// Empty while a router that took over knows the stream from its readers only.

@@ -144,7 +144,9 @@ extension RouterState {
       announce(one, .news)
     }
     guard !made.isEmpty, let last = stream.logs.last else { return }
-    let frame = LogAddedFrame(stream: id, generation: last.shape.generation, expected: made)
+    let frame = LogAddedFrame(
+      stream: id, generation: last.shape.generation, expected: made,
+      proof: stream.proof)
     tell(publisher, .logAdded(frame))
   }
 

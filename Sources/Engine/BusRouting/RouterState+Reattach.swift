@@ -22,7 +22,7 @@ extension RouterState {
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
     guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value),
-      agents[frame.incarnation] == nil, sealer.verifies(frame.ticket.bytes, for: claimed)
+      agents[frame.incarnation] == nil, verifies(frame.ticket, for: claimed)
     else {
       act(.close(segment.token))
       refuse(
@@ -61,6 +61,11 @@ extension RouterState {
       act(.close(segment.token))
       return
     }
+    guard verifies(frame.proof, for: proofBytes(frame.stream, frame.channel, of: agent)) else {
+      act(.close(segment.token))
+      refuse(asker, .fenced, "No router gave this stream to this incarnation: register again.")
+      return
+    }
     guard let owner = agents[agent], isFormer(frame.stream.value),
       owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent,
       mayHandIn(shape, channel, of: agent, into: streams[frame.stream])
@@ -79,6 +84,7 @@ extension RouterState {
         BusStream(
           id: frame.stream, publisher: agent, publisherName: owner.name,
           publisherUUID: owner.uuid, publisherUser: owner.caller.uid, channel: channel,
+          proof: frame.proof,
           logs: (known?.logs ?? []) + [
             StreamLog(token: segment.token, shape: shape, payer: agent)
           ],
@@ -87,7 +93,8 @@ extension RouterState {
     answer(
       asker,
       .logAdded(
-        LogAddedFrame(stream: frame.stream, generation: frame.generation, expected: [])))
+        LogAddedFrame(
+          stream: frame.stream, generation: frame.generation, expected: [], proof: frame.proof)))
   }
 
   private func mayHandIn(

@@ -150,8 +150,7 @@ extension RouterState {
 
   mutating func sendRegistered(_ incarnation: Incarnation, _ peer: Peer, _ asker: Asker) {
     guard let agent = agents[incarnation] else { return }
-    let tag = sealer.seal(ticketBytes(agent.name, agent.uuid, incarnation, peer))
-    guard let ticket = ControlTicket(tag) else { return }
+    let ticket = seal(ticketBytes(agent.name, agent.uuid, incarnation, peer))
     let channels = policy.channelMap.channels.map { channel in
       let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMost
       return ChannelLimit(prefix: channel.text, logBytesMost: most)
@@ -162,23 +161,6 @@ extension RouterState {
         RegisteredFrame(
           agent: agent.uuid, incarnation: incarnation, ticket: ticket, channels: channels)))
     act(.log(.debug, "agent \(agent.name) is process \(peer.pid) of user \(peer.uid)"))
-  }
-
-  /// What a ticket vouches for; the length before the name keeps two claims from running together.
-  func ticketBytes(
-    _ name: String, _ uuid: BusUUID, _ incarnation: Incarnation, _ peer: Peer
-  ) -> [UInt8] {
-    var bytes: [UInt8] = []
-    let numbers = [
-      uuid.high, uuid.low, incarnation.value, UInt64(bitPattern: Int64(peer.pid)), peer.startTime,
-      UInt64(name.utf8.count),
-    ]
-    for number in numbers {
-      for place in 0..<8 {
-        bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * place)))
-      }
-    }
-    return bytes + Array(name.utf8)
   }
 
   static var layoutVersion: UInt16 { 1 }

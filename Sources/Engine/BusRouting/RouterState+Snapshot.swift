@@ -62,7 +62,7 @@ extension RouterState {
     }
     // Readers whose slot is not known yet: the publisher must go on keeping position 0 for them.
     let frame = LogAddedFrame(
-      stream: id, generation: last.shape.generation, expected: expected)
+      stream: id, generation: last.shape.generation, expected: expected, proof: stream.proof)
     act(.send(connection, .snapshot, .logAdded(frame), nil))
   }
 }

@@ -81,11 +81,12 @@ extension RouterState {
       return
     }
     let id = StreamID(nextNumber())
+    let proof = seal(proofBytes(id, channel.text, of: agent))
     budget.charge(shape.segmentBytes, to: agent)
     add(
       BusStream(
         id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
-        publisherUser: owner.caller.uid, channel: channel,
+        publisherUser: owner.caller.uid, channel: channel, proof: proof,
         logs: [StreamLog(token: token, shape: shape, payer: agent)]))
     var expected: [AttachmentID] = []
     for (reader, number, mode) in readers(of: channel) {
@@ -98,7 +99,9 @@ extension RouterState {
       if isExpected { expected.append(attachment) }
       announce(attachment, .news)
     }
-    answer(asker, .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected)))
+    answer(
+      asker,
+      .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected, proof: proof)))
   }
 
   /// Puts a stream of an agent that is here into every list, or the newer state of one.
@@ -156,7 +159,10 @@ extension RouterState {
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
     for attachment in stream.attachments.sorted() { announce(attachment, .news, newest: true) }
     answer(
-      asker, .logAdded(LogAddedFrame(stream: id, generation: shape.generation, expected: [])))
+      asker,
+      .logAdded(
+        LogAddedFrame(
+          stream: id, generation: shape.generation, expected: [], proof: stream.proof)))
   }
 
   mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Asker) {

@@ -220,6 +220,7 @@ extension FrameShape {
       103, "logAdded",
       [
         .number("stream", 5, 8), .number("generation", 0, 4), .number("expected", 0, 2, below: 1),
+        .bytes("proof", [UInt8](repeating: 7, count: 32)),
       ]),
     FrameShape(
       105, "announce", descriptors: 1,

@@ -134,7 +134,7 @@ struct FrameShape: Sendable {
       [
         .number("stream", 5, 8), .text("channel", "kit"), .number("generation", 0, 4),
         .number("capacity", 16384, 8), .number("segmentBytes", 24576, 8), .flag("current"),
-        .flag("retired"),
+        .flag("retired"), .bytes("proof", [UInt8](repeating: 7, count: 32)),
       ]),
     FrameShape(
       18, "handInReader",

@@ -7,7 +7,7 @@ import Glibc
 enum RestartRows {
   static var all: [AttackRow] {
     [(SIGKILL, "a kill"), (SIGTERM, "an orderly end")].flatMap { signal, name in
-      [tickets(after: signal, name), noKey(after: signal, name)]
+      [tickets(after: signal, name), noKey(after: signal, name), streams(after: signal, name)]
     }
   }
 
@@ -104,6 +104,83 @@ enum RestartRows {
       try back.hello()
       report.result(try comeBack(back, "kit.owner", number, ticket), is: "102", "the owner")
       for peer in [owner, thief, attacker, cut, back] { peer.leave() }
+    }
+  }
+
+  // MARK: Streams
+
+  private static func streams(after signal: Int32, _ ending: String) -> AttackRow {
+    AttackRow("restart: another's stream under a log of one's own, after \(ending)") {
+      stand, report in
+      let succession = try Succession(stand)
+      let owner = try Publishing(succession.peer(), "kit.owner")
+      let thief = try Publishing(succession.peer(), "kit.thief")
+      try succession.replace(endedBy: signal)
+      let peer = try succession.peer()
+      report.result(try thief.comeBack(peer), is: "102", "the thief's own return")
+      let before = peer.framesReceived
+      var tried = 0
+      for proof in [thief.proof, owner.proof, thief.ticket, [UInt8](repeating: 0, count: 32)] {
+        for retired in [0, 1] as [UInt64] {
+          let found = try thief.handIn(peer, owner.stream, proof, retired: retired)
+          report.result(found, is: "FENCED", "the owner's number")
+          tried += 1
+        }
+      }
+      report.result(
+        try thief.handIn(peer, owner.stream + 1, thief.proof), is: "FENCED", "a free number")
+      report.work(peer.framesReceived - before, atMost: tried + 1, "frames of the router")
+      report.result(try thief.handIn(peer, thief.stream, thief.proof), is: "103", "its own")
+      let back = try succession.peer()
+      report.result(try owner.comeBack(back), is: "102", "the owner's return")
+      report.result(try owner.handIn(back, owner.stream, owner.proof), is: "103", "the owner's")
+      for peer in [owner.peer, thief.peer, peer, back] { peer.leave() }
+    }
+  }
+
+  /// A raw peer with one stream, and what the router gave it for both.
+  struct Publishing {
+    let peer: HostilePeer
+    let name: String
+    let ticket: [UInt8]
+    let stream: UInt64
+    let proof: [UInt8]
+    private let log: RawLog
+
+    init(_ peer: HostilePeer, _ name: String) throws {
+      (self.peer, self.name) = (peer, name)
+      ticket = try RestartRows.ticket(peer, name)
+      log = try RawLog(
+        owner: BusUUID(agentName: name), incarnation: peer.incarnation, channel: "kit")
+      guard let answer = try peer.handIn(log), answer.kind == RawReply.Kind.logAdded else {
+        throw SetUpFailure("the log of \(name) was not taken")
+      }
+      stream = answer.number(0, 8)
+      // Behind the stream, the generation, and a list of nobody.
+      proof = Array(answer.body[14..<46])
+    }
+
+    /// Returns as itself.
+    func comeBack(_ peer: HostilePeer) throws -> String {
+      try peer.hello()
+      return try RestartRows.comeBack(peer, name, self.peer.incarnation, ticket)
+    }
+
+    /// Hands its log in under a number.
+    func handIn(
+      _ peer: HostilePeer, _ stream: UInt64, _ proof: [UInt8], retired: UInt64 = 0
+    ) throws -> String {
+      var frame = RawFrame(kind: 17)
+      frame.number(stream, 8)
+      frame.text(Array(log.channel.utf8))
+      frame.number(UInt64(log.generation), 4)
+      frame.number(UInt64(log.capacity), 8)
+      frame.number(UInt64(log.memory.bytes), 8)
+      frame.number(1 - retired, 1)
+      frame.number(retired, 1)
+      for byte in proof { frame.number(UInt64(byte), 1) }
+      guard let answer = try peer.ask(frame, [log.memory.descriptor]) else { return "closed" }
+      return answer.errorCode?.name ?? "\(answer.kind)"
     }
   }
 

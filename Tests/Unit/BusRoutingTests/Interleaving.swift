@@ -15,6 +15,8 @@ enum SeededDefect: CaseIterable {
   case losesDeath
   /// What a returning publisher says of its readers is lost.
   case losesHandIn
+  /// A router believes whatever it is shown as a ticket or a proof.
+  case believesProofs
 }
 
 /// A bus of honest agents and one hostile one, whose frames a scheduler mixes by a seed.
@@ -34,7 +36,7 @@ struct Interleaving {
   /// What went from whom to whom, kept when a failed history is lived again.
   var trace: [String]?
   private var nowNs: UInt64 = 1
-  private var bootNs: UInt64 = 10_000_000_000
+  private(set) var bootNs: UInt64 = 10_000_000_000
   private var lastName = 0
 
   init(seed: UInt64, defect: SeededDefect? = nil, isTraced: Bool = false) throws {
@@ -58,7 +60,7 @@ struct Interleaving {
     var policy = Policy()
     for (name, read, write) in [
       ("sub.*", ["open"], []), ("hub.*", ["open", "secret"], ["open", "secret"]),
-      ("pub.*", [], ["open", "secret"]), ("spy.*", [], []),
+      ("pub.*", [], ["open", "secret"]), ("spy.*", [], ["open"]),
     ] as [(String, [String], [String])] {
       var rule = AgentRule(name: try TopicPattern(name), users: [1000])
       rule.read = try read.map { try Grant($0) }
@@ -132,7 +134,9 @@ struct Interleaving {
     let former: FormerRouter = number(2) == 0 ? .killed : .stopped
     trace?.append("the router is \(former)")
     bootNs += 1_000_000_000
-    world = World(policy: policy, limits: Self.limits, bootNs: bootNs, former: former)
+    world = World(
+      policy: policy, limits: Self.limits, bootNs: bootNs, former: former,
+      sealer: defect == .believesProofs ? GullibleSealer() : World.sealer)
     world.happen(.tick(nowNs: nowNs))
     for place in agents.indices { agents[place].beginReturn() }
   }
@@ -153,7 +157,8 @@ struct Interleaving {
   /// One frame of an agent reaches the router; a hostile one sends what it likes.
   mutating func sendFrame(_ place: Int) {
     if agents[place].kind == "spy", agents[place].outgoing.isEmpty {
-      world.happen(.frame(agents[place].connection, request: 0, hostileFrame(), []))
+      let (frame, segments) = hostileFrame(of: agents[place])
+      world.happen(.frame(agents[place].connection, request: 0, frame, segments))
       return spread()
     }
     guard !agents[place].outgoing.isEmpty else { return }
@@ -186,44 +191,6 @@ struct Interleaving {
     }
     world.happen(
       .frame(agents[place].connection, request: next.request, next.frame, segments))
-  }
-
-  /// Any frame about anything that may exist.
-  private mutating func hostileFrame() -> AgentFrame {
-    // Numbers of this router mostly, of the former one sometimes.
-    let bootNs = bootNs - (number(3) == 0 ? 1_000_000_000 : 0)
-    let base = bootNs + UInt64(number(60))
-    let (stream, attachment) = (StreamID(base), AttachmentID(bootNs + UInt64(number(60))))
-    let small = UInt32(number(3))
-    switch number(12) {
-    case 0: return .attach(AttachFrame(attachment: attachment, slot: 1))
-    case 1: return .detach(DetachFrame(attachment: attachment))
-    case 2: return .released(ReleasedFrame(attachment: attachment, generation: small))
-    case 3:
-      return .joined(
-        JoinedFrame(
-          attachment: attachment, generation: small, startPosition: 0, startSequence: 0,
-          departed: 0))
-    case 4: return .evict(EvictFrame(attachment: attachment, reason: "no"))
-    case 5: return .closeStream(CloseStreamFrame(stream: stream))
-    case 6: return .retireLog(RetireLogFrame(stream: stream, generation: small))
-    case 7:
-      return .handInReader(
-        HandInReaderFrame(
-          stream: stream, attachment: attachment, readerIncarnation: Incarnation(base)))
-    case 8:
-      return .handInAttachment(
-        HandInAttachmentFrame(
-          attachment: attachment, subscription: 1, stream: stream,
-          publisherIncarnation: Incarnation(base &- 1), publisherName: "x",
-          publisher: World.uuid("x"), channel: Self.channels[number(2)], slot: 3, joined: true))
-    case 9:
-      return .subscribe(
-        SubscribeFrame(
-          subscription: small, pattern: ">", mode: .lossy, sleeps: false, epoch: 0))
-    case 10: return .forget(ForgetFrame(name: "hub.1", group: .service))
-    default: return .unsubscribe(UnsubscribeFrame(subscription: small))
-    }
   }
 
   /// Puts what the router sent before the agents it is for.

@@ -11,11 +11,8 @@ extension ReattachTests {
     let connection = former.agent("thief")
     let (back, answers) = reattach(try veteran("thief", connection, former), &world)
     #expect(kinds(answers) == [.registered])
-    for (number, pattern) in [(1, "a"), (2, "b")] as [(UInt32, String)] {
-      let frame = SubscribeFrame(
-        subscription: number, pattern: pattern, mode: .lossless, sleeps: true, epoch: 3)
-      #expect(kinds(world.ask(back, .handInSubscription(frame))) == [.subscribed])
-    }
+    handInSubscription("a", back, &world)
+    handInSubscription("b", number: 2, back, &world)
     return back
   }
 
@@ -61,13 +58,8 @@ extension ReattachTests {
     let thief = try Self.thief(&world, before)
     world.say(thief, Self.claim(before, joined: false))
     #expect(world.ask(thief, .handInDone) == [.done])
-    let (reader, _) = Self.reattach(before.reader, &world)
-    let subscription = SubscribeFrame(
-      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
-    world.ask(reader, .handInSubscription(subscription))
-    world.say(reader, Self.claim(before, joined: false))
-    world.ask(reader, .handInDone)
-    _ = Self.publisherReturns(before, &world, expects: nil)
+    let reader = Self.readerReturns(before, &world, claims: false)
+    _ = Self.feedReturns(before, &world, hasReader: false)
     Self.endGrace(&world)
     for connection in [thief, reader] {
       #expect(kinds(world.frames(to: connection)).contains(.evicted))
@@ -76,36 +68,12 @@ extension ReattachTests {
     }
   }
 
-  /// The publisher comes back, with a reader that it expects at the start.
-  static func publisherReturns(
-    _ before: Before, _ world: inout World, expects: AttachmentID?
-  ) -> ConnectionID {
-    let (connection, _) = reattach(before.feed, &world)
-    let segment = world.segment(before.log.segmentBytes, .log(before.log))
-    let log = HandInLogFrame(
-      stream: before.stream, channel: "a", generation: 0, capacity: 65536, segmentBytes: 73728,
-      current: true, retired: false)
-    #expect(kinds(world.ask(connection, .handInLog(log), [segment])) == [.logAdded])
-    if let expects {
-      let frame = HandInReaderFrame(
-        stream: before.stream, attachment: expects, readerIncarnation: Incarnation(0))
-      world.say(connection, .handInReader(frame))
-    }
-    #expect(world.ask(connection, .handInDone) == [.done])
-    return connection
-  }
-
   @Test("a reader that was expected at the start, and waits for its publisher, begins there")
   func expectedComesBack() throws {
     let before = try Self.former()
     var world = Self.later()
-    let (reader, _) = Self.reattach(before.reader, &world)
-    let subscription = SubscribeFrame(
-      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
-    world.ask(reader, .handInSubscription(subscription))
-    world.say(reader, Self.claim(before, joined: false))
-    world.ask(reader, .handInDone)
-    let feed = Self.publisherReturns(before, &world, expects: before.attachment)
+    let reader = Self.readerReturns(before, &world, claims: false)
+    let feed = Self.feedReturns(before, &world, expects: Incarnation(0))
     Self.endGrace(&world)
     #expect(kinds(world.frames(to: feed)).suffix(1) == [.join])
     let late = JoinedFrame(
@@ -123,18 +91,15 @@ extension ReattachTests {
   func expectedNeverHeard() throws {
     let before = try Self.former()
     var world = Self.later()
-    let (reader, _) = Self.reattach(before.reader, &world)
-    let subscription = SubscribeFrame(
-      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
-    world.ask(reader, .handInSubscription(subscription))
-    world.ask(reader, .handInDone)
-    let feed = Self.publisherReturns(before, &world, expects: before.attachment)
+    let reader = Self.readerReturns(before, &world, claims: nil)
+    let feed = Self.feedReturns(before, &world, expects: Incarnation(0))
     world.forgetSent()
     Self.endGrace(&world)
     let announce = try #require(world.announces(to: reader).first)
     #expect(announce.flags.contains(.fromStart) && announce.attachment != before.attachment)
     let added = LogAddedFrame(
-      stream: before.stream, generation: 0, expected: [announce.attachment])
+      stream: before.stream, generation: 0, expected: [announce.attachment],
+      proof: before.proof)
     let leave = LeaveFrame(attachment: before.attachment)
     #expect(world.frames(to: feed) == [.logAdded(added), .leave(leave)])
     #expect(world.announces(to: reader).count == 1)

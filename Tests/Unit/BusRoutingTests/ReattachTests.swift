@@ -21,6 +21,7 @@ struct ReattachTests {
     let stream: StreamID
     let attachment: AttachmentID
     let log: LogShape
+    let proof: ControlTicket
   }
 
   static func former() throws -> Before {
@@ -36,7 +37,8 @@ struct ReattachTests {
       basePosition: 0, baseSequence: 0, generation: 0, hotOffset: 512, channel: "a")
     return Before(
       feed: try veteran("feed", feed, world), reader: try veteran("reader", reader, world),
-      stream: stream, attachment: attachment, log: log)
+      stream: stream, attachment: attachment, log: log,
+      proof: try #require(world.proofs[stream]))
   }
 
   static func veteran(
@@ -77,37 +79,54 @@ struct ReattachTests {
     return (connection, world.ask(connection, .reattach(frame), [segment]))
   }
 
-  static func feedReturns(_ before: Before, _ world: inout World) -> ConnectionID {
+  /// The publisher's log, offered under any number with any proof.
+  static func handInLog(
+    _ log: LogShape, _ stream: StreamID, _ proof: ControlTicket, _ connection: ConnectionID,
+    _ world: inout World
+  ) -> [RouterFrame] {
+    let segment = world.segment(log.segmentBytes, .log(log))
+    let frame = HandInLogFrame(
+      stream: stream, channel: log.channel, generation: log.generation, capacity: log.capacity,
+      segmentBytes: log.segmentBytes, current: true, retired: false, proof: proof)
+    return world.ask(connection, .handInLog(frame), [segment])
+  }
+
+  /// The publisher comes back, with its reader; or with none, or one that it expects at the start.
+  static func feedReturns(
+    _ before: Before, _ world: inout World, expects: Incarnation? = nil, hasReader: Bool = true
+  ) -> ConnectionID {
     let (connection, _) = reattach(before.feed, &world)
-    let segment = world.segment(before.log.segmentBytes, .log(before.log))
-    let log = HandInLogFrame(
-      stream: before.stream, channel: "a", generation: 0, capacity: 65536, segmentBytes: 73728,
-      current: true, retired: false)
-    #expect(kinds(world.ask(connection, .handInLog(log), [segment])) == [.logAdded])
-    world.say(
-      connection,
-      .handInReader(
-        HandInReaderFrame(
-          stream: before.stream, attachment: before.attachment,
-          readerIncarnation: before.reader.incarnation)))
+    let answers = handInLog(before.log, before.stream, before.proof, connection, &world)
+    #expect(kinds(answers) == [.logAdded])
+    if hasReader {
+      world.say(
+        connection,
+        .handInReader(
+          HandInReaderFrame(
+            stream: before.stream, attachment: before.attachment,
+            readerIncarnation: expects ?? before.reader.incarnation)))
+    }
     #expect(world.ask(connection, .handInDone) == [.done])
     return connection
   }
 
-  static func readerReturns(_ before: Before, _ world: inout World) -> ConnectionID {
+  /// The reader comes back and claims its reading, joined or not; nil: it claims none.
+  static func readerReturns(
+    _ before: Before, _ world: inout World, claims joined: Bool? = true
+  ) -> ConnectionID {
     let (connection, _) = reattach(before.reader, &world)
-    let subscription = SubscribeFrame(
-      subscription: 1, pattern: "a", mode: .lossless, sleeps: true, epoch: 3)
-    #expect(kinds(world.ask(connection, .handInSubscription(subscription))) == [.subscribed])
-    world.say(
-      connection,
-      .handInAttachment(
-        HandInAttachmentFrame(
-          attachment: before.attachment, subscription: 1, stream: before.stream,
-          publisherIncarnation: before.feed.incarnation, publisherName: "feed",
-          publisher: World.uuid("feed"), channel: "a", slot: 4, joined: true)))
+    handInSubscription("a", connection, &world)
+    if let joined { world.say(connection, claim(before, joined: joined)) }
     #expect(world.ask(connection, .handInDone) == [.done])
     return connection
+  }
+
+  static func handInSubscription(
+    _ pattern: String, number: UInt32 = 1, _ connection: ConnectionID, _ world: inout World
+  ) {
+    let frame = SubscribeFrame(
+      subscription: number, pattern: pattern, mode: .lossless, sleeps: true, epoch: 3)
+    #expect(kinds(world.ask(connection, .handInSubscription(frame))) == [.subscribed])
   }
 
   @Test("both come back in either order and nothing ends", arguments: [true, false])
@@ -143,6 +162,7 @@ struct ReattachTests {
       stream: before.stream, channel: "a", generation: 1, capacity: 65536, segmentBytes: 73728)
     #expect(kinds(world.ask(feed, .addLog(frame), [segment])) == [.logAdded])
     #expect(world.announces(to: reader).last?.generation == 1)
+    #expect(world.proofs[before.stream] == before.proof)
   }
 
   @Test("a publisher that does not come back ends at its readers' mapping")

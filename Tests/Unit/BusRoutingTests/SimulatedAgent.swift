@@ -12,6 +12,7 @@ struct Outgoing {
 struct SimulatedAgent {
   struct Stream {
     let channel: String
+    let proof: ControlTicket
     var generation: UInt32 = 0
     var isRotating = false
     /// Readers in the window, and those that it is kept at its start for.
@@ -192,7 +193,8 @@ struct SimulatedAgent {
     guard let question = asked.removeValue(forKey: request) else { return }
     switch (question, frame) {
     case (.addLog(let log), .logAdded(let added)) where log.stream == StreamID(0):
-      streams[added.stream] = Stream(channel: log.channel, expected: Set(added.expected))
+      streams[added.stream] = Stream(
+        channel: log.channel, proof: added.proof, expected: Set(added.expected))
     case (.addLog(let log), .logAdded):
       guard streams[log.stream] != nil else { return }
       streams[log.stream]?.generation = log.generation
@@ -336,7 +338,7 @@ struct SimulatedAgent {
       .handInLog(
         HandInLogFrame(
           stream: id, channel: stream.channel, generation: stream.generation, capacity: 65536,
-          segmentBytes: 73728, current: true, retired: false)),
+          segmentBytes: 73728, current: true, retired: false, proof: stream.proof)),
       base: UInt64(stream.generation) * 64)
     for (attachment, reader) in stream.window.sorted(by: { $0.key < $1.key }) {
       say(

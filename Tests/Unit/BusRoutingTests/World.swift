@@ -32,6 +32,7 @@ struct World {
   /// Every attachment and stream that was ever named.
   private(set) var attachments: [AttachmentID] = []
   private(set) var streams: [StreamID] = []
+  private(set) var proofs: [StreamID: ControlTicket] = [:]
   private(set) var dropped: Set<ConnectionID> = []
   private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
@@ -49,11 +50,12 @@ struct World {
 
   init(
     policy: Policy = .sameUser(1000), limits: RouterLimits = RouterLimits(),
-    bootNs: UInt64 = 1_000_000, former: FormerRouter = .unknown
+    bootNs: UInt64 = 1_000_000, former: FormerRouter = .unknown,
+    sealer: any TicketSealer = Self.sealer
   ) {
     let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: bootNs, former: former)
     router = RouterState(
-      identity, limits: limits, policy: policy, sealer: Self.sealer, probe: logs,
+      identity, limits: limits, policy: policy, sealer: sealer, probe: logs,
       clockPage: Self.clockPage)
   }
 
@@ -82,7 +84,10 @@ struct World {
 
   private mutating func remember(_ frame: RouterFrame) {
     if case .announce(let announce) = frame { attachments.append(announce.attachment) }
-    if case .logAdded(let added) = frame { streams.append(added.stream) }
+    if case .logAdded(let added) = frame {
+      streams.append(added.stream)
+      proofs[added.stream] = added.proof
+    }
   }
 
   /// A descriptor of this size with this finding.

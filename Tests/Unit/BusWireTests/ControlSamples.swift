@@ -4,6 +4,7 @@ import BusWire
 enum ControlSamples {
   private static let agent = BusUUID(high: 0x0102_0304_0506_0708, low: 0xF1F2_F3F4_F5F6_F7F8)
   private static let ticket = ControlTicket((0..<32).map { UInt8($0) * 7 })
+  private static let proof = ControlTicket((0..<32).map { 255 - UInt8($0) }) ?? .none
   private static let stream = StreamID(0x1122_3344_5566_7788)
   private static let attachment = AttachmentID(0x8877_6655_4433_2211)
   private static let incarnation = Incarnation(0xA1A2_A3A4_A5A6_A7A8)
@@ -76,7 +77,7 @@ enum ControlSamples {
       .handInLog(
         HandInLogFrame(
           stream: stream, channel: "ticks", generation: 4, capacity: 65536, segmentBytes: 98304,
-          current: true, retired: false)),
+          current: true, retired: false, proof: proof)),
       .handInReader(
         HandInReaderFrame(
           stream: stream, attachment: attachment, readerIncarnation: incarnation)),
@@ -109,7 +110,8 @@ enum ControlSamples {
           routerIncarnation: Incarnation(1), incarnation: incarnation, arenaBytes: 1 << 30,
           routerPid: 4_000_000, logBytesFirst: 65536, logBytesMost: 4 << 20, stallMs: 5000)),
       .logAdded(
-        LogAddedFrame(stream: stream, generation: 0, expected: [attachment, AttachmentID(2)])),
+        LogAddedFrame(
+          stream: stream, generation: 0, expected: [attachment, AttachmentID(2)], proof: proof)),
       .subscribed(SubscribedFrame(subscription: 5, streams: 6)),
       .row(
         RowFrame(

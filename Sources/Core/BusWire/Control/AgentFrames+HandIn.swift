@@ -16,11 +16,13 @@ public struct HandInLogFrame: Hashable, Sendable {
   public var current: Bool
   /// Whether the publisher has moved on from it.
   public var retired: Bool
+  /// The word of the router that gave the stream its number.
+  public var proof: ControlTicket
 
   /// Takes the fields in the order of the wire.
   public init(
     stream: StreamID, channel: String, generation: UInt32, capacity: UInt64, segmentBytes: UInt64,
-    current: Bool, retired: Bool
+    current: Bool, retired: Bool, proof: ControlTicket
   ) {
     self.stream = stream
     self.channel = channel
@@ -29,6 +31,7 @@ public struct HandInLogFrame: Hashable, Sendable {
     self.segmentBytes = segmentBytes
     self.current = current
     self.retired = retired
+    self.proof = proof
   }
 }
 
@@ -41,6 +44,7 @@ extension HandInLogFrame: ControlBody {
     segmentBytes = try reader.u64()
     current = try reader.flag()
     retired = try reader.flag()
+    proof = try reader.ticket()
   }
 
   func write(to writer: inout ControlWriter) {
@@ -51,6 +55,7 @@ extension HandInLogFrame: ControlBody {
     writer.u64(segmentBytes)
     writer.flag(current)
     writer.flag(retired)
+    writer.ticket(proof)
   }
 }
 

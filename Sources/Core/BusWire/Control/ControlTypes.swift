@@ -32,10 +32,13 @@ public struct Incarnation: Hashable, Comparable, Sendable {
   }
 }
 
-/// The router's word that an agent registered: HMAC-SHA256 over who it is.
+/// The router's word that an agent registered, or that a stream is an agent's: HMAC-SHA256 over
+/// what it says.
 public struct ControlTicket: Hashable, Sendable {
   /// The length of a ticket in bytes.
   public static let byteCount = 32
+  /// One that proves nothing.
+  public static let none = ControlTicket(zeros: byteCount)
   /// The 32 bytes.
   public let bytes: [UInt8]
   /// Wraps exactly 32 bytes; anything else is no ticket.
@@ -43,6 +46,7 @@ public struct ControlTicket: Hashable, Sendable {
     guard bytes.count == Self.byteCount else { return nil }
     self.bytes = bytes
   }
+  private init(zeros count: Int) { bytes = [UInt8](repeating: 0, count: count) }
 }
 
 /// How a subscription reads: who waits, and what may be lost.

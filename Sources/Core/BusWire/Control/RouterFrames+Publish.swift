@@ -6,11 +6,16 @@ public struct LogAddedFrame: Hashable, Sendable {
   public var generation: UInt32
   /// Lossless readers that start at position 0; only for generation 0.
   public var expected: [AttachmentID]
+  /// The router's word that the stream is this publisher's, for a later handInLog.
+  public var proof: ControlTicket
 
   /// Takes the fields in the order of the wire.
-  public init(stream: StreamID, generation: UInt32, expected: [AttachmentID]) {
+  public init(
+    stream: StreamID, generation: UInt32, expected: [AttachmentID], proof: ControlTicket
+  ) {
     self.stream = stream
     self.generation = generation
+    self.proof = proof
     self.expected = expected
   }
 }
@@ -20,12 +25,14 @@ extension LogAddedFrame: ControlBody {
     stream = StreamID(try reader.u64())
     generation = try reader.u32()
     expected = try reader.list(AttachmentID.init(from:))
+    proof = try reader.ticket()
   }
 
   func write(to writer: inout ControlWriter) {
     writer.u64(stream.value)
     writer.u32(generation)
     writer.list(expected) { $0.u64($1.value) }
+    writer.ticket(proof)
   }
 }
 
