@@ -2,7 +2,10 @@
    Publisher: commit, compiler barrier, load the epoch, wake, twice per epoch at most, the second time for another
    commit than the first. Reader: mark, barrier on every processor, look at the commit, sleep while the commit word has
    the value of that look. The publisher also flushes when there is nothing new: it looks and wakes without a commit.
+   A reader that may make no barrier on other processors says so when it joins: it fences for itself alone, and the
+   publisher fences between each commit and its look at the epoch.
    -DBAD_BARRIER: the reader's barrier drains its own buffer only.
+   -DBAD_FENCE: the publisher does not fence for a reader that makes no barrier.
    -DBAD_ONCE: one wake per epoch; it may belong to a commit that the reader has taken before.
    A sleep whose time is over goes on under its mark, after one more look.
    -DBAD_IDLE: a flush of nothing counts as the second wake.
@@ -22,15 +25,16 @@
 byte commitMemory = 0, commitBuffer = 0; bool isCommitBuffered = 0;
 byte epochMemory = 0, epochBuffer = 0; bool isEpochBuffered = 0;
 bool isAsleep = 0, isDone = 0;
+bool isFenced = 0;                   /* the reader makes no barrier: the publisher fences */
 
-active proctype Drain() {
+proctype Drain() {
 end: do
   :: atomic { isCommitBuffered -> commitMemory = commitBuffer; isCommitBuffered = 0 }
   :: atomic { isEpochBuffered -> epochMemory = epochBuffer; isEpochBuffered = 0 }
   od
 }
 
-active proctype Publisher() {
+proctype Publisher() {
   byte number = 0, epoch, woken = 0, wokenAt = 0, flushes = 2; bool isOwed = 0;
   do
   :: number < LAST || flushes > 0 ->
@@ -40,7 +44,10 @@ active proctype Publisher() {
         atomic { !isCommitBuffered -> commitBuffer = number; isCommitBuffered = 1 }
      :: flushes > 0 -> flushes--
      fi;
-     epoch = epochMemory;            /* may overtake the store above */
+#ifndef BAD_FENCE
+     !isFenced || !isCommitBuffered;
+#endif
+     epoch = epochMemory;            /* may overtake the store above, unless there is a fence */
      if
      :: epoch % 2 == 1 && (epoch != woken || MAY_AGAIN) ->
         if
@@ -56,7 +63,7 @@ active proctype Publisher() {
   od
 }
 
-active proctype Reader() {
+proctype Reader() {
   byte pos = 0, epoch = 0, seen, timeouts = 0;
   do
   :: pos == LAST -> break
@@ -70,7 +77,7 @@ active proctype Reader() {
 #ifdef BAD_BARRIER
         !isEpochBuffered;
 #else
-        atomic { !isEpochBuffered && !isCommitBuffered };
+        atomic { !isEpochBuffered && (isFenced || !isCommitBuffered) };
 #endif
 #ifdef BAD_LOOK
         isAsleep = 1;
@@ -97,6 +104,14 @@ again:  seen = commitMemory;
      fi
   od;
   isDone = 1
+}
+
+init {
+  if
+  :: isFenced = 0
+  :: isFenced = 1
+  fi;
+  atomic { run Drain(); run Publisher(); run Reader() }
 }
 
 ltl awake { <> isDone }
