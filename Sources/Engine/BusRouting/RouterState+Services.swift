@@ -44,7 +44,7 @@ extension RouterState {
   }
 
   /// Says who answers a name, now and at each change.
-  mutating func resolve(_ frame: ResolveFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func resolve(_ frame: NameFrame, of agent: Incarnation, _ asker: Asker) {
     guard let name = serviceName(frame.name, frame.group, asker), let own = agents[agent] else {
       return
     }
@@ -71,7 +71,7 @@ extension RouterState {
   }
 
   /// Nobody is told of the name any more, and its place among the agent's interests is free.
-  mutating func forget(_ frame: ForgetFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func forget(_ frame: NameFrame, of agent: Incarnation, _ asker: Asker) {
     guard let name = serviceName(frame.name, frame.group, asker),
       agents[agent]?.interests.remove(name) != nil
     else { return }

@@ -183,7 +183,7 @@ struct ChargeTests {
       world.say(first, .unsubscribe(UnsubscribeFrame(subscription: number)))
     }
     world.happen(.disconnected(second))
-    let resolve = AgentFrame.resolve(ResolveFrame(name: "x", group: .service))
+    let resolve = AgentFrame.resolve(NameFrame(name: "x", group: .service))
     #expect(errorCode(world.ask(first, resolve)) == nil)
     #expect(errorCode(world.subscribe(first, "s", number: 9, mode: .lossy)) == nil)
     var logs = 0

@@ -193,11 +193,11 @@ struct ServiceNameTests {
     #expect(world.answer(agent, "a", false) == [.done])
     #expect(world.answer(agent, "c") == [.done])
     _ = (world.resolve(agent, "a"), world.resolve(agent, "b"))
-    let frame = ResolveFrame(name: "c", group: .service)
+    let frame = NameFrame(name: "c", group: .service)
     #expect(errorCode(world.ask(agent, .resolve(frame))) == .resourceExhausted)
     for bad in ["", "a..b", "*", ">", "a b"] {
       #expect(errorCode(world.answer(agent, bad)) == .invalid, "\(bad)")
-      let frame = ResolveFrame(name: bad, group: .service)
+      let frame = NameFrame(name: bad, group: .service)
       #expect(errorCode(world.ask(agent, .resolve(frame))) == .invalid, "\(bad)")
     }
   }
@@ -210,15 +210,15 @@ struct ServiceNameTests {
     let asker = world.agent("asker")
     for number in 0..<50 {
       #expect(world.resolve(asker, "cli-\(number)") == [])
-      #expect(world.say(asker, .forget(ForgetFrame(name: "cli-\(number)", group: .team))) == [])
-      #expect(world.say(asker, .forget(ForgetFrame(name: "cli-\(number)", group: .service))) == [])
+      #expect(world.say(asker, .forget(NameFrame(name: "cli-\(number)", group: .team))) == [])
+      #expect(world.say(asker, .forget(NameFrame(name: "cli-\(number)", group: .service))) == [])
     }
     world.forgetSent()
     _ = world.answer(world.receiver("r"), "cli-7")
     world.happen(.drained(asker))
     #expect(!kinds(world.frames(to: asker)).contains(.responders))
     #expect(world.resolve(asker, "cli-7") == ["r"])
-    let bad = ForgetFrame(name: "a b", group: .service)
+    let bad = NameFrame(name: "a b", group: .service)
     #expect(errorCode(world.ask(asker, .forget(bad))) == .invalid)
   }
 
@@ -232,7 +232,7 @@ struct ServiceNameTests {
     let agent = world.receiver("adder")
     #expect(world.answer(agent, "math.add") == [.done])
     #expect(errorCode(world.answer(agent, "other")) == .denied)
-    let frame = ResolveFrame(name: "math.add", group: .service)
+    let frame = NameFrame(name: "math.add", group: .service)
     #expect(errorCode(world.ask(agent, .resolve(frame))) == .denied)
   }
 
@@ -284,8 +284,7 @@ extension World {
   fileprivate mutating func resolve(
     _ agent: ConnectionID, _ name: String, group: ServiceGroup = .service
   ) -> [String] {
-    for case .responders(let frame) in ask(agent, .resolve(ResolveFrame(name: name, group: group)))
-    {
+    for case .responders(let frame) in ask(agent, .resolve(NameFrame(name: name, group: group))) {
       return frame.responders.map(\.name)
     }
     Issue.record("no answer for \(name)")

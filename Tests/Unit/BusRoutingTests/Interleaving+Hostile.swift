@@ -64,7 +64,7 @@ extension Interleaving {
       return .subscribe(
         SubscribeFrame(
           subscription: small, pattern: ">", mode: .lossy, sleeps: false, epoch: 0))
-    case 10: return .forget(ForgetFrame(name: "hub.1", group: .service))
+    case 10: return .forget(NameFrame(name: "hub.1", group: .service))
     default: return .unsubscribe(UnsubscribeFrame(subscription: small))
     }
   }

@@ -89,11 +89,11 @@ struct SimulatedAgent {
     case 7 where !readings.isEmpty: leave(pick)
     case 8:
       let topic = "hub.\(pick % 9)"
-      let frame = ResolveFrame(name: topic, group: .service)
+      let frame = NameFrame(name: topic, group: .service)
       if pick % 2 == 0 {
         ask(.resolve(frame))
       } else {
-        say(.forget(ForgetFrame(name: topic, group: .service)))
+        say(.forget(NameFrame(name: topic, group: .service)))
       }
     default: break
     }

@@ -67,8 +67,8 @@ enum ControlSamples {
       .openBlob(OpenBlobFrame(token: agent, maker: incarnation)),
       .dropBlob(DropBlobFrame(token: agent, now: true)),
       .answer(AnswerFrame(name: "math.add", group: .service, answers: true)),
-      .resolve(ResolveFrame(name: "reviewers", group: .team)),
-      .forget(ForgetFrame(name: "größe", group: .service)),
+      .resolve(NameFrame(name: "reviewers", group: .team)),
+      .forget(NameFrame(name: "größe", group: .service)),
     ]
   }
 

@@ -82,7 +82,7 @@ final class MessengerCore: Sendable {
   /// False without a router.
   func resolve(_ name: PeerName) -> Bool {
     state.withLock { _ = $0.interests.insert(name) }
-    let frame = ResolveFrame(name: name.text, group: name.group)
+    let frame = NameFrame(name: name.text, group: name.group)
     return agent.post(.resolve(frame)) { [self] outcome in
       switch outcome {
       case .frame(.responders(let answer), _): take(answer)
@@ -98,7 +98,7 @@ final class MessengerCore: Sendable {
   /// Tells the router that nothing more is to be told of a name.
   func letGo(_ name: PeerName) {
     forget(name)
-    agent.post(.forget(ForgetFrame(name: name.text, group: name.group)))
+    agent.post(.forget(NameFrame(name: name.text, group: name.group)))
   }
 
   private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }
@@ -113,7 +113,7 @@ final class MessengerCore: Sendable {
       state.answers.map { name in
         .answer(AnswerFrame(name: name.text, group: name.group, answers: true))
       }
-        + state.interests.map { .resolve(ResolveFrame(name: $0.text, group: $0.group)) }
+        + state.interests.map { .resolve(NameFrame(name: $0.text, group: $0.group)) }
     }
   }
 

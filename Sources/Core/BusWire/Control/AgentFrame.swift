@@ -44,10 +44,10 @@ public enum AgentFrame: Hashable, Sendable {
   case handInDone
   /// See `AnswerFrame`.
   case answer(AnswerFrame)
-  /// See `ResolveFrame`.
-  case resolve(ResolveFrame)
-  /// See `ForgetFrame`.
-  case forget(ForgetFrame)
+  /// See `NameFrame`.
+  case resolve(NameFrame)
+  /// See `NameFrame`.
+  case forget(NameFrame)
   /// See `AddCountersFrame`.
   case addCounters(AddCountersFrame)
   /// Asks for everybody's counters, now and as they come.
@@ -167,8 +167,8 @@ public enum AgentFrame: Hashable, Sendable {
     case .handInAttachment: self = try .handInAttachment(HandInAttachmentFrame(from: &reader))
     case .handInDone: self = .handInDone
     case .answer: self = try .answer(AnswerFrame(from: &reader))
-    case .resolve: self = try .resolve(ResolveFrame(from: &reader))
-    case .forget: self = try .forget(ForgetFrame(from: &reader))
+    case .resolve: self = try .resolve(NameFrame(from: &reader))
+    case .forget: self = try .forget(NameFrame(from: &reader))
     case .addCounters: self = try .addCounters(AddCountersFrame(from: &reader))
     case .watch: self = .watch
     case .addBlob: self = try .addBlob(AddBlobFrame(from: &reader))

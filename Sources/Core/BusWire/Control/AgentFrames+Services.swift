@@ -31,10 +31,13 @@ extension AnswerFrame: ControlBody {
   }
 }
 
-/// Asks who answers a name, now and whenever that changes.
+/// A name that agents answer.
 ///
-/// Answer: responders or error; each change comes as responders with request 0.
-public struct ResolveFrame: Hashable, Sendable {
+/// As `resolve` it asks who does, now and whenever that changes: responders or error, and each
+/// change comes as responders with request 0. As `forget` it takes that back: nothing more is to be
+/// told of this name, and its place is free; no answer, and a name that was never asked for changes
+/// nothing.
+public struct NameFrame: Hashable, Sendable {
   /// The service, team or agent.
   public var name: String
   /// Which kind of name it is; an agent's name is a service.
@@ -47,35 +50,7 @@ public struct ResolveFrame: Hashable, Sendable {
   }
 }
 
-extension ResolveFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    group = try reader.serviceGroup()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.u8(group.rawValue)
-  }
-}
-
-/// Takes back a `ResolveFrame`: nothing more is to be told of this name, and its place is free.
-///
-/// No answer; a name that was never asked for changes nothing.
-public struct ForgetFrame: Hashable, Sendable {
-  /// The service, team or agent.
-  public var name: String
-  /// Which kind of name it is; an agent's name is a service.
-  public var group: ServiceGroup
-
-  /// Takes the fields in the order of the wire.
-  public init(name: String, group: ServiceGroup) {
-    self.name = name
-    self.group = group
-  }
-}
-
-extension ForgetFrame: ControlBody {
+extension NameFrame: ControlBody {
   init(from reader: inout ControlReader) throws(ControlError) {
     name = try reader.text()
     group = try reader.serviceGroup()
