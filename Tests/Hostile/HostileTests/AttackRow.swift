@@ -1,5 +1,4 @@
 import BusTestSupport
-import Foundation
 
 /// One attack: what a hostile or unlucky peer does, and what must hold all the same.
 ///
@@ -8,18 +7,12 @@ import Foundation
 /// and descriptors are back where they were when the attacker has left.
 struct AttackRow: Sendable {
   let name: String
-  /// Why the row is not run yet; nil: it is run.
-  var pending: String?
   /// What this process and the router may have grown by when the attacker has left.
   var residentKiBMost = 32 << 10
   let attack: @Sendable (Stand, Report) async throws -> Void
 
-  init(
-    _ name: String, pending: String? = nil,
-    _ attack: @escaping @Sendable (Stand, Report) async throws -> Void
-  ) {
+  init(_ name: String, _ attack: @escaping @Sendable (Stand, Report) async throws -> Void) {
     self.name = name
-    self.pending = pending
     self.attack = attack
   }
 }
@@ -69,16 +62,12 @@ final class Report: @unchecked Sendable {
 /// A group of rows that share a stand, and what became of them.
 struct Outcome: Sendable {
   var passed = 0
-  var pending: [(name: String, reason: String)] = []
   var complaints: [(row: String, text: String)] = []
 }
 
 enum Kit {
   /// A row that takes longer has hung; far more than any needs, also on a busy machine.
   static let rowSeconds = 60
-
-  /// Whether rows that wait for a mend are run, too: `BCS_KIT_PENDING=1`.
-  static let runsPending = ProcessInfo.processInfo.environment["BCS_KIT_PENDING"] != nil
 
   /// Runs rows one after the other on one stand.
   static func run(_ rows: [AttackRow], on stand: Stand) async throws -> Outcome {
@@ -88,10 +77,6 @@ enum Kit {
       try await run(AttackRow("warm-up") { _, _ in }, on: stand)
     }
     for row in rows {
-      if let reason = row.pending, !runsPending {
-        outcome.pending.append((row.name, reason))
-        continue
-      }
       let complaints = try await Watchdog.bounding(row.name, seconds: rowSeconds) {
         try await run(row, on: stand)
       }

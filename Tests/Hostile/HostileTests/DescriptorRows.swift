@@ -18,7 +18,6 @@ enum DescriptorRows {
   /// Something that a descriptor may stand for, made by the attacker.
   struct File: Sendable {
     let name: String
-    var pending: String?
     let make: @Sendable (Scene) throws -> Int32
   }
 
@@ -129,7 +128,7 @@ enum DescriptorRows {
   ]
 
   private static func row(_ place: String, _ file: File) -> AttackRow {
-    AttackRow("descriptor: \(place) with \(file.name)", pending: file.pending) { stand, report in
+    AttackRow("descriptor: \(place) with \(file.name)") { stand, report in
       let isEarly = place == "register" || place == "reattach"
       let peer = try stand.attacker(isEarly ? nil : "kit.descriptors")
       if isEarly { try peer.hello() }

@@ -155,7 +155,7 @@ struct KitControlTests {
       #expect(found.contains { $0.contains(wanted) }, "\(control.row.name): \(found)")
     }
     let harmless = controls.count { $0.complaint == nil }
-    #expect(outcome.passed == harmless && outcome.pending.isEmpty)
+    #expect(outcome.passed == harmless)
     print("hostile kit, negative controls: \(controls.count) rows, \(outcome.passed) hold")
   }
 }

@@ -23,10 +23,9 @@ struct LogRow: Sendable {
   var moving: (@Sendable (RawLog, UInt64) -> Void)?
   /// What each mode may say: one text for all, or one each for lossless, lossy and latest.
   let expected: [[String]]
-  var pending: String?
 
   var row: AttackRow {
-    AttackRow(name, pending: pending) { _, report in
+    AttackRow(name) { _, report in
       for mode in modes {
         let texts = expected.count == 1 ? expected[0] : expected[Int(mode.rawValue) - 1]
         try Self.follow(self, mode, texts, report)

@@ -25,7 +25,7 @@ enum PublisherRows {
 
   static var identities: [AttackRow] {
     changes.map { what, at, value in
-      AttackRow("identity, after the router looked: the \(what) changes", pending: kept) {
+      AttackRow("identity, after the router looked: the \(what) changes") {
         stand, report in
         let feed = try Feed(stand, .lossless) { log in log.memory.put(value, at: at) }
         feed.log.topics([Array("alerts.x".utf8)])
@@ -40,11 +40,9 @@ enum PublisherRows {
     } + [forgery]
   }
 
-  private static let kept: String? = nil
-
   /// The publisher says in its own log that it is another one, and sends as that one.
   private static let forgery = AttackRow(
-    "identity, after the router looked: the publisher becomes another agent", pending: kept
+    "identity, after the router looked: the publisher becomes another agent"
   ) { stand, report in
     for mode in ReadMode.allCases {
       let feed = try Feed(stand, mode) { log in log.memory.put(auditor.bytes, at: LogPlace.agent) }
@@ -102,25 +100,25 @@ enum PublisherRows {
 
   // MARK: One publisher's trouble
 
-  private static let troubles: [(String, String?, @Sendable (RawLog) -> Void)] = [
-    ("a record of zeros", asynchronous, { $0.memory.put(64, at: LogPlace.commit) }),
-    ("a commit off the grid", asynchronous, { $0.memory.put(65, at: LogPlace.commit) }),
+  private static let troubles: [(String, @Sendable (RawLog) -> Void)] = [
+    ("a record of zeros", { $0.memory.put(64, at: LogPlace.commit) }),
+    ("a commit off the grid", { $0.memory.put(65, at: LogPlace.commit) }),
     (
-      "a record of max bytes", asynchronous,
+      "a record of max bytes",
       { log in
         log.publish(1, topic: 0)
         log.memory.put(0xFFFF_FFFF, at: log.record(0) + 8)
       }
     ),
     (
-      "the end of its stream", nil,
+      "the end of its stream",
       { log in
         log.publish(1, topic: 0)
         log.memory.put(0xFF02, at: log.record(0) + 6, width: 2)
       }
     ),
     (
-      "a rotation into nothing", nil,
+      "a rotation into nothing",
       { log in
         log.publish(1, topic: 0)
         log.memory.put(0xFF01, at: log.record(0) + 6, width: 2)
@@ -129,15 +127,13 @@ enum PublisherRows {
   ]
 
   static var others: [AttackRow] {
-    troubles.map { what, pending, strike in
-      AttackRow("asynchronous subscription: one publisher brings \(what)", pending: pending) {
+    troubles.map { what, strike in
+      AttackRow("asynchronous subscription: one publisher brings \(what)") {
         stand, report in
         try await Self.subscription(stand, report, strike)
       }
     }
   }
-
-  private static let asynchronous: String? = nil
 
   private static func subscription(
     _ stand: Stand, _ report: Report, _ strike: @Sendable (RawLog) -> Void

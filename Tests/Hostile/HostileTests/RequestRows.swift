@@ -23,10 +23,9 @@ struct RequestRow: Sendable {
   var source: BusUUID?
   var moving: (@Sendable (RawLog, UInt64) -> Void)?
   let runs: ClosedRange<Int>
-  var pending: String?
 
   var row: AttackRow {
-    AttackRow("request: \(name)", pending: pending) { stand, report in
+    AttackRow("request: \(name)") { stand, report in
       let victim = try stand.victim("kit.victim")
       let counter = Counter()
       try await victim.serve("kit.work", executor: OwnThreads.shared) { request in
