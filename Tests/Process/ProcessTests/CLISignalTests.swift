@@ -30,6 +30,36 @@ struct CLISignalTests {
     return []
   }
 
+  /// A bus with a responder whose command works on a request and has started a child.
+  private struct AtWork: ~Copyable {
+    let bus: CLIBus
+    let responder: Child
+    let requester: Child
+    /// Of the command and its child.
+    let pids: [Int32]
+    private let dir: TemporaryDirectory
+
+    init(_ test: CLISignalTests, _ script: String, _ words: [String] = []) throws {
+      let dir = try TemporaryDirectory("signals")
+      let bus = try CLIBus(dir.path)
+      let mark = dir.file("pids")
+      let responder = try test.responder(bus, mark, script, words)
+      let requester = try bus.start("req", "slow", "x", "--timeout", "1000")
+      let pids = try test.noted(mark, while: responder)
+      #expect(pids.count == 2 && pids.allSatisfy(test.lives))
+      self.dir = dir
+      self.bus = bus
+      self.responder = responder
+      self.requester = requester
+      self.pids = pids
+    }
+
+    deinit { responder.kill() }
+  }
+
+  /// Ignores what a shell ends by.
+  private static let stubborn = "sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done'"
+
   /// Whether a process is there and no mere entry that nobody has waited for.
   private func lives(_ pid: Int32) -> Bool {
     guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
@@ -80,35 +110,22 @@ struct CLISignalTests {
     arguments: [SIGHUP, SIGINT, SIGTERM])
   func told(number: Int32) throws {
     try Watchdog.bounding("a responder's end", seconds: 120) {
-      let dir = try TemporaryDirectory("signals")
-      let bus = try CLIBus(dir.path)
-      let mark = dir.file("pids")
-      let slow = try responder(bus, mark, "sleep 1000")
-      let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
-      let pids = try noted(mark, while: slow)
-      #expect(pids.count == 2 && pids.allSatisfy(lives))
-      slow.signal(number)
-      let result = try asking.wait(timeout: .seconds(20))
+      let scene = try AtWork(self, "sleep 1000")
+      scene.responder.signal(number)
+      let result = try scene.requester.wait(timeout: .seconds(20))
       #expect(result.exit == .code(9) && result.stderr.contains("the service was stopped"))
-      #expect(try slow.wait(timeout: .seconds(20)).exit == .code(128 + number))
-      #expect(!pids.contains(where: lives))
+      #expect(try scene.responder.wait(timeout: .seconds(20)).exit == .code(128 + number))
+      #expect(!scene.pids.contains(where: lives))
     }
   }
 
   @Test("kill -9 of a responder ends its command with all that it started")
   func killed() throws {
     try Watchdog.bounding("a responder's death", seconds: 120) {
-      let dir = try TemporaryDirectory("signals")
-      let bus = try CLIBus(dir.path)
-      let mark = dir.file("pids")
-      // The child ignores what the shell ends by.
-      let slow = try responder(bus, mark, "sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done'")
-      let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
-      let pids = try noted(mark, while: slow)
-      #expect(pids.count == 2 && pids.allSatisfy(lives))
-      slow.kill()
-      #expect(try asking.wait(timeout: .seconds(20)).exit == .code(1))
-      while pids.contains(where: lives) { breathe() }
+      let scene = try AtWork(self, Self.stubborn)
+      scene.responder.kill()
+      #expect(try scene.requester.wait(timeout: .seconds(20)).exit == .code(1))
+      while scene.pids.contains(where: lives) { breathe() }
     }
   }
 
@@ -117,35 +134,21 @@ struct CLISignalTests {
     arguments: [SIGHUP, SIGTERM])
   func cancelled(number: Int32) throws {
     try Watchdog.bounding("a requester's end", seconds: 120) {
-      let dir = try TemporaryDirectory("signals")
-      let bus = try CLIBus(dir.path)
-      let mark = dir.file("pids")
-      let slow = try responder(bus, mark, "sleep 1000", ["--time-limit", "1000"])
-      defer { slow.kill() }
-      let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
-      let pids = try noted(mark, while: slow)
-      #expect(pids.count == 2)
-      asking.signal(number)
-      let result = try asking.wait(timeout: .seconds(20))
+      let scene = try AtWork(self, "sleep 1000", ["--time-limit", "1000"])
+      scene.requester.signal(number)
+      let result = try scene.requester.wait(timeout: .seconds(20))
       #expect(result.exit == .code(128 + number) && result.stderr.contains("cancelled"))
-      while pids.contains(where: lives) { breathe() }
+      while scene.pids.contains(where: lives) { breathe() }
     }
   }
 
   @Test("kill -9 of a requester ends the command that works for it")
   func requester() throws {
     try Watchdog.bounding("a requester's death", seconds: 120) {
-      let dir = try TemporaryDirectory("signals")
-      let bus = try CLIBus(dir.path)
-      let mark = dir.file("pids")
-      let slow = try responder(bus, mark, "sleep 1000", ["--time-limit", "1000"])
-      defer { slow.kill() }
-      let asking = try bus.start("req", "slow", "x", "--timeout", "1000")
-      let pids = try noted(mark, while: slow)
-      #expect(pids.count == 2 && pids.allSatisfy(lives))
-      asking.kill()
-      while pids.contains(where: lives) { breathe() }
-      #expect(slow.isRunning)
+      let scene = try AtWork(self, "sleep 1000", ["--time-limit", "1000"])
+      scene.requester.kill()
+      while scene.pids.contains(where: lives) { breathe() }
+      #expect(scene.responder.isRunning)
     }
   }
 
@@ -155,8 +158,7 @@ struct CLISignalTests {
       let dir = try TemporaryDirectory("signals")
       let bus = try CLIBus(dir.path)
       let mark = dir.file("pids")
-      let slow = try responder(
-        bus, mark, "sh -c 'trap \"\" TERM; while :; do sleep 1; done'", ["--time-limit", "1"])
+      let slow = try responder(bus, mark, Self.stubborn, ["--time-limit", "1"])
       defer { slow.kill() }
       let result = try bus.run("req", "slow", "x", "--timeout", "1000")
       #expect(result.exit == .code(4) && result.stderr.contains("--time-limit"))
