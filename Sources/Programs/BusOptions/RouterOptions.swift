@@ -51,6 +51,20 @@ public struct RouterOptions: ParsableArguments, Sendable {
       "How long agents may take to reconnect after a router was killed.", valueName: "seconds"))
   public var grace = 2.0
 
+  /// Seconds that an agent may leave unread what fills its socket.
+  @Option(
+    help: ArgumentHelp(
+      "How long an agent may leave unread what the router sends.", valueName: "seconds"))
+  public var unread = Double(RouterLimits().unreadMs) / 1000
+
+  /// Bytes that may wait for the agents of one user.
+  @Option(
+    help: Self.size(
+      "How much may wait for agents of one user that do not read.",
+      UInt64(RouterLimits().queuedBytesPerUser)),
+    transform: ByteSize.parse)
+  public var queued = ByteSize(bytes: UInt64(RouterLimits().queuedBytesPerUser))
+
   /// The defaults.
   public init() {}
 
@@ -75,6 +89,9 @@ public struct RouterOptions: ParsableArguments, Sendable {
     guard (0.001...3600).contains(stall), (0...60).contains(grace) else {
       throw ValidationError("--stall is 0.001 to 3600 seconds and --grace 0 to 60.")
     }
+    guard (0.001...3600).contains(unread), (64 << 10...1 << 40).contains(queued.bytes) else {
+      throw ValidationError("--unread is 0.001 to 3600 seconds and --queued 64K to 1T.")
+    }
   }
 
   /// The words that give a router these options.
@@ -82,6 +99,7 @@ public struct RouterOptions: ParsableArguments, Sendable {
     var words = policy.map { ["--policy", $0] } ?? []
     words += ["--arena", "\(arena)", "--agent-quota", "\(agentQuota)"]
     words += ["--log-first", "\(logFirst)", "--log-most", "\(logMost)"]
+    words += ["--unread", "\(unread)", "--queued", "\(queued)"]
     return words + ["--stall", "\(stall)", "--grace", "\(grace)"]
   }
 }

@@ -89,6 +89,8 @@ struct MsgRouter: ParsableCommand {
     configuration.limits.logBytesMost = router.logMost.bytes
     configuration.limits.stallMs = UInt32(router.stall * 1000)
     configuration.limits.graceNs = UInt64(router.grace * 1_000_000_000)
+    configuration.limits.unreadMs = UInt32(router.unread * 1000)
+    configuration.limits.queuedBytesPerUser = Int(router.queued.bytes)
     configuration.openToOtherUsers = policy.namesUsers(otherThan: uid)
     return configuration
   }

@@ -141,6 +141,16 @@ final class RouterClient {
     throw ClientFailure.silent
   }
 
+  /// Takes a frame if one is there already.
+  func receivesNow() -> Bool {
+    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
+    var descriptors: [Int32] = [-1, -1]
+    var count: Int32 = 0
+    let length = unsafe plat_receive(socket, &room, room.count, &descriptors, 2, &count)
+    self.descriptors += descriptors.prefix(Int(count))
+    return length > 0
+  }
+
   /// Whether the router ends this connection; frames that still come are passed over.
   func isClosedByRouter() -> Bool {
     while true {
