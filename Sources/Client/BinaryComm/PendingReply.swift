@@ -1,10 +1,11 @@
 import BusMemory
-import BusWire
+package import BusWire
 import Synchronization
 
 /// A request on its way: what came back, and a thread that may wait for it.
-final class PendingReply: Sendable {
-  enum Outcome: Sendable {
+package final class PendingReply: Sendable {
+  /// What came of a request.
+  package enum Outcome: Sendable {
     case frame(RouterFrame, Descriptor?)
     case rows([[String: String]])
     /// The connection went before an answer came: ask again on the next one.
@@ -24,14 +25,14 @@ final class PendingReply: Sendable {
   /// Runs on the service thread when the answer arrives, before any later frame is looked at.
   private let then: @Sendable (Outcome) -> Void
 
-  init(onReply: @escaping @Sendable (RouterFrame) -> Void) {
+  package init(onReply: @escaping @Sendable (RouterFrame) -> Void) {
     then = { outcome in
       if case .frame(let frame, _) = outcome { onReply(frame) }
     }
   }
 
   /// A reply that nobody waits for: `then` gets every outcome.
-  init(then: @escaping @Sendable (Outcome) -> Void) { self.then = then }
+  package init(then: @escaping @Sendable (Outcome) -> Void) { self.then = then }
 
   func add(row: [String: String]) { state.withLock { $0.rows.append(row) } }
 
@@ -40,7 +41,7 @@ final class PendingReply: Sendable {
   /// Acts on the outcome and hands it to whoever waits; false when nobody does any more, and
   /// nothing was done.
   @discardableResult
-  func finish(_ outcome: Outcome) -> Bool {
+  package func finish(_ outcome: Outcome) -> Bool {
     let isWanted = state.withLock { state in
       guard !state.isAbandoned else { return false }
       state.isApplying = true
@@ -54,7 +55,7 @@ final class PendingReply: Sendable {
   }
 
   /// The outcome, nil when the deadline (monotonic ns) passed before it.
-  func wait(deadlineNs: UInt64) -> Outcome? {
+  package func wait(deadlineNs: UInt64) -> Outcome? {
     if !done.wait(deadlineNs: deadlineNs) {
       // Answer and deadline at once: one of them counts, for both sides.
       let isComing = state.withLock { state in

@@ -26,7 +26,7 @@ func ownProgramName() -> String {
 func reason(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }
 
 /// A descriptor that closes itself.
-final class Descriptor: Sendable {
+package final class Descriptor: Sendable {
   let number: Int32
   init(_ number: Int32) { self.number = number }
 
