@@ -95,8 +95,8 @@ let package = Package(
     program("bcs", uses: ["BinaryComm", "BusAdmin", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
-    program("example_chat", uses: ["BinaryComm"]),
-    program("example_gather", uses: ["BinaryComm"]),
+    program("example_chat", uses: ["BinaryComm", "BusText"]),
+    program("example_gather", uses: ["BinaryComm", "BusText"]),
 
     // Tests.
     .target(

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusText
 import Foundation
 
 /// People in a room: each line that one of them types is told to all others.
@@ -39,7 +40,8 @@ struct Chat {
     agent.close()
   }
 
-  private static func say(_ text: String) {
+  /// What stands between the literals came from others: it is made harmless on its way in.
+  private static func say(_ text: TerminalText) {
     FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 }

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusText
 import Foundation
 
 /// Merchants and a customer who asks all of them at once.
@@ -52,7 +53,8 @@ struct Gather {
     agent.close()
   }
 
-  private static func say(_ text: String) {
+  /// What stands between the literals came from others: it is made harmless on its way in.
+  private static func say(_ text: TerminalText) {
     FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 }

@@ -1,3 +1,4 @@
+import BinaryComm
 import BusTestSupport
 import Foundation
 import Testing
@@ -27,6 +28,31 @@ struct ExampleTests {
     #expect(try ann.wait().stdout.contains("ann: hello") == false)
     #expect(try bob.wait().succeeded)
     #expect(try eve.wait().stdout == "eve is in the cellar\n")
+  }
+
+  @Test("what others say reaches no terminal raw, neither in the chat nor in the market")
+  func hostile() async throws {
+    let dir = try TemporaryDirectory("example")
+    let bus = try CLIBus(dir.path)
+    let trap = "\u{1B}[2J\u{9B}31m\u{202E}x\nbob: I agree"
+    let ann = try Self.start(bus, "example_chat", "ann", "kitchen")
+    try ann.waitForLine(containing: "is in the")
+    let mallory = try await Bus.connect(to: bus.directory).register("mallory")
+    try await mallory.serve("price.of.apples", executor: OwnThreads.shared) { _ in
+      throw ServiceError(code: 1001, trap)
+    }
+    try await mallory.tell(team: "kitchen", Array(trap.utf8))
+    let heard = try ann.waitForLine(containing: "mallory: ")
+    let customer = try Self.start(bus, "example_gather", "buy").wait()
+    ann.closeInput()
+    let chat = try ann.wait().stdout
+    for text in [heard, chat, customer.stdout] {
+      #expect(text.contains("\\u{1b}[2J"))
+      let controls = text.unicodeScalars.filter { $0.value < 32 || $0.value == 0x9B }
+      #expect(controls.allSatisfy { $0 == "\n" } && !text.contains("\u{202E}"))
+      #expect(!text.split(separator: "\n").contains { $0.hasPrefix("bob:") })
+    }
+    mallory.close()
   }
 
   @Test("a customer hears every merchant, and buys from the cheapest")

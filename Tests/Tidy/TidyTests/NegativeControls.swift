@@ -55,6 +55,14 @@ struct NegativeControls {
     #expect(printFindings(SourceFile(path, bad)).map(\.line) == [1, 2, 3])
     #expect(printFindings(SourceFile(path, "// print\nlet a = \"print\"")) == [])
     #expect(printFindings(SourceFile("Tests/A.swift", "print(1)")) == [])
+    let example = "Sources/Programs/example_x/X.swift"
+    let say = "  private static func say(_ text: TerminalText) {\n    FileHandle.write(text)\n}\n"
+    #expect(printFindings(SourceFile(example, say)) == [])
+    #expect(printFindings(SourceFile(path, say)).map(\.line) == [2])
+    let others = say + "FileHandle.write(a)\nprint(a)\n"
+    #expect(printFindings(SourceFile(example, others)).map(\.line) == [4, 5])
+    let raw = "func say(_ text: String) {\n  FileHandle.write(text)\n}\n"
+    #expect(printFindings(SourceFile(example, raw)).map(\.line) == [2])
   }
 
   @Test("An include across Contract targets is reported")

@@ -29,10 +29,17 @@ func printFindings(_ file: SourceFile) -> [Finding] {
   guard file.language == .swift, file.path.hasPrefix("Sources/") else { return [] }
   guard Law.printPlaces[file.path] == nil else { return [] }
   let code = CodeText(file)
-  return code.words.filter { Law.printWords.contains($0.text) }.map { word in
+  let words = code.words.filter { Law.printWords.contains($0.text) }
+  return words.filter { !isSaying($0.text, code.line(of: $0.offset), file) }.map { word in
     let what = "'\(word.text)' prints past TerminalText: use the program's Output"
     return Finding(file.path, code.line(of: word.offset), what)
   }
+}
+
+/// Whether a word writes a text of that form: it stands right behind the head of a `say`.
+private func isSaying(_ word: String, _ line: Int, _ file: SourceFile) -> Bool {
+  Law.sayFolders.contains { file.path.hasPrefix($0) } && word == Law.sayWord
+    && file.lines.indices.contains(line - 2) && file.lines[line - 2].hasSuffix(Law.sayHead)
 }
 
 /// Words that say "later", and paths of somebody's machine.
