@@ -31,6 +31,9 @@ public struct Bus: Sendable {
     return Bus(directory: directory, trust: try RouterTrust(option: routerUser))
   }
 
+  /// The user of this host with this name or number, for `routerUser`; nil when there is none.
+  public static func user(named text: String) -> UInt32? { RouterTrust.user(text) }
+
   /// Joins the bus under a name, unique among the living agents of this host.
   ///
   /// Waits for a router up to `options.connectTimeout`. Throws `noRouter`, `nameInUse`, `denied`

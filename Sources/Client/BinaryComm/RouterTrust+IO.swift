@@ -67,11 +67,12 @@ struct RouterTrust: Sendable, Equatable {
   }
 
   private func advice(_ user: UInt32) -> String {
-    "set \(Self.variable)=\(user) if you trust that user with all that this agent sends, or name "
-      + "a directory of your own with --dir or BCS_DIR"
+    "give --router-user \(user), or set \(Self.variable)=\(user), if you trust that user with all "
+      + "that this agent sends, or name a directory of your own with --dir or BCS_DIR"
   }
 
-  private static func user(_ text: String) -> UInt32? {
+  /// A user by number or by name; nil: this host has none such.
+  static func user(_ text: String) -> UInt32? {
     if let number = UInt32(text) { return number }
     var entry = unsafe passwd()
     var found: UnsafeMutablePointer<passwd>?

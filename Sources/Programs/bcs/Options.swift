@@ -1,8 +1,35 @@
 import ArgumentParser
+import BinaryComm
 import BusJSON
 import BusText
 import BusWire
 import Glibc
+
+/// Whose router a command talks to, beside that of its own user and of root.
+struct TrustOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Trust a router of this user, by name or number, too (default: $BCS_ROUTER_USER).",
+      valueName: "user"))
+  var routerUser: String?
+
+  func validate() throws {
+    guard let routerUser, number == nil else { return }
+    throw ValidationError(
+      "--router-user is '\(routerUser)', which is no user of this host: give a name or a number.")
+  }
+
+  /// The user that the option names; nil: the environment may name one.
+  var number: UInt32? { routerUser.flatMap { Bus.user(named: $0) } }
+
+  /// The further user whose router is trusted, by the option or the environment.
+  var user: UInt32? {
+    number ?? System.variable("BCS_ROUTER_USER").flatMap { Bus.user(named: $0) }
+  }
+
+  /// The options again, for a process of this program.
+  var words: [String] { routerUser.map { ["--router-user", $0] } ?? [] }
+}
 
 /// The options that every command has.
 struct CommonOptions: ParsableArguments {
@@ -11,6 +38,8 @@ struct CommonOptions: ParsableArguments {
       "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
       valueName: "directory"))
   var dir: String?
+
+  @OptionGroup var trust: TrustOptions
 
   @Flag(name: [.customShort("j"), .long], help: "Print JSON lines with stable field names.")
   var json = false
@@ -45,8 +74,16 @@ struct PlaceOptions: ParsableArguments {
       valueName: "directory"))
   var dir: String?
 
-  @Option(help: "Minimum log level printed to standard error: trace to error.")
-  var logLevel = LogLevel.notice
+  @OptionGroup var trust: TrustOptions
+
+  @Option(
+    name: .customLong("log-level"),
+    help: ArgumentHelp(
+      "Minimum log level printed to standard error: trace to error.", valueName: "log-level"))
+  var askedLevel = LogLevel.notice
+
+  @Flag(name: .shortAndLong, help: "Print errors only: --log-level error.")
+  var quiet = false
 
   func validate() throws {
     if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
@@ -56,6 +93,7 @@ struct PlaceOptions: ParsableArguments {
   var common: CommonOptions {
     var common = CommonOptions()
     common.dir = dir
+    common.trust = trust
     common.json = false
     common.logLevel = logLevel
     return common

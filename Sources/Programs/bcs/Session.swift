@@ -20,7 +20,7 @@ struct Session {
 
   /// Registers a name that was checked already, waiting `wait` seconds for a router.
   static func open(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
-    let bus = try Bus.connect(to: common.dir)
+    let bus = try Bus.connect(to: common.dir, routerUser: common.trust.number)
     sayIfItWaits(common, wait)
     common.log(.debug, "connecting to \(bus.directory) as \(name)")
     var options = AgentOptions()

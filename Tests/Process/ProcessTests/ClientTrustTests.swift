@@ -8,10 +8,10 @@ import Testing
 /// An agent gives its memory to nobody but a router that it may trust.
 @Suite("Whose router it is", .serialized)
 struct ClientTrustTests {
-  private static let stranger: UInt32 = 65534
+  static let stranger: UInt32 = 65534
 
   /// Runs a listener of another user that says what it receives, in a directory of that user.
-  private static let listener = """
+  static let listener = """
     import os, socket, sys
     directory, user = sys.argv[1], int(sys.argv[2])
     os.setgid(user); os.setuid(user)
@@ -56,6 +56,44 @@ struct ClientTrustTests {
       let none = lines.filter { $0.hasSuffix(" 0") }
       #expect(none.isEmpty && lines.count == 1, "the refused agent connected and sent: \(lines)")
     }
+  }
+
+  @Test(
+    "bcs is told by --router-user, by number or name, whom else to trust",
+    .enabled(if: geteuid() == 0, "needs root, to run a process of another user"))
+  func option() throws {
+    let home = try TemporaryDirectory("trust")
+    _ = unsafe chmod(home.path, 0o777)
+    let directory = home.file("run")
+    let child = try Child.start(
+      "/usr/bin/env", ["python3", "-c", Self.listener, directory, "\(Self.stranger)"])
+    defer { child.kill() }
+    try child.waitForLine(containing: "ready")
+    let refused = try runCLI("agent", "--dir", directory)
+    #expect(refused.exit == .code(5) && refused.stderr.contains("--router-user \(Self.stranger)"))
+    let doctor = try runCLI("doctor", "--dir", directory)
+    #expect(doctor.stdout.contains("--router-user \(Self.stranger)"))
+    // Whether somebody answers is asked without a byte.
+    func talks() -> Int {
+      child.stdoutSoFar.split(separator: "\n").count {
+        $0.hasPrefix("received") && !$0.hasSuffix(" 0")
+      }
+    }
+    // The listener is no router: it is talked to, and gives no answer that makes sense.
+    for (number, user) in ["\(Self.stranger)", "nobody"].enumerated() {
+      let trusted = try runCLI("agent", "--dir", directory, "--router-user", user)
+      #expect(trusted.exit != .code(5) && trusted.exit != .code(0), "\(trusted)")
+      while child.isRunning, talks() == number { breathe() }
+      let other = try runCLI("agent", "--dir", directory, "--router-user", "1")
+      #expect(other.exit == .code(5))
+      #expect(talks() == number + 1)
+    }
+    for command in ["agent", "metrics", "pub"] {
+      let wrong = try runCLI(command, "x", "--dir", directory, "--router-user", "no such user")
+      #expect(wrong.exit == .code(64), "\(wrong)")
+    }
+    let wrong = try runCLI("agent", "--router-user", "no such user")
+    #expect(wrong.exit == .code(64) && wrong.stderr.contains("no user of this host"))
   }
 
   @Test("a directory that other users may write to is refused before anything is sent")

@@ -68,7 +68,8 @@ final class CheckStage {
   private func launch(_ words: [String], input: ChildProcess.Stream) throws -> ChildProcess {
     common.log(.debug, "starting bcs \(words.joined(separator: " "))")
     let child = try ChildProcess(
-      System.programPath, words + ["--dir", directory] + quiet, output: .pipe, input: input)
+      System.programPath, words + ["--dir", directory] + common.trust.words + quiet,
+      output: .pipe, input: input)
     children.append(child)
     return child
   }

@@ -95,7 +95,7 @@ struct BusFindings {
   init(_ common: CommonOptions, name: String) {
     self.name = name
     self.common = common
-    state = RunDirectoryState(RunDirectory.resolve(common.dir))
+    state = RunDirectoryState(RunDirectory.resolve(common.dir), trusting: common.trust.user)
   }
 
   var all: [Finding] { [directory, router] }

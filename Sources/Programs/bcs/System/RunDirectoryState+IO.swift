@@ -17,14 +17,14 @@ struct RunDirectoryState {
   let directory: Finding
   let hasSocket: Bool
 
-  /// Looks at a run directory.
-  init(_ path: String) {
+  /// Looks at a run directory; one of the trusted user is as good as one of our own.
+  init(_ path: String, trusting user: UInt32?) {
     self.path = path
-    directory = Self.judge(path)
+    directory = Self.judge(path, trusting: user)
     hasSocket = unsafe access(RunDirectory.socketPath(in: path), F_OK) == 0
   }
 
-  private static func judge(_ path: String) -> Finding {
+  private static func judge(_ path: String, trusting user: UInt32?) -> Finding {
     var facts = stat()
     guard unsafe lstat(path, &facts) == 0 else {
       if errno == ENOENT { return .absent }
@@ -35,10 +35,11 @@ struct RunDirectoryState {
     guard facts.st_mode & S_IFMT == S_IFDIR else {
       return .wrong("it is no directory", remedy: "Remove it, or name another with --dir.")
     }
-    guard facts.st_uid == geteuid() || facts.st_uid == 0 else {
+    guard facts.st_uid == geteuid() || facts.st_uid == 0 || facts.st_uid == user else {
       return .wrong(
         "it belongs to user \(facts.st_uid)",
-        remedy: "Connect only if you trust that user, or name another with --dir.")
+        remedy: "Give --router-user \(facts.st_uid) if you trust that user, or name another with "
+          + "--dir.")
     }
     guard facts.st_uid == geteuid() || facts.st_mode & 0o011 != 0 || geteuid() == 0 else {
       return .wrong(
