@@ -108,7 +108,7 @@ package struct FramePen {
     case .flag: writer.flag(input.byte() & 1 == 1)
     case .mode: writer.u8(input.byte() % 3 + 1)
     case .group: writer.u8(input.byte() % 2 + 1)
-    case .subject: writer.u8(input.byte() % 4 + 1)
+    case .subject: writer.u8(input.byte() % 6 + 1)
     case .keepMs: writer.u32(UInt32(input.byte()) << 8)
     case .position: writer.u64(input.byte() == 255 ? .max : UInt64(input.byte() & 3) * 64)
     case .stream: writer.u64(known(streams, &input))

@@ -28,6 +28,10 @@ public enum BusQuery: Sendable, CaseIterable {
   case streams
   /// One row per reader of a stream.
   case attachments
+  /// One row per subscription, also to what nobody publishes.
+  case subscriptions
+  /// One row per service that an agent answers, and per team that it is in.
+  case names
 }
 
 /// A named participant of the bus: makes publishers and readers.
@@ -180,7 +184,8 @@ public final class Agent: Sendable {
     return reader
   }
 
-  /// Rows about the router, agents, streams or readers, each a name-to-text map.
+  /// Rows about the router, agents, streams, readers, subscriptions or names, each a name-to-text
+  /// map.
   public func query(_ what: BusQuery) throws(BusError) -> [[String: String]] {
     let subject: QuerySubject =
       switch what {
@@ -188,6 +193,8 @@ public final class Agent: Sendable {
       case .agents: .agents
       case .streams: .streams
       case .attachments: .attachments
+      case .subscriptions: .subscriptions
+      case .names: .names
       }
     let frame = AgentFrame.query(QueryFrame(subject: subject))
     let outcome = try core.request(frame, deadlineNs: deadline(after: .seconds(5)))

@@ -22,6 +22,8 @@ extension RouterState {
       case .agents: agentRows(viewer)
       case .streams: streamRows(viewer)
       case .attachments: attachmentRows(viewer)
+      case .subscriptions: subscriptionRows(viewer)
+      case .names: nameRows(viewer)
       }
     for row in rows { answer(asker, .row(RowFrame(subject: subject, fields: row))) }
     answer(asker, .queryEnd)
@@ -92,6 +94,32 @@ extension RouterState {
         ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
         ("slot", "\(attachment.slot)"), ("state", attachment.phase.name),
       ]) + headway(of: attachment, reader, in: stream)
+    }
+  }
+
+  private func subscriptionRows(_ viewer: Incarnation?) -> [[RowField]] {
+    agents.keys.sorted().filter { viewer == nil || viewer == $0 }.flatMap { key in
+      guard let agent = agents[key] else { return [[RowField]]() }
+      let wishes = agent.subscriptions.values.filter { !$0.isInbox }
+      return wishes.sorted { $0.number < $1.number }.map { subscription in
+        fields([
+          ("agent", agent.name), ("incarnation", "\(key.value)"),
+          ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
+          ("streams", "\(subscription.attachments.count)"),
+        ])
+      }
+    }
+  }
+
+  private func nameRows(_ viewer: Incarnation?) -> [[RowField]] {
+    agents.keys.sorted().filter { viewer == nil || viewer == $0 }.flatMap { key in
+      guard let agent = agents[key] else { return [[RowField]]() }
+      return agent.answers.sorted().map { name in
+        fields([
+          ("agent", agent.name), ("incarnation", "\(key.value)"), ("group", "\(name.group)"),
+          ("name", name.topic.text),
+        ])
+      }
     }
   }
 

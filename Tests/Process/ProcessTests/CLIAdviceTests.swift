@@ -1,3 +1,5 @@
+import BinaryComm
+import BusLog
 import BusTestSupport
 import BusWire
 import Foundation
@@ -136,13 +138,32 @@ struct CLIAdviceTests {
     #expect(named.contains { ($0["value"] as? String)?.contains("policy rules") == true })
   }
 
-  @Test("stat names who subscribes to what nobody publishes")
+  @Test("stat lists the patterns that nobody publishes to, of agents that read others as well")
   func waiting() throws {
     let dir = try TemporaryDirectory("advice")
     let bus = try CLIBus(dir.path)
     let reader = try bus.subscriber("k.>", "--name", "kk")
+    let agent = try Bus.connect(to: dir.path).register("both")
+    var used = try agent.reader("used.>", mode: .lossy)
+    var unused = try agent.reader("unused.*", mode: .latest)
+    var publisher = try agent.publisher(on: "used")
+    try publisher.publish("used.a", numbered(1))
+    while try used.poll({ _ in }) == 0 { breathe() }
     let result = try bus.run("stat", "--interval", "0.1")
-    #expect(result.succeeded && result.stdout.contains("kk subscribes to 1 pattern"), "\(result)")
+    let lines = result.stdout.split(separator: "\n").filter { $0.contains("nobody publishes") }
+    #expect(
+      result.succeeded
+        && lines == [
+          "kk subscribes to k.> (lossy), and nobody publishes there now.",
+          "both subscribes to unused.* (latest), and nobody publishes there now.",
+        ], "\(result)")
+    let rows = try jsonLines(try bus.run("stat", "--json", "--interval", "0.1").stdout)
+    let waiting = rows.filter { $0["kind"] as? String == "waiting" }
+    #expect(waiting.map { $0["pattern"] as? String } == ["k.>", "unused.*"])
+    #expect(waiting.map { $0["agent"] as? String } == ["kk", "both"])
+    unused.close()
+    used.close()
+    agent.close()
     reader.kill()
   }
 

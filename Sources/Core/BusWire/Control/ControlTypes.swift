@@ -77,6 +77,10 @@ public enum QuerySubject: UInt8, Sendable, CaseIterable {
   case streams = 3
   /// One row per attachment.
   case attachments = 4
+  /// One row per subscription, with how many streams it reads; not those to inboxes.
+  case subscriptions = 5
+  /// One row per agent and name that it answers.
+  case names = 6
 }
 
 /// Why a stream has ended.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusAdmin
+import BusJSON
 import BusText
 
 /// Prints what the agents count, once, and whether it adds up.
@@ -12,8 +13,8 @@ struct StatCommand: ParsableCommand {
       Takes two samples, --interval apart; rates and times are of that time, counts since each \
       agent began. For every channel: sent = delivered + pending + gaps + dropped, where a \
       subscriber accounts for what was sent since it subscribed. Exit code 1 where that does not \
-      hold. Requesters that have ended share one row, inbox.*; subscribers of what nobody has \
-      published yet are named below.
+      hold. Requesters that have ended share one row, inbox.*; patterns that nobody publishes to \
+      now are named below, with their subscribers.
 
       Example:
         bcs stat --interval 5 --json
@@ -32,7 +33,7 @@ struct StatCommand: ParsableCommand {
     let witness = LogWitness(before: before, after: logs(watching))
     let picture = BusPicture(later, since: earlier)
     try show(picture, later, witness)
-    if !common.json { try showWaiting(watching, picture) }
+    try showWaiting(watching)
     for fault in picture.faults {
       common.log(
         .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
@@ -59,16 +60,20 @@ struct StatCommand: ParsableCommand {
   }
 
   /// Who subscribed to what nobody publishes counts nothing yet and has no row.
-  private func showWaiting(_ watching: Watching, _ picture: BusPicture) throws {
+  private func showWaiting(_ watching: Watching) throws {
     guard watching.watch.routerGoneNs == nil else { return }
-    let counting = Set(picture.traffic.map(\.agent))
-    for row in (try? watching.session.agent.query(.agents)) ?? [] {
-      guard let name = row["name"], !counting.contains(name), row["attachments"] == "0",
-        let count = row["subscriptions"].flatMap(Int.init), count > 0
-      else { continue }
+    for row in (try? watching.session.agent.query(.subscriptions)) ?? [] {
+      guard let agent = row["agent"], let pattern = row["pattern"], row["streams"] == "0" else {
+        continue
+      }
+      let mode = row["mode"] ?? "?"
       try Output.write(
-        "\(name) subscribes to \(count) \(count == 1 ? "pattern" : "patterns"), and nobody "
-          + "publishes there now.\n")
+        common.json
+          ? JSONValue.line([
+            ("kind", .text("waiting")), ("agent", .text(agent)), ("pattern", .text(pattern)),
+            ("mode", .text(mode)),
+          ]) + "\n"
+          : "\(agent) subscribes to \(pattern) (\(mode)), and nobody publishes there now.\n")
     }
   }
 
