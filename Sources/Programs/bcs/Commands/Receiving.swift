@@ -2,15 +2,17 @@ import BinaryComm
 import BusText
 import BusWire
 
-/// One reader at work for a command: prints what comes, tells of gaps, goes on after a stream that
-/// ended badly.
+/// One reader at work for a command: prints what comes, tells of gaps, and goes on with all other
+/// publishers after trouble with one.
 struct Receiving: ~Copyable {
   private var reader: Reader
   private let agent: Agent
   private let printer: MessagePrinter
   private let common: CommonOptions
   private(set) var bodies: BodyCount
-  private var evictions = 0
+  /// The first trouble with a publisher.
+  private var trouble: StreamProblem?
+  private var isEvictedOnly = true
   private var missing = 0
 
   init(
@@ -27,6 +29,9 @@ struct Receiving: ~Copyable {
   /// Messages lost so far.
   var lost: UInt64 { reader.statistics.gaps }
 
+  /// Publishers of whose messages nothing more is read, or never was, though they did not end.
+  var problems: UInt64 { reader.statistics.problems }
+
   /// Messages so far; a body in parts is one, and counts when its last part has come.
   var received: Int { bodies.messages }
 
@@ -37,7 +42,7 @@ struct Receiving: ~Copyable {
     do {
       count = try reader.poll(limit: limit) { message in batch.append(message.copy()) }
     } catch {
-      try tell(error, &batch)
+      try take(error, &batch)
       count = batch.count
     }
     var bytes: [UInt8] = []
@@ -75,8 +80,8 @@ struct Receiving: ~Copyable {
     try Output.write(opened)
   }
 
-  /// A lossless subscription that was evicted did not keep its promise; nor did one that showed
-  /// bytes and could not show all, of a blob or of a body in parts.
+  /// A subscription that could not read a publisher to its end did not keep its promise; nor did
+  /// one that showed bytes and could not show all, of a blob or of a body in parts.
   func failIfIncomplete() throws {
     guard missing == 0 else {
       throw Failure(
@@ -84,9 +89,7 @@ struct Receiving: ~Copyable {
         remedy: "Have them sent again, and read sooner, or with a longer --keep.",
         name: "NOT_FOUND")
     }
-    guard evictions == 0 else {
-      throw Failure(.evicted, "This reader was evicted \(evictions) times: it is not complete.")
-    }
+    if let trouble { throw failure(trouble) }
     guard bodies.cut > 0 else { return }
     throw Failure(
       "Parts of \(bodies.cut) bodies are missing or mixed: the output is not complete.",
@@ -96,17 +99,36 @@ struct Receiving: ~Copyable {
       name: "INCOMPLETE")
   }
 
-  private mutating func tell(_ error: BusError, _ batch: inout [ReceivedMessage]) throws {
-    switch error {
-    case .evicted:
-      // What was lent in this batch may have been overwritten while it was copied.
-      batch = []
-      evictions += 1
-      bodies.lose()
-    case .corrupt, .closed: break
-    default: throw error
+  /// Tells of every publisher of which no more is read; what is about the reader itself ends it.
+  private mutating func take(_ error: BusError, _ batch: inout [ReceivedMessage]) throws {
+    let found = reader.takeProblems()
+    guard !found.isEmpty else {
+      guard case .closed = error else { throw error }
+      return common.log(.warning, error.description)
     }
-    common.log(.warning, error.description)
+    for problem in found {
+      if case .evicted = problem.error {
+        // What was lent in this batch may have been overwritten while it was copied.
+        batch = []
+      } else {
+        isEvictedOnly = false
+      }
+      trouble = trouble ?? problem
+      common.log(.warning, problem.error.description)
+    }
+    bodies.lose()
+  }
+
+  private func failure(_ first: StreamProblem) -> Failure {
+    guard !isEvictedOnly else {
+      return Failure(.evicted, "This reader was evicted \(problems) times: it is not complete.")
+    }
+    let others = problems > 1 ? " (the first of \(problems) such publishers)" : ""
+    let reason = first.error.detail
+    let message = "Messages are missing\(others): \(reason)\(reason.hasSuffix(".") ? "" : ".")"
+    return Failure(
+      message, remedy: Remedy(for: first.error).text, exitCode: first.error.code.exitCode,
+      name: first.error.code.name, isOfTheBus: true)
   }
 
   private func tellGap(_ message: ReceivedMessage) {

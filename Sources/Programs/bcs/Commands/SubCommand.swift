@@ -119,7 +119,7 @@ struct SubCommand: ParsableCommand {
   }
 
   private func finish(_ receiving: inout Receiving, _ session: Session) throws {
-    let (lost, cut) = (receiving.lost, receiving.bodies.cut)
+    let (lost, cut, problems) = (receiving.lost, receiving.bodies.cut, receiving.problems)
     // Our own leave is no news.
     session.agent.onRouterChange { _ in }
     receiving.close()
@@ -129,8 +129,9 @@ struct SubCommand: ParsableCommand {
       common.json
         ? JSONValue.line([
           ("received", .integer(receiving.received)), ("lost", .unsigned(lost)),
-          ("cut", .integer(cut)),
+          ("cut", .integer(cut)), ("problems", .unsigned(problems)),
         ])
-        : "received \(receiving.received) lost \(lost)" + (cut > 0 ? " cut \(cut)" : ""))
+        : "received \(receiving.received) lost \(lost)" + (cut > 0 ? " cut \(cut)" : "")
+          + (problems > 0 ? " problems \(problems)" : ""))
   }
 }
