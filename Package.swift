@@ -92,7 +92,7 @@ let package = Package(
     module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
     module("Programs", "BusAdmin", uses: ["BusCounters", "BusText"]),
     program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusText", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusPlatform", arguments]),
+    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
     program("example_chat", uses: ["BinaryComm", "BusText"]),

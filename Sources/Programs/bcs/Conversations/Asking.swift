@@ -84,7 +84,10 @@ struct Asking: ~Copyable {
           isForAll
           ? try messenger.out.scatter(recipient, payload, options)
           : [try messenger.out.request(recipient, payload, options)]
-        for id in ids { open[id] = System.monotonicNs }
+        for id in ids {
+          open[id] = System.monotonicNs
+          common.log(.info, "request \(id) to \(service)")
+        }
         return
       } catch BusError.wouldBlock {
         try Interrupt.check()

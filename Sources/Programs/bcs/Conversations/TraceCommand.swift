@@ -10,7 +10,8 @@ struct TraceCommand: ParsableCommand {
     commandName: "trace", abstract: "Send one request and show its way there and back, with times.",
     discussion: """
       The request carries a W3C trace context. All times are of the host's one clock, those of the \
-      reply of its last part. `bcs why` takes the name of the reply's message.
+      reply of its last part. `bcs why` takes the number of the request, and the name of the \
+      reply's message.
 
       Examples:
         bcs trace math.add '1 2'
@@ -49,7 +50,7 @@ struct TraceCommand: ParsableCommand {
     let id = try messenger.out.request(messenger.out.service(service), payload, options)
     let reply = try wait(&messenger, id)
     let route = Route(
-      asker: name, service: service, requestBytes: payload.count, askedNs: askedNs,
+      correlation: id, asker: name, service: service, requestBytes: payload.count, askedNs: askedNs,
       sentNs: messenger.out.sentNs, reply: reply, trace: context.trace)
     try show(route, session.agent)
     messenger.close()
@@ -121,6 +122,8 @@ struct Route {
     let number: UInt64
     let lane: Lane
   }
+  /// The id that the request and its reply carry.
+  let correlation: UInt32
   let asker: String
   let service: String
   let requestBytes: Int
@@ -154,7 +157,7 @@ struct Route {
     ]
     let width = steps.map { $0.0.count }.max() ?? 0
     let head: TerminalText = trace.map { "trace \($0.traceId)\n" } ?? ""
-    return head
+    return head + "request \(correlation)\n"
       + .joined(
         steps.map { time, what in
           "\(String(repeating: " ", count: width - time.count))\(time)  \(what)\n"
@@ -163,7 +166,8 @@ struct Route {
 
   func json(there: String?, back: String?, pid: String?) -> TerminalText {
     JSONValue.line([
-      ("trace", JSONValue(trace.map { "\($0.traceId)" })), ("asker", .text(asker)),
+      ("trace", JSONValue(trace.map { "\($0.traceId)" })),
+      ("correlation", .unsigned(UInt64(correlation))), ("asker", .text(asker)),
       ("service", .text(service)), ("responder", .text(reply.responder)),
       ("responder_pid", JSONValue(pid.flatMap { UInt64($0) })),
       ("responder_incarnation", .unsigned(reply.incarnation)),

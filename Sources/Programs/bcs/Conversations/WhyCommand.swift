@@ -13,21 +13,33 @@ struct WhyCommand: ParsableCommand {
       known while its publisher runs or somebody still has to read its log: not for long after a \
       single `bcs pub`.
 
+      A request is named by its correlation id, as `bcs trace`, `bcs req --json` and `bcs reply \
+      --json` print it. Its records are looked for in the memory of the agents, whom that does not \
+      disturb; the kernel allows it for processes of the same user.
+
       Examples:
         bcs why writer/alerts:41
         bcs why teller/inbox.auditor:3
         bcs why 2361555718980:41
+        bcs why 713562911
       """)
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "PUBLISHER/CHANNEL:NUMBER or STREAM:NUMBER.") var id: String
+  @Argument(help: "PUBLISHER/CHANNEL:NUMBER, STREAM:NUMBER, or the correlation id of a request.")
+  var id: String
 
   func run() throws {
+    if let correlation = WhyRequest.number(id) {
+      let session = try Session.look(common, name: naming.resolved("why"))
+      defer { session.agent.close() }
+      return try WhyRequest(correlation: correlation, common: common).run(session.agent)
+    }
     guard let message = MessageName(id) else {
       throw Failure.usage(
-        "'\(id.printable)' names no message.",
-        remedy: "Give PUBLISHER/CHANNEL:NUMBER, such as writer/alerts:41, or STREAM:NUMBER.")
+        "'\(id.printable)' names no message and no request.",
+        remedy: "Give PUBLISHER/CHANNEL:NUMBER, such as writer/alerts:41, STREAM:NUMBER, or the "
+          + "correlation id of a request, from 1 to 4294967295.")
     }
     let session = try Session.look(common, name: naming.resolved("why"))
     defer { session.agent.close() }
