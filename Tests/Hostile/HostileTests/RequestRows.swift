@@ -70,6 +70,11 @@ struct RequestRow: Sendable {
   /// A log of a hostile peer in the inbox of whoever answers `kit.work`.
   static func reach(_ stand: Stand) throws -> (HostilePeer, RawLog) {
     let peer = try stand.attacker("kit.requester")
+    return (peer, try reach(with: peer))
+  }
+
+  /// The same for a peer that is registered already.
+  static func reach(with peer: HostilePeer) throws -> RawLog {
     var frame = RawFrame(kind: 23)
     frame.text(Array("kit.work".utf8))
     frame.number(1, 1)
@@ -81,7 +86,7 @@ struct RequestRow: Sendable {
     let log = try peer.log("bcs.inbox.\(answer.number(end + 4, 8)).normal")
     try peer.open(log)
     try peer.letIn()
-    return (peer, log)
+    return log
   }
 
   private static func item(_ kind: UInt16, _ value: [UInt8], saying: Int? = nil) -> [UInt8] {
