@@ -86,7 +86,8 @@ public struct BenchCommand: ParsableCommand {
   struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "floor, throughput, latency, fanout, fanin, request and large, one by one.")
-    @Flag(help: "Print one JSON object instead of tables.") var json = false
+    @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of tables.")
+    var json = false
     @Option(help: "Runs of each that must count.") var runs = 5
     @Option(help: "The run directory of a running router. (default: a router of its own)")
     var dir: String?

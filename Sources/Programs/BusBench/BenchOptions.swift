@@ -36,7 +36,7 @@ public struct BenchOptions: ParsableArguments, Sendable {
   public var pin: Bool?
 
   /// Whether to print JSON.
-  @Flag(help: "Print one JSON object instead of a table.")
+  @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of a table.")
   public var json = false
 
   /// Messages of one run.

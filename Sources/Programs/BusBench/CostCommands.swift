@@ -11,7 +11,8 @@ extension BenchCommand {
     @Option(help: "Runs, 1 to 100; medians are shown.") var runs = 5
     @Option(help: "Agents that join one after another in each run, 1 to 100000.")
     var registrations = 200
-    @Flag(help: "Print one JSON object instead of a table.") var json = false
+    @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of a table.")
+    var json = false
 
     func validate() throws {
       try checkRange("--runs", runs, 1...100)
@@ -36,7 +37,8 @@ extension BenchCommand {
     @Option(help: "Seconds of one run, 0.1 to 3600.") var duration = 10.0
     @Option(help: "Runs, 1 to 100; medians are shown.") var runs = 3
     @Flag(help: "Have bcs top look at them on a terminal, and measure it, too.") var top = false
-    @Flag(help: "Print one JSON object instead of a table.") var json = false
+    @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of a table.")
+    var json = false
 
     func validate() throws {
       try checkRange("--readers", readers, 1...500)
@@ -66,7 +68,8 @@ extension BenchCommand {
     @Option(help: "Agents, 2 to 500.") var agents = 100
     @Option(help: "Processes they are in, 1 to 64.") var processes = 4
     @Option(help: "Runs, 1 to 100; medians are shown.") var runs = 3
-    @Flag(help: "Print one JSON object instead of a table.") var json = false
+    @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of a table.")
+    var json = false
 
     func validate() throws {
       try checkRange("--agents", agents, 2...500)

@@ -44,12 +44,21 @@ struct CommonOptions: ParsableArguments {
   @Flag(name: [.customShort("j"), .long], help: "Print JSON lines with stable field names.")
   var json = false
 
-  @Option(help: "Minimum log level printed to standard error: trace to error.")
-  var logLevel = LogLevel.notice
+  @Option(
+    name: .customLong("log-level"),
+    help: ArgumentHelp(
+      "Minimum log level printed to standard error: trace to error.", valueName: "log-level"))
+  var askedLevel = LogLevel.notice
+
+  @Flag(name: .shortAndLong, help: "Print errors only: --log-level error.")
+  var quiet = false
 
   func validate() throws {
     if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
   }
+
+  /// How much is said on standard error.
+  var logLevel: LogLevel { quiet ? .error : askedLevel }
 
   /// Says something about the work on standard error, if the level asks for it.
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
@@ -95,7 +104,8 @@ struct PlaceOptions: ParsableArguments {
     common.dir = dir
     common.trust = trust
     common.json = false
-    common.logLevel = logLevel
+    common.askedLevel = askedLevel
+    common.quiet = quiet
     return common
   }
 }
@@ -124,10 +134,13 @@ struct NameOptions: ParsableArguments {
   ///
   /// - Throws: `Failure` with exit code 64 for a name that no agent may have.
   func resolved(_ verb: String) throws -> String {
-    guard let name else { return "cli.\(verb).\(getpid())" }
+    guard let name else { return Self.standard(verb) }
     try Names.checkAgent(name)
     return name
   }
+
+  /// The name of a command that was given none.
+  static func standard(_ verb: String) -> String { "cli.\(verb).\(getpid())" }
 }
 
 /// Repeating a listing until it is interrupted.

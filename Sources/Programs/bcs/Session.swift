@@ -10,12 +10,12 @@ struct Session {
   /// Registers to look at what is there: without a router there is nothing to wait for.
   ///
   /// - Throws: `Failure`, at once, when nobody answers in the runtime directory.
-  static func look(_ common: CommonOptions, name: String) throws -> Session {
+  static func look(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
     let socket = RunDirectory.socketPath(in: RunDirectory.resolve(common.dir))
     if let reason = RouterProbe.refusal(of: socket) {
       throw BusError.noRouter("no router at \(socket) (\(reason))")
     }
-    return try open(common, name: name)
+    return try open(common, name: name, wait: wait)
   }
 
   /// Registers a name that was checked already, waiting `wait` seconds for a router.

@@ -49,7 +49,7 @@ enum Spelling {
 
   /// What users of other buses call our options.
   private static let optionAliases = [
-    "--wait": "--timeout", "--last": "--latest", "--quiet": "--log-level",
+    "--wait": "--timeout", "--last": "--latest",
     "--verbose": "--log-level", "--number": "--count", "--socket": "--dir",
   ]
 

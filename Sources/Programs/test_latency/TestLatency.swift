@@ -20,7 +20,8 @@ struct TestLatency: ParsableCommand {
   @Option(help: "Runs that must count, 1 to 100; medians are shown.") var runs = 5
   @Option(help: "The runtime directory of a running router. (default: a router of its own)")
   var dir: String?
-  @Flag(help: "Print one JSON object instead of a table.") var json = false
+  @Flag(name: [.customShort("j"), .long], help: "Print one JSON object instead of a table.")
+  var json = false
   @Flag(help: .hidden) var anyFloor = false
 
   static func main() { BenchMain.run(Self.self) }

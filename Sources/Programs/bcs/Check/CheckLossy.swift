@@ -10,7 +10,7 @@ struct CheckLossy: ParsableCommand {
       """)
 
   @OptionGroup var common: CommonOptions
-  @Option(help: "Messages to publish.") var count = 50_000
+  @Option(name: .shortAndLong, help: "Messages to publish.") var count = 50_000
 
   func validate() throws {
     guard (1000...100_000_000).contains(count) else {

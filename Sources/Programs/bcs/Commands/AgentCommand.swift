@@ -44,7 +44,7 @@ struct AgentCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var naming: NameOptions
     @OptionGroup var watching: WatchOptions
-    @Argument(help: "The agent's name.") var agent: String
+    @Argument(help: "The agent's name.", completion: NameCompletion.agents) var agent: String
 
     func run() throws {
       let session = try Session.look(common, name: naming.resolved("agent"))

@@ -50,7 +50,8 @@ struct ChannelCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var naming: NameOptions
     @OptionGroup var watching: WatchOptions
-    @Argument(help: "The channel, such as alerts.") var channel: String
+    @Argument(help: "The channel, such as alerts.", completion: NameCompletion.channels)
+    var channel: String
 
     func run() throws {
       let session = try Session.look(common, name: naming.resolved("channel"))

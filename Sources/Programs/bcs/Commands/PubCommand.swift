@@ -26,7 +26,8 @@ struct PubCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The topic, such as alerts.disk.") var topic: String
+  @Argument(help: "The topic, such as alerts.disk.", completion: NameCompletion.channels)
+  var topic: String
   @OptionGroup var body: BodyArgument
   @Option(name: .shortAndLong, help: "Publish the body that many times.") var count = 1
   @Option(

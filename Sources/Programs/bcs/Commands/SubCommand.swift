@@ -29,7 +29,8 @@ struct SubCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The pattern, such as 'alerts.>'.") var pattern: String
+  @Argument(help: "The pattern, such as 'alerts.>'.", completion: NameCompletion.channels)
+  var pattern: String
   @Flag(help: "How to read when messages come faster than they are shown.")
   var mode = Mode.lossy
   @Option(name: .shortAndLong, help: "End after that many messages.") var count: Int?

@@ -19,7 +19,8 @@ struct ListenCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Option(help: "A team to join; may be given several times.") var team: [String] = []
+  @Option(help: "A team to join; may be given several times.", completion: NameCompletion.teams)
+  var team: [String] = []
   @Option(name: .shortAndLong, help: "End after that many messages.") var count: Int?
   @Flag(
     name: .shortAndLong,

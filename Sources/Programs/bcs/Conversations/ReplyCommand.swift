@@ -28,7 +28,7 @@ struct ReplyCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The service.") var service: String
+  @Argument(help: "The service.", completion: NameCompletion.services) var service: String
   @Flag(help: "Reply with the request's own bytes.") var echo = false
   @Option(
     parsing: .remaining,

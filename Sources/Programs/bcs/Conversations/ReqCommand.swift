@@ -27,7 +27,8 @@ struct ReqCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The service, or an agent's name.") var service: String
+  @Argument(help: "The service, or an agent's name.", completion: NameCompletion.services)
+  var service: String
   @OptionGroup var body: BodyArgument
   @OptionGroup var blobs: BlobOptions
   @OptionGroup var urgency: UrgencyOption

@@ -19,7 +19,9 @@ struct TellCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The agent's name, or with --team the team's.") var recipient: String
+  @Argument(
+    help: "The agent's name, or with --team the team's.", completion: NameCompletion.recipients)
+  var recipient: String
   @OptionGroup var body: BodyArgument
   @OptionGroup var blobs: BlobOptions
   @OptionGroup var urgency: UrgencyOption

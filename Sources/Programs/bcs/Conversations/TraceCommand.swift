@@ -20,7 +20,8 @@ struct TraceCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var naming: NameOptions
-  @Argument(help: "The service, or an agent's name.") var service: String
+  @Argument(help: "The service, or an agent's name.", completion: NameCompletion.services)
+  var service: String
   @OptionGroup var body: BodyArgument
   @OptionGroup var urgency: UrgencyOption
   @Option(
