@@ -114,7 +114,7 @@ public final class Agent: Sendable {
     do throws(MemoryError) {
       log = try PreparedLog(identity)
     } catch {
-      throw .resourceExhausted("no memory for a log: \(error.message)")
+      throw .noMemory("no memory for a log", error)
     }
     let file = Descriptor(log.releaseDescriptor())
     let capacity = log.identity.shape
@@ -165,7 +165,8 @@ public final class Agent: Sendable {
     }
     let epoch = wait == .spin ? nil : segment.leaseEpoch()
     guard wait == .spin || epoch != nil else {
-      throw .resourceExhausted("this agent has as many sleeping readers as it has epochs (60)")
+      throw .resourceExhausted(
+        "this agent has as many sleeping readers as it has epochs (60)", cause: .limit)
     }
     let shared = core.state.withLock { state in
       let id = state.nextSubscription

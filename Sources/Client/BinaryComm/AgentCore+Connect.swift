@@ -18,7 +18,7 @@ extension AgentCore {
     do throws(MemoryError) {
       segment = try ReaderSegment(agent: id, incarnation: welcome.frame.incarnation.value)
     } catch {
-      throw .resourceExhausted("no reader segment: \(error.message)")
+      throw .noMemory("no reader segment", error)
     }
     let descriptor = try Descriptor(checking: segment.duplicateDescriptor())
     let answer = try talk.ask(
@@ -201,7 +201,8 @@ final class Dialogue {
       case .full: try wait(writable: true)
       case .starved:
         guard HostClock.monotonicNs() < deadlineNs else {
-          throw .timeout("the kernel took no frame for the router in time")
+          throw .timeout(
+            "the kernel took no frame for the router in time", cause: .silentRouter)
         }
         pauseMs(5)
       }
@@ -210,7 +211,9 @@ final class Dialogue {
 
   private func wait(writable: Bool) throws(BusError) {
     let now = HostClock.monotonicNs()
-    guard now < deadlineNs else { throw .timeout("the router did not answer in time") }
+    guard now < deadlineNs else {
+      throw .timeout("the router did not answer in time", cause: .silentRouter)
+    }
     let left = Int32(clamping: (deadlineNs - now) / 1_000_000 + 1)
     _ = bell.wait(orSocket: socket, writable: writable, milliseconds: min(left, 1000))
   }
@@ -234,7 +237,7 @@ final class Dialogue {
           continue
         }
         if case .error(let error) = decoded.frame {
-          throw BusError(code: error.code, text: error.text)
+          throw BusError(number: error.code, text: error.text)
         }
         return (decoded.frame, descriptors.first)
       }

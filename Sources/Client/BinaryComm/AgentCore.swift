@@ -126,9 +126,9 @@ final class AgentCore: Sendable {
       let outcome = reply.wait(deadlineNs: deadlineNs)
       state.withLock { _ = $0.pending.removeValue(forKey: number) }
       switch outcome {
-      case .none: throw .timeout("the router did not answer in time")
+      case .none: throw .timeout("the router did not answer in time", cause: .silentRouter)
       case .lost: continue
-      case .frame(.error(let error), _): throw BusError(code: error.code, text: error.text)
+      case .frame(.error(let error), _): throw BusError(number: error.code, text: error.text)
       case .some(let outcome): return outcome
       }
     }

@@ -1,6 +1,11 @@
+import BusMemory
 public import BusWire
+import Glibc
 
 /// What went wrong, with the details of this case; one enum for every call.
+///
+/// Where one code has several reasons, ``cause`` tells them apart for programs, and ``remedy``
+/// says what to do about this one; the details are for people.
 public enum BusError: Error, Equatable, Sendable {
   /// A name, topic, size or option breaks a rule.
   case invalid(String)
@@ -9,9 +14,9 @@ public enum BusError: Error, Equatable, Sendable {
   /// No router answers in the run directory.
   case noRouter(String)
   /// The answer did not come in time.
-  case timeout(String)
+  case timeout(String, cause: BusErrorCause? = nil)
   /// No room: the arena, a quota, or the window of a slow lossless reader.
-  case resourceExhausted(String)
+  case resourceExhausted(String, cause: BusErrorCause? = nil)
   /// The payload exceeds what this channel's logs can hold.
   case payloadTooLarge(bytes: Int, limit: Int)
   /// Router and client are of different versions.
@@ -43,7 +48,7 @@ public enum BusError: Error, Equatable, Sendable {
   /// The message was passed on too often.
   case tooManyHops(String)
   /// What a reference names is not there, or no longer.
-  case notFound(String)
+  case notFound(String, cause: BusErrorCause? = nil)
 
   /// The stable code, with exit code, meaning and remedy.
   public var code: BusErrorCode {
@@ -75,11 +80,11 @@ public enum BusError: Error, Equatable, Sendable {
   /// The details of this case.
   public var detail: String {
     switch self {
-    case .invalid(let text), .denied(let text), .noRouter(let text), .timeout(let text),
-      .resourceExhausted(let text), .incompatibleVersion(let text), .nameInUse(let text),
+    case .invalid(let text), .denied(let text), .noRouter(let text), .timeout(let text, _),
+      .resourceExhausted(let text, _), .incompatibleVersion(let text), .nameInUse(let text),
       .fenced(let text), .evicted(let text), .closed(let text), .corrupt(let text),
       .system(let text), .noResponders(let text), .peerDied(let text), .cancelled(let text),
-      .rateLimited(let text), .tooManyHops(let text), .notFound(let text):
+      .rateLimited(let text), .tooManyHops(let text), .notFound(let text, _):
       text
     case .failed(let code, let text): text.isEmpty ? "code \(code)" : "\(text) (code \(code))"
     case .wouldBlock: "the window is full"
@@ -88,14 +93,30 @@ public enum BusError: Error, Equatable, Sendable {
     }
   }
 
-  /// The error of a code that came from the router.
-  init(code: UInt16, text: String) {
-    switch BusErrorCode(rawValue: code) ?? .system {
+  /// Which of its code's reasons it was, where that is known.
+  public var cause: BusErrorCause? {
+    switch self {
+    case .timeout(_, let cause), .resourceExhausted(_, let cause), .notFound(_, let cause):
+      cause?.code == code ? cause : nil
+    default: nil
+    }
+  }
+
+  /// What to do next, one sentence: by the cause, else by the code.
+  public var remedy: String { cause?.remedy ?? code.remedy }
+
+  /// The number that stands for it on the wire: the cause's, which says more, or the code's.
+  var number: UInt16 { cause?.rawValue ?? code.rawValue }
+
+  /// The error of a number that came over the wire.
+  init(number: UInt16, text: String) {
+    let cause = BusErrorCause(rawValue: number)
+    switch BusErrorCode(number: number) ?? .system {
     case .invalid: self = .invalid(text)
     case .denied: self = .denied(text)
     case .noRouter: self = .noRouter(text)
-    case .timeout: self = .timeout(text)
-    case .resourceExhausted, .wouldBlock: self = .resourceExhausted(text)
+    case .timeout: self = .timeout(text, cause: cause)
+    case .resourceExhausted, .wouldBlock: self = .resourceExhausted(text, cause: cause)
     case .payloadTooLarge: self = .invalid(text)
     case .incompatibleVersion: self = .incompatibleVersion(text)
     case .nameInUse: self = .nameInUse(text)
@@ -106,11 +127,11 @@ public enum BusError: Error, Equatable, Sendable {
     case .system: self = .system(text)
     case .noResponders: self = .noResponders(text)
     case .peerDied: self = .peerDied(text)
-    case .failed: self = .failed(code: UInt32(code), text)
+    case .failed: self = .failed(code: UInt32(number), text)
     case .cancelled: self = .cancelled(text)
     case .rateLimited: self = .rateLimited(text)
     case .tooManyHops: self = .tooManyHops(text)
-    case .notFound: self = .notFound(text)
+    case .notFound: self = .notFound(text, cause: cause)
     }
   }
 }
@@ -119,6 +140,26 @@ extension BusError: CustomStringConvertible {
   /// The code's name, the details, and what to do next.
   public var description: String {
     // The router's details are sentences.
-    "\(code.name): \(detail)\(detail.hasSuffix(".") ? "" : ".") \(code.remedy)"
+    "\(code.name): \(detail)\(detail.hasSuffix(".") ? "" : ".") \(remedy)"
+  }
+}
+
+extension BusError {
+  /// The memory for something could not be made or mapped.
+  static func noMemory(_ what: String, _ error: MemoryError) -> BusError {
+    .resourceExhausted("\(what): \(error.message)", cause: error.cause)
+  }
+}
+
+extension MemoryError {
+  /// What ran out, where the kernel's number says it.
+  var cause: BusErrorCause? {
+    guard case .system(_, let number) = self else { return nil }
+    return switch number {
+    case EMFILE, ENFILE: .descriptors
+    case EFBIG: .fileSize
+    case ENOMEM, ENOSPC, EAGAIN: .memory
+    default: nil
+    }
   }
 }

@@ -33,7 +33,8 @@ package final class Descriptor: Sendable {
   /// Takes a descriptor that was just made; throws when there was none left.
   convenience init(checking number: Int32) throws(BusError) {
     guard number >= 0 else {
-      throw .resourceExhausted("no descriptor is left for this process: \(reason(errno))")
+      throw .resourceExhausted(
+        "no descriptor is left for this process: \(reason(errno))", cause: .descriptors)
     }
     self.init(number)
   }

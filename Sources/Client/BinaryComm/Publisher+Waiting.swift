@@ -94,7 +94,8 @@ extension Publisher {
     }
     guard now < deadlineNs else {
       throw .resourceExhausted(
-        "the window of \(core.channel) stayed full: a lossless reader is too slow")
+        "the window of \(core.channel) stayed full: a lossless reader is too slow",
+        cause: .slowReader)
     }
     noteFullWindow()
     writer.waitForRoom(recordBytes: bytes, timeoutNs: deadlineNs - now)

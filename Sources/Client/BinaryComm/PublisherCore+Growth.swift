@@ -31,7 +31,7 @@ extension PublisherCore {
       let log = try PreparedLog(identity)
       offer(log, stream)
     } catch {
-      refuse(.resourceExhausted(error.message))
+      refuse(.noMemory("no memory for a larger log", error))
     }
   }
 
@@ -55,7 +55,7 @@ extension PublisherCore {
           state.asked = nil
           state.inFlight = false
         }
-      case .frame(.error(let error), _): refuse(BusError(code: error.code, text: error.text))
+      case .frame(.error(let error), _): refuse(BusError(number: error.code, text: error.text))
       // The router went in between: ask the next one again.
       default:
         state.withLock { state in

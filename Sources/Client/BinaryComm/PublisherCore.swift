@@ -106,7 +106,7 @@ final class PublisherCore: Sendable {
       case .frame(.logAdded(let added), _):
         open(added, shape, descriptor)
         then(nil)
-      case .frame(.error(let error), _): then(BusError(code: error.code, text: error.text))
+      case .frame(.error(let error), _): then(BusError(number: error.code, text: error.text))
       default: then(.noRouter("the router went away"))
       }
     }

@@ -63,7 +63,7 @@ extension Reader {
     } catch {
       core.finish(opened.source.attachment)
       if case .system = error {
-        return .resourceExhausted("the log of \(opened.source.publisherName): \(error.message)")
+        return .noMemory("the log of \(opened.source.publisherName)", error)
       }
       return .corrupt("the log of \(opened.source.publisherName): \(error.message)")
     }

@@ -130,15 +130,13 @@ final class SubscriptionCore: Sendable {
     let what = "\(announce.publisherName) on \(announce.channel) cannot be read"
     guard let descriptor else {
       throw .resourceExhausted(
-        "\(what): no descriptor was left for its log in this process; raise `ulimit -n`, or read "
-          + "less in one process")
+        "\(what): no descriptor was left for its log in this process", cause: .descriptors)
     }
     do throws(MemoryError) {
       return try PeerSegment(of: descriptor.number, announced: announce.segmentBytes)
     } catch {
       guard case .system = error else { throw .corrupt("\(what): \(error.message)") }
-      throw .resourceExhausted(
-        "\(what): \(error.message); this process is short of address space or memory (`ulimit -v`)")
+      throw .noMemory(what, error)
     }
   }
 
@@ -149,7 +147,8 @@ final class SubscriptionCore: Sendable {
         .refused(
           StreamProblem(
             publisher: announce.publisherName,
-            error: .resourceExhausted("this agent reads as many streams as it has cursors"))))
+            error: .resourceExhausted(
+              "this agent reads as many streams as it has cursors", cause: .limit))))
       agent.post(.detach(DetachFrame(attachment: key)))
       return
     }
@@ -233,7 +232,8 @@ final class SubscriptionCore: Sendable {
     post(
       .refused(
         StreamProblem(
-          publisher: missed.publisherName, error: BusError(code: missed.code, text: missed.text))))
+          publisher: missed.publisherName, error: BusError(number: missed.code, text: missed.text)))
+    )
   }
 
   func beginSnapshot() { state.withLock { $0.named = [] } }

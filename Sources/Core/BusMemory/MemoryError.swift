@@ -22,8 +22,7 @@ public enum MemoryError: Error, Equatable, Sendable {
     case .system(let call, let number):
       unsafe "\(call) failed: \(String(cString: strerror(number))) (error \(number))"
         + (number == EFBIG
-          ? ": the limit of the size of files holds for shared memory, too; raise `ulimit -f`, or "
-            + "LimitFSIZE of the service" : "")
+          ? ": the limit of the size of files holds for shared memory, too" : "")
     case .unsealed(let seals):
       "the descriptor is not sealed (seals \(seals), required \(PLAT_SEALS_REQUIRED))"
     case .wrongSize(let announced, let found):

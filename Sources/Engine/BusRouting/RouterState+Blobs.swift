@@ -91,7 +91,7 @@ extension RouterState {
         refuse(asker, .noRouter, "The router has just started: blobs are still being handed in.")
       } else {
         refuse(
-          asker, .notFound,
+          asker, because: .blobGone,
           "There is no such blob: it was dropped, or its maker left and its time is over.")
       }
       return

@@ -111,7 +111,7 @@ extension RouterState {
   mutating func handInReader(_ frame: HandInReaderFrame, of agent: Incarnation, _ asker: Asker) {
     guard handedInReaders[agent]?.count ?? 0 < limits.handedInReadersPerAgent else {
       refuse(
-        asker, .resourceExhausted,
+        asker, because: .limit,
         "A publisher may hand in \(limits.handedInReadersPerAgent) readers.")
       return
     }

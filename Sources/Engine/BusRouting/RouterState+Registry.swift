@@ -9,7 +9,7 @@ extension RouterState {
       let text =
         "The router has \(connections.count) connections, \(ofUser) of them of user "
         + "\(peer.uid): end some agents."
-      refuse(Asker(connection: connection, request: 0), .resourceExhausted, text)
+      refuse(Asker(connection: connection, request: 0), because: .limit, text)
       act(.drop(connection, reason: text))
       return
     }

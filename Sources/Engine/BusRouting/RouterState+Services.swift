@@ -28,11 +28,11 @@ extension RouterState {
     }
     guard own.answers.contains(name) || own.answers.count < limits.answersPerAgent else {
       refuse(
-        asker, .resourceExhausted, "An agent may answer \(limits.answersPerAgent) names.")
+        asker, because: .limit, "An agent may answer \(limits.answersPerAgent) names.")
       return
     }
     if !own.answers.contains(name), let text = nameObjection(own) {
-      refuse(asker, .resourceExhausted, text)
+      refuse(asker, because: .limit, text)
       return
     }
     if agents[agent]?.answers.insert(name).inserted == true {
@@ -55,12 +55,12 @@ extension RouterState {
     }
     guard own.interests.contains(name) || own.interests.count < limits.interestsPerAgent else {
       refuse(
-        asker, .resourceExhausted,
+        asker, because: .limit,
         "An agent may talk to \(limits.interestsPerAgent) different names at a time: forget some.")
       return
     }
     if !own.interests.contains(name), let text = nameObjection(own) {
-      refuse(asker, .resourceExhausted, text)
+      refuse(asker, because: .limit, text)
       return
     }
     if agents[agent]?.interests.insert(name).inserted == true {

@@ -77,7 +77,7 @@ extension RouterState {
     }
     if let text = objection(toStreamOn: channel, by: owner) {
       act(.close(token))
-      refuse(asker, .resourceExhausted, text)
+      refuse(asker, because: .limit, text)
       return
     }
     let id = StreamID(nextNumber())

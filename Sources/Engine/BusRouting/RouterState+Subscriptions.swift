@@ -14,7 +14,7 @@ extension RouterState {
     }
     guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
       refuse(
-        asker, .resourceExhausted,
+        asker, because: .limit,
         "The agent would read \(reader.attachments.count + found.count) streams, it may read "
           + "\(limits.attachmentsPerAgent): subscribe to less.")
       return
@@ -55,14 +55,14 @@ extension RouterState {
     }
     guard reader.subscriptions.count < limits.subscriptionsPerAgent else {
       refuse(
-        asker, .resourceExhausted,
+        asker, because: .limit,
         "An agent may have \(limits.subscriptionsPerAgent) subscriptions: use wider patterns.")
       return nil
     }
     if let text = objection(
       toOneMore: \.subscriptions, "subscriptions", of: reader.caller.uid, all: limits.subscriptions)
     {
-      refuse(asker, .resourceExhausted, text)
+      refuse(asker, because: .limit, text)
       return nil
     }
     if let owner = InboxChannel.owner(ofPattern: frame.pattern) {

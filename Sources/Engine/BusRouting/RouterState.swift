@@ -126,8 +126,17 @@ public struct RouterState {
 
   /// Refuses a request; nobody waits for the answer to request 0, so that one may be dropped.
   mutating func refuse(_ asker: Asker, _ code: BusErrorCode, _ text: String) {
+    refuse(asker, number: code.rawValue, text)
+  }
+
+  /// Refuses for a reason that tells the agent more than the code does.
+  mutating func refuse(_ asker: Asker, because cause: BusErrorCause, _ text: String) {
+    refuse(asker, number: cause.rawValue, text)
+  }
+
+  private mutating func refuse(_ asker: Asker, number: UInt16, _ text: String) {
     let delivery: Delivery = asker.request == 0 ? .news : .answer(asker.request)
-    let frame = RouterFrame.error(ErrorFrame(code: code.rawValue, text: text))
+    let frame = RouterFrame.error(ErrorFrame(code: number, text: text))
     act(.send(asker.connection, delivery, frame, nil))
   }
 

@@ -76,8 +76,7 @@ extension RouterLoop {
     let text =
       "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
       + "raise the hard limit and restart it."
-    let frame = RouterFrame.error(
-      ErrorFrame(code: BusErrorCode.resourceExhausted.rawValue, text: text))
+    let frame = RouterFrame.error(ErrorFrame(code: BusErrorCause.descriptors.rawValue, text: text))
     _ = Kernel.send(frame.encode(), nil, to: socket)
     close(socket)
   }

@@ -212,7 +212,7 @@ struct RawReply: Sendable {
 
   /// The code of an error frame, nil in any other.
   var errorCode: BusErrorCode? {
-    kind == Kind.error ? BusErrorCode(rawValue: UInt16(number(0, 2))) : nil
+    kind == Kind.error ? BusErrorCode(number: UInt16(number(0, 2))) : nil
   }
 
   private static func number(_ bytes: [UInt8], _ offset: Int, _ width: Int) -> UInt64 {

@@ -1,4 +1,6 @@
+import BinaryComm
 import BusTestSupport
+import BusWire
 import Foundation
 import Testing
 
@@ -31,6 +33,35 @@ struct CLIConversationTests {
     let json = try bus.run("req", "upper", "x", "--json", "--count", "3")
     let lines = try jsonLines(json.stdout)
     #expect(lines.count == 3 && lines.allSatisfy { $0["payload"] as? String == "X" })
+  }
+
+  @Test("what to do follows from a cause that the responder gives, never from its words")
+  func advice() async throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let server = try await Bus.connect(to: bus.directory).register("server", category: "test")
+    defer { server.close() }
+    let words = "no descriptor is left to map a memory file, --output-limit, see `bcs top`"
+    let errors: [(String, BusError, String)] = [
+      ("words", .resourceExhausted(words), BusErrorCode.resourceExhausted.remedy),
+      ("late", .timeout("--time-limit: the router did not answer"), BusErrorCode.timeout.remedy),
+    ]
+    let caused: [(String, BusError, String)] = BusErrorCause.allCases.map { cause in
+      let error: BusError =
+        switch cause.code {
+        case .timeout: .timeout("so it was", cause: cause)
+        case .notFound: .notFound("so it was", cause: cause)
+        default: .resourceExhausted("so it was", cause: cause)
+        }
+      return ("\(cause)", error, cause.remedy)
+    }
+    for (service, error, remedy) in errors + caused {
+      _ = try await server.serve(service, executor: OwnThreads.shared) { _ in throw error }
+      let result = try bus.run("req", service, "x", "--json")
+      let told = try #require(try jsonLines(result.stderr).last)
+      #expect(told["remedy"] as? String == remedy, "\(service): \(told)")
+      #expect(told["error"] as? String == error.code.name, "\(service): \(told)")
+    }
   }
 
   @Test("exit codes, signals and limits of a command are errors that say what happened")

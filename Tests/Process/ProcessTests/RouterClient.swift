@@ -118,7 +118,7 @@ final class RouterClient {
   /// The code with which a request is refused; nil when it is not.
   func refusal(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> BusErrorCode? {
     guard case .error(let error)? = try ask(frame, descriptors).last?.frame else { return nil }
-    return BusErrorCode(rawValue: error.code)
+    return BusErrorCode(number: error.code)
   }
 
   /// The next frame; throws `closed` at the end and `silent` after ten seconds.

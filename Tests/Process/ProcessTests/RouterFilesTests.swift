@@ -124,7 +124,7 @@ struct RouterFilesTests {
       Issue.record("not refused")
       return
     }
-    #expect(BusErrorCode(rawValue: error.code) == .resourceExhausted)
+    #expect(BusErrorCode(number: error.code) == .resourceExhausted)
     #expect(error.text.contains("--arena") && error.text.contains("4194304"), "\(error.text)")
   }
 
@@ -145,7 +145,7 @@ struct RouterFilesTests {
         switch try agent.publish("hungry", "c\(number)") {
         case .logAdded(let added)?: streams.append(added.stream)
         case .error(let error)?:
-          #expect(BusErrorCode(rawValue: error.code) == .resourceExhausted)
+          #expect(BusErrorCode(number: error.code) == .resourceExhausted)
           text = error.text
         default: text = "no answer"
         }

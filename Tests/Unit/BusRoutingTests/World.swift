@@ -235,6 +235,6 @@ struct World {
 
 /// The code of the first error among frames.
 func errorCode(_ frames: [RouterFrame]) -> BusErrorCode? {
-  for case .error(let error) in frames { return BusErrorCode(rawValue: error.code) }
+  for case .error(let error) in frames { return BusErrorCode(number: error.code) }
   return nil
 }

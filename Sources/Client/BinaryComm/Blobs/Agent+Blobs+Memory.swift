@@ -51,7 +51,7 @@ extension Agent {
     do throws(MemoryError) {
       made = try SealedBlob.make(token: (token.word0, token.word1), byteCount: byteCount, body)
     } catch {
-      throw .resourceExhausted("no memory for a blob of \(byteCount) bytes: \(error.message)")
+      throw .noMemory("no memory for a blob of \(byteCount) bytes", error)
     }
     let held = HeldBlob(
       descriptor: Descriptor(made.descriptor), segmentBytes: made.blob.segmentBytes,

@@ -29,7 +29,7 @@ extension MessengerCore {
     do throws(MemoryError) {
       log = try PreparedLog(identity)
     } catch {
-      throw .resourceExhausted("no memory for a log: \(error.message)")
+      throw .noMemory("no memory for a log", error)
     }
     let file = Descriptor(log.releaseDescriptor())
     let owner = channel.owner

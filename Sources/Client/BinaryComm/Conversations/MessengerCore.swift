@@ -88,7 +88,7 @@ final class MessengerCore: Sendable {
       case .frame(.responders(let answer), _): take(answer)
       case .frame(.error(let error), _):
         forget(name)
-        post(.refused(name, BusError(code: error.code, text: error.text)))
+        post(.refused(name, BusError(number: error.code, text: error.text)))
       // The router went: the interest is handed in to the next one.
       default: break
       }

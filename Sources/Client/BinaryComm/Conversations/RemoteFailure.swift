@@ -1,7 +1,7 @@
 import BusWire
 import CBusABI
 
-/// The payload of an error on the wire: a code and a sentence.
+/// The payload of an error on the wire: the number of a code or a cause, and a sentence.
 struct RemoteFailure: Equatable {
   let code: UInt32
   let text: String
@@ -16,7 +16,7 @@ struct RemoteFailure: Equatable {
     if case .failed(let code, let text) = error {
       self.init(code: code, text: text)
     } else {
-      self.init(code: UInt32(error.code.rawValue), text: error.detail)
+      self.init(code: UInt32(error.number), text: error.detail)
     }
   }
 
@@ -38,10 +38,10 @@ struct RemoteFailure: Equatable {
 
   /// As the requester throws it.
   var error: BusError {
-    guard code < BUS_ERROR_CODE_OWN, let code = UInt16(exactly: code),
-      BusErrorCode(rawValue: code) != nil
+    guard code < BUS_ERROR_CODE_OWN, let number = UInt16(exactly: code),
+      BusErrorCode(number: number) != nil
     else { return .failed(code: code, text) }
-    return BusError(code: code, text: text)
+    return BusError(number: number, text: text)
   }
 
   private static var textBytesMost: Int { 4096 }

@@ -146,8 +146,10 @@ _Static_assert(BUS_FLAGS_IN_TRANSIT == (BUS_FLAG_REDELIVERED | BUS_FLAG_COMPRESS
 
 // --- Errors ----------------------------------------------------------------------------------
 // The payload of an error: u32 code, then text in UTF-8. Codes below BUS_ERROR_CODE_OWN are the
-// bus's own, the others belong to the application.
+// bus's own, the others belong to the application. From BUS_ERROR_CAUSE_FIRST on, a number of the
+// bus stands for one cause of a code, and for the code with it.
 #define BUS_ERROR_CODE_BYTES 4
+#define BUS_ERROR_CAUSE_FIRST 100u
 #define BUS_ERROR_CODE_OWN 1000u
 #define BUS_CANCEL_BYTES 8
 

@@ -118,7 +118,7 @@ extension RowFrame: ControlBody {
 
 /// Refuses a request.
 public struct ErrorFrame: Hashable, Sendable {
-  /// A `BusErrorCode`.
+  /// A `BusErrorCode`, or a `BusErrorCause` of one.
   public var code: UInt16
   /// What happened and what to do, for people.
   public var text: String

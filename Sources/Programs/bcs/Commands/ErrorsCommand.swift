@@ -67,6 +67,9 @@ struct ErrorsCommand: ParsableCommand {
         \(code.remedy)
 
         """
+      for cause in BusErrorCause.allCases where cause.code == code {
+        text += "  \(cause) (\(Int(cause.rawValue))): \(cause.remedy)\n"
+      }
     }
     try Output.write(text)
   }

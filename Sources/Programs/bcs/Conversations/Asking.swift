@@ -150,8 +150,7 @@ struct Asking: ~Copyable {
       stop(part.correlation)
       failures.append(
         .resourceExhausted(
-          "the parts of the reply take more than \(Self.heldMost) bytes: `bcs req --stream` shows "
-            + "them as they come"))
+          "the parts of the reply take more than \(Self.heldMost) bytes", cause: .heldReply))
       return false
     }
     heldBytes[part.correlation] = bytes

@@ -165,7 +165,8 @@ struct Answering: ~Copyable {
       switch incoming.kind {
       case .request where queued + jobs.count >= Self.waitingMost:
         try? out.fail(
-          incoming, .resourceExhausted("\(Self.waitingMost) requests wait here already"))
+          incoming,
+          .resourceExhausted("\(Self.waitingMost) requests wait here already", cause: .queue))
       case .request where jobs.count >= most:
         try? out.fail(incoming, .noResponders("this responder has answered all it was to answer"))
       case .request:
@@ -226,9 +227,7 @@ struct Answering: ~Copyable {
         let child = try ServiceChild(
           command.exec, input: try input(of: job), environment: environment(job, left),
           limit: Deadline(.nanoseconds(Int64(clamping: min(own, left ?? own)))),
-          limitText: isOwn
-            ? "the time limit of this responder, which `bcs reply --time-limit` sets"
-            : "the requester's deadline, which `bcs req --timeout` sets",
+          limitCause: isOwn ? .timeLimit : .deadline,
           outputMost: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax,
           guardian: guardian)
         running.append(

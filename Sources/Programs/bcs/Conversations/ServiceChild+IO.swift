@@ -1,4 +1,5 @@
 import BinaryComm
+import BusWire
 import CBusPlatform
 import Glibc
 
@@ -25,7 +26,7 @@ final class ServiceChild {
   private var fromChild: Int32
   private var errors: Int32
   private let limit: Deadline
-  private let limitText: String
+  private let limitCause: BusErrorCause
   private let outputMost: Int
   private var total = 0
   private var status: End?
@@ -42,7 +43,7 @@ final class ServiceChild {
   /// Starts the command in a process group of its own, which does not outlive this process.
   init(
     _ command: [String], input: [UInt8], environment: [(String, String)], limit: Deadline,
-    limitText: String, outputMost: Int, guardian: Guardian
+    limitCause: BusErrorCause, outputMost: Int, guardian: Guardian
   ) throws(BusError) {
     var pipes: [[Int32]] = []
     for _ in 0..<3 {
@@ -50,7 +51,7 @@ final class ServiceChild {
       guard unsafe pipe(&ends) == 0 else {
         let reason = System.words(errno)
         for pair in pipes { pair.forEach { _ = close($0) } }
-        throw .resourceExhausted("no pipe for the command: \(reason)")
+        throw .resourceExhausted("no pipe for the command: \(reason)", cause: .descriptors)
       }
       for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       pipes.append(ends)
@@ -69,7 +70,7 @@ final class ServiceChild {
     self.guardian = guardian
     self.input = input
     self.limit = limit
-    self.limitText = limitText
+    self.limitCause = limitCause
     self.outputMost = outputMost
     (toChild, fromChild, errors) = (pipes[0][1], pipes[1][0], pipes[2][0])
   }
@@ -110,13 +111,15 @@ final class ServiceChild {
       if total > outputMost {
         stop(
           .resourceExhausted(
-            "the command wrote more than \(outputMost) bytes; `bcs reply --output-limit` allows "
-              + "more"))
+            "the command wrote more than \(outputMost) bytes", cause: .outputLimit))
       } else if stopping == nil {
         output += fresh
       }
     }
-    if limit.isOver { stop(.timeout("the command did not end within \(limitText)")) }
+    if limit.isOver {
+      let limit = limitCause == .timeLimit ? "the responder's limit" : "the requester's deadline"
+      stop(.timeout("the command did not end within \(limit)", cause: limitCause))
+    }
     if let killLimit, killLimit.isOver { _ = kill(-pid, SIGKILL) }
     reap()
     guard let status else { return nil }
