@@ -73,48 +73,25 @@ private final class IntakeOwner: Sendable {
 /// that takes its time holds no position in any log.
 final class Intake: Sendable {
   private struct State: Sendable {
-    var buffer: [ReceivedMessage] = []
-    var head = 0
-    /// Payload bytes of what waits.
-    var bytes = 0
-    var ended = false
-    var failure: BusError?
-    /// More than one only where several tasks share a subscription.
-    var waiters: [CheckedContinuation<Void, Never>] = []
     var stopping = false
     var statistics = ReaderStatistics()
-
-    var count: Int { buffer.count - head }
-
-    mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-      defer { waiters = [] }
-      return waiters
-    }
-
-    mutating func pop() -> ReceivedMessage? {
-      guard head < buffer.count else { return nil }
-      let first = buffer[head]
-      bytes -= first.payload.count
-      head += 1
-      if head > 1024 || head == buffer.count {
-        buffer.removeFirst(head)
-        head = 0
-      }
-      return first
-    }
   }
   /// While so many bytes of payloads wait for the consumer nothing more is copied.
-  static let bytesMost = 64 << 20
+  private static var bytesMost: Int { ClientLimits.own.subscriptionBytes }
 
-  private let room: Int
+  private let buffer: BoundedBuffer<ReceivedMessage>
   private let state = Mutex(State())
   let problems: AsyncStream<StreamProblem>
   private let tellProblem: AsyncStream<StreamProblem>.Continuation
-  private let spaceFreed = HeapWord()
+  private let spaceFreed: HeapWord
   private let source = Mutex<SubscriptionCore?>(nil)
 
   init(room: Int) {
-    self.room = room
+    let freed = HeapWord()
+    spaceFreed = freed
+    buffer = BoundedBuffer(
+      room: room, bytesMost: Self.bytesMost, onRoom: { Self.tellOfSpace(freed) },
+      size: { $0.payload.count })
     (problems, tellProblem) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
   }
 
@@ -142,8 +119,8 @@ final class Intake: Sendable {
     while true {
       // Before the look at what it tells of: what changes after that look ends the sleep at once.
       let seen = spaceFreed.word.loadAcquire()
-      let (isStopping, free) = state.withLock { ($0.stopping, self.room(in: $0)) }
-      if isStopping { break }
+      if state.withLock({ $0.stopping }) { break }
+      let free = buffer.free
       guard free > 0 else {
         sleep(on: spaceFreed, seen: seen)
         continue
@@ -162,21 +139,16 @@ final class Intake: Sendable {
         fresh.removeAll { $0.header.source == void }
         put(fresh, reader.statistics)
         guard error.code != .closed else {
-          finish(error)
+          buffer.end(error)
           break
         }
         for problem in reader.takeProblems() { tellProblem.yield(problem) }
       }
     }
     reader.close()
-    finish(nil)
+    buffer.end()
     tellProblem.finish()
     source.withLock { $0 = nil }
-  }
-
-  /// How many more messages may wait now.
-  private func room(in state: borrowing State) -> Int {
-    state.bytes < Self.bytesMost ? room - state.count : 0
   }
 
   /// How many messages one poll copies: few while they are large, so that what waits grows beyond
@@ -195,71 +167,28 @@ final class Intake: Sendable {
   }
 
   private func put(_ fresh: [ReceivedMessage], _ statistics: ReaderStatistics) {
-    let waiters = state.withLock { state in
-      state.buffer.append(contentsOf: fresh)
-      for message in fresh { state.bytes += message.payload.count }
-      state.statistics = statistics
-      return fresh.isEmpty ? [] : state.takeWaiters()
-    }
-    for waiter in waiters { waiter.resume() }
-  }
-
-  private func finish(_ failure: BusError?) {
-    let waiters = state.withLock { state in
-      state.ended = true
-      if state.failure == nil { state.failure = failure }
-      return state.takeWaiters()
-    }
-    for waiter in waiters { waiter.resume() }
+    state.withLock { $0.statistics = statistics }
+    buffer.put(all: fresh)
   }
 
   /// Ends the thread; the sequence ends after what is buffered.
   func stop() {
     state.withLock { $0.stopping = true }
-    tellOfSpace()
+    Self.tellOfSpace(spaceFreed)
     source.withLock { $0 }?.nudge()
   }
 
-  private func tellOfSpace() {
-    spaceFreed.word.add(1)
-    wake(spaceFreed)
+  private static func tellOfSpace(_ freed: HeapWord) {
+    freed.word.add(1)
+    wake(freed)
   }
 
   var statistics: ReaderStatistics { state.withLock { $0.statistics } }
 
   func next() async throws(BusError) -> ReceivedMessage? {
-    while true {
-      let (message, wasFull, ended, failure) = state.withLock { state in
-        let full = room(in: state) == 0
-        return (state.pop(), full, state.ended, state.failure)
-      }
-      if wasFull { tellOfSpace() }
-      if let message { return message }
-      if ended {
-        if let failure { throw failure }
-        return nil
-      }
-      if Task.isCancelled {
-        stop()
-        return nil
-      }
-      await waitForMore()
-    }
-  }
-
-  private func waitForMore() async {
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let now = state.withLock { state in
-          if state.count > 0 || state.ended { return true }
-          state.waiters.append(continuation)
-          return false
-        }
-        if now { continuation.resume() }
-      }
-    } onCancel: {
-      stop()
-      for waiter in state.withLock({ $0.takeWaiters() }) { waiter.resume() }
-    }
+    if let message = try await buffer.next() { return message }
+    // Its end, or that of the task: a consumer that was cancelled takes nothing more.
+    stop()
+    return nil
   }
 }

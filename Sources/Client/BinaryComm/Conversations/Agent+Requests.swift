@@ -22,13 +22,13 @@ public struct Replies: AsyncSequence, Sendable {
     let sink: StreamSink
 
     /// The next part, nil after the last.
-    public mutating func next() async throws(BusError) -> Reply? { try await sink.mailbox.next() }
+    public mutating func next() async throws(BusError) -> Reply? { try await sink.parts.next() }
 
     /// The next part; isolation makes no difference here.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(BusError) -> Reply? {
-      try await sink.mailbox.next()
+      try await sink.parts.next()
     }
   }
 
@@ -141,7 +141,7 @@ extension Agent {
   }
 
   /// A task that was cancelled sends nothing.
-  private static func checkCancellation() throws(BusError) {
+  static func checkCancellation() throws(BusError) {
     if Task.isCancelled { throw .cancelled("the task was cancelled before anything was sent") }
   }
 

@@ -189,7 +189,7 @@ struct DeskState: ~Copyable {
     for ask in asks.values { ask.sink.fail(why) }
     for part in parked.takeAll() { part.waiter.finish(.failure(why)) }
     for service in handlers { service.stop() }
-    for listener in listeners { listener.mailbox.end() }
+    for listener in listeners { listener.messages.end() }
     asks = [:]
     book = AskBook()
     services = [:]

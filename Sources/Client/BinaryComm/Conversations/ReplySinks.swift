@@ -130,48 +130,54 @@ final class GatherSink: ReplySink {
 
 /// The parts of a streamed reply, for one task that takes them in order.
 final class StreamSink: ReplySink {
-  let mailbox: Mailbox<Reply>
+  let parts: BoundedBuffer<Reply>
   private let room: Int
 
   init(room: Int) {
     self.room = room
-    mailbox = Mailbox(room: room) { $0.payload.count }
+    parts = BoundedBuffer(room: room, bytesMost: Self.bytesMost) { $0.payload.count }
   }
 
-  var isOver: Bool { mailbox.isEnded }
+  private static var bytesMost: Int { ClientLimits.own.replyPartBytes }
+
+  var isOver: Bool { parts.isEnded }
 
   func sent(_ ids: [UInt32]) {}
 
   func take(_ reply: Reply, isLast: Bool) -> Bool {
-    switch mailbox.put(reply, isLast: isLast) {
+    switch parts.put(reply, isLast: isLast) {
     case .taken: return true
     case .ended: return false
     case .full:
-      mailbox.end(
+      parts.end(
         .resourceExhausted(
-          "\(room) parts of the reply, or 256 MiB, wait already: take them faster, or give a "
-            + "larger buffer"))
+          "\(room) parts of the reply, or \(Self.bytesMost >> 20) MiB, wait already: take them "
+            + "faster, or give a larger buffer", cause: .queue))
       return false
     }
   }
 
-  func fail(_ error: BusError) { mailbox.end(error) }
+  func fail(_ error: BusError) { parts.end(error) }
 
-  func abandon(_ error: BusError) { mailbox.end(error) }
+  func abandon(_ error: BusError) { parts.end(error) }
 }
 
 /// Direct messages for one task that takes them in order.
 final class DirectSink: Sendable {
-  let mailbox: Mailbox<DirectMessage>
+  let messages: BoundedBuffer<DirectMessage>
   private let lost = Mutex<UInt64>(0)
 
-  init(room: Int) { mailbox = Mailbox(room: room) { $0.payload.count } }
+  init(room: Int) {
+    messages = BoundedBuffer(room: room, bytesMost: Self.bytesMost) { $0.payload.count }
+  }
+
+  private static var bytesMost: Int { ClientLimits.own.messageBytes }
 
   /// False when nobody takes them any more.
   func take(_ message: DirectMessage) -> Bool {
     var message = message
     message.lostBefore = lost.withLock { $0 }
-    switch mailbox.put(message) {
+    switch messages.put(message) {
     case .taken: lost.withLock { $0 = 0 }
     case .full: lost.withLock { $0 += 1 }
     case .ended: return false

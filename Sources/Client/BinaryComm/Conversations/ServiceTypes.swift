@@ -90,14 +90,14 @@ public struct DirectMessages: AsyncSequence, Sendable {
 
     /// The next message; nil when the sequence has ended.
     public mutating func next() async throws(BusError) -> DirectMessage? {
-      try await owner.sink.mailbox.next()
+      try await owner.sink.messages.next()
     }
 
     /// The next message; isolation makes no difference here.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(BusError) -> DirectMessage? {
-      try await owner.sink.mailbox.next()
+      try await owner.sink.messages.next()
     }
   }
 
@@ -105,14 +105,14 @@ public struct DirectMessages: AsyncSequence, Sendable {
   public func makeAsyncIterator() -> Iterator { Iterator(owner: owner) }
 
   /// Ends the sequence after what is buffered.
-  public func cancel() { owner.sink.mailbox.end() }
+  public func cancel() { owner.sink.messages.end() }
 }
 
 /// Ends the sink when neither the sequence nor its iterator is held any more.
 private final class SinkOwner: Sendable {
   let sink: DirectSink
   init(_ sink: DirectSink) { self.sink = sink }
-  deinit { sink.mailbox.end() }
+  deinit { sink.messages.end() }
 }
 
 /// What messages sent by the current task follow from.
