@@ -27,9 +27,10 @@ extension Agent {
   /// Publishes bytes to a topic; suspends while the window is full, at most five seconds.
   ///
   /// On return the message is safe in a registered log. Throws `resourceExhausted` when the window
-  /// stayed full, and `cancelled` when the task was cancelled while it waited: nothing of the
-  /// message is published then.
+  /// stayed full or 65,536 messages or 256 MiB wait on the channel already, and `cancelled` when
+  /// the task was cancelled before, or while it waited: nothing of the message is published then.
   public func publish(_ topic: String, _ payload: [UInt8]) async throws(BusError) {
+    try Self.checkCancellation()
     let box = try box(for: topic)
     if try box.tryPublish(topic, payload) { return }
     // The wait for one's turn counts: of many tasks none waits longer than the first.

@@ -11,29 +11,29 @@ final class PublisherBox: Sendable {
   private let queue = Mutex(Queue())
 
   private struct Queue: Sendable {
-    var jobs: [PublishJob] = []
-    var head = 0
+    var jobs = BoundedQueue<PublishJob>(
+      room: ClientLimits.own.publishTasks, bytesMost: ClientLimits.own.publishBytes)
     var isServed = false
     var isClosed = false
 
     mutating func next() -> PublishJob? {
-      guard head < jobs.count else {
-        jobs = []
-        head = 0
-        isServed = false
-        return nil
-      }
-      head += 1
-      if head > 1024 {
-        jobs.removeFirst(head - 1)
-        head = 1
-      }
-      return jobs[head - 1]
+      let next = jobs.popFirst()
+      if next == nil { isServed = false }
+      return next
+    }
+
+    /// Takes a job in; false when too many wait that somebody waits for.
+    mutating func add(_ job: PublishJob) -> Bool {
+      if jobs.free == 0 { jobs.removeAll { $0.isOver } }
+      return jobs.append(job, bytes: job.payload.count)
     }
   }
 
   /// What a call finds when it wants to stand in the queue.
-  private enum Place { case served, first, closed }
+  private enum Place {
+    case served, first
+    case none(BusError)
+  }
 
   /// Publishes if that takes no waiting: false when the publisher is not made yet, another task
   /// has it, or the window is full.
@@ -71,14 +71,19 @@ final class PublisherBox: Sendable {
     _ job: PublishJob, _ make: @escaping @Sendable () throws(BusError) -> Publisher
   ) {
     let place: Place = queue.withLock { queue in
-      guard !queue.isClosed else { return .closed }
-      queue.jobs.append(job)
+      guard !queue.isClosed else { return .none(Self.closedError) }
+      guard queue.add(job) else {
+        return .none(
+          .resourceExhausted(
+            "\(queue.jobs.count) messages with \(queue.jobs.bytes >> 20) MiB wait for room on this "
+              + "channel already", cause: .queue))
+      }
       defer { queue.isServed = true }
       return queue.isServed ? .served : .first
     }
     switch place {
     case .served: return
-    case .closed: job.finish(.failure(Self.closedError))
+    case .none(let error): job.finish(.failure(error))
     case .first:
       guard !startThread("bcs-publish", { [self] in serve(make) }) else { return }
       while let waiting = queue.withLock({ $0.next() }) {
@@ -127,8 +132,7 @@ final class PublisherBox: Sendable {
   func close() {
     let waiting = queue.withLock { queue in
       queue.isClosed = true
-      defer { queue.jobs.removeLast(queue.jobs.count - queue.head) }
-      return queue.jobs[queue.head...]
+      return queue.jobs.takeAll()
     }
     for job in waiting { job.finish(.failure(Self.closedError)) }
     publisher.withLock { held in
@@ -181,6 +185,9 @@ final class PublishJob: Sendable {
   }
 
   var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+  /// Nobody waits for it any more.
+  var isOver: Bool { state.withLock { $0.continuation == nil } }
 
   /// Before its turn a cancelled message is over at once; later the serving thread looks for it
   /// between two tries, so that no message is both published and called cancelled.

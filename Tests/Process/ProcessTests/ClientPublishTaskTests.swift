@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// Tasks that publish into a full window: what they cost, and how they end.
@@ -75,6 +76,67 @@ struct ClientPublishTaskTests {
     }
   }
 
+  @Test("a task that is cancelled already publishes nothing, though there is room")
+  func cancelledAlready() async throws {
+    try await Watchdog.bounding("cancelled already", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader("alerts.>", mode: .lossless)
+      // From here on the publisher is there, and nothing has to wait.
+      try await writer.publish("alerts.first", [])
+      let task = Task(executorPreference: OwnThreads.shared) {
+        while !Task.isCancelled { await rest(milliseconds: 1) }
+        try await writer.publish("alerts.never", [])
+      }
+      task.cancel()
+      let outcome = await task.result
+      let error = #expect(throws: BusError.self) { try outcome.get() }
+      #expect(error?.code == .cancelled)
+      try await writer.publish("alerts.last", [])
+      var topics: [String] = []
+      while topics.last != "alerts.last" { topics += try reader.drain().map(\.topic) }
+      #expect(topics == ["alerts.first", "alerts.last"])
+    }
+  }
+
+  @Test("what waits for room is bounded in bytes; whoever is refused is told, and places come back")
+  func bounded() async throws {
+    try await Watchdog.bounding("bounded publish", seconds: 180) {
+      let bus = try ClientBus(["--stall", "600", "--log-most", "1M"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader("alerts.>", mode: .lossless)
+      try await Self.fillWindow(writer)
+      // One array for all of them: what is bounded is what they would take if each had its own.
+      let payload = [UInt8](repeating: 7, count: 200_000)
+      let refusal = Refusal()
+      var tasks: [Task<Void, Never>] = []
+      while refusal.error == nil {
+        tasks += (0..<64).map { _ in
+          Task(executorPreference: OwnThreads.shared) {
+            do throws(BusError) {
+              try await writer.publish("alerts.late", payload)
+            } catch {
+              refusal.note(error)
+            }
+          }
+        }
+        await rest(milliseconds: 5)
+      }
+      let error = try #require(refusal.error)
+      #expect(error.code == .resourceExhausted && error.detail.contains("256 MiB"), "\(error)")
+      for task in tasks { task.cancel() }
+      for task in tasks { await task.value }
+      let next = Task(executorPreference: OwnThreads.shared) {
+        try await writer.publish("alerts.next", payload)
+      }
+      var topics: [String] = []
+      while topics.last != "alerts.next" { topics += try reader.drain().map(\.topic) }
+      try await next.value
+    }
+  }
+
   /// Publishes until a message finds no room for five seconds: the reader takes none.
   private static func fillWindow(_ writer: Agent) async throws {
     while true {
@@ -85,5 +147,16 @@ struct ClientPublishTaskTests {
         return
       }
     }
+  }
+}
+
+/// The first refusal of a message because too many wait already.
+private final class Refusal: Sendable {
+  private let first = Mutex<BusError?>(nil)
+  var error: BusError? { first.withLock { $0 } }
+
+  func note(_ error: BusError) {
+    guard error.cause == .queue else { return }
+    first.withLock { if $0 == nil { $0 = error } }
   }
 }

@@ -62,6 +62,23 @@ struct AskBookTests {
     #expect(left == [0, 2, 4])
     #expect(parked.isEmpty && parked.bytes == 0)
   }
+
+  @Test("parts are bounded in number for each requester, and in bytes for all of them")
+  func partBounds() {
+    var many = ParkedParts<Int, Int>()
+    for part in 0..<ParkedParts<Int, Int>.perPlaceMost {
+      let isKept = many.add(part, of: 0, to: 1)
+      #expect(isKept)
+    }
+    let oneMore = many.add(-1, of: 0, to: 1)
+    let other = many.add(-1, of: 1, to: 2)
+    #expect(!oneMore && other)
+    var large = ParkedParts<Int, Int>()
+    let first = large.add(1, of: ParkedParts<Int, Int>.bytesMost, to: 1)
+    let second = large.add(2, of: 1, to: 2)
+    let empty = large.add(3, of: 0, to: 2)
+    #expect(first && !second && empty, "a refusal in place of a reply takes no bytes")
+  }
 }
 
 /// One random interleaving of what can happen to the requests of a desk, and what must hold.

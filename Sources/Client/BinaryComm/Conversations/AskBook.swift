@@ -47,9 +47,9 @@ package struct AskBook: Sendable {
   package init() {}
 
   /// How many asks may be queued.
-  package static var queuedMost: Int { 16384 }
+  package static var queuedMost: Int { ClientLimits.own.asks }
   /// How many bytes of payload may be queued, the last ask not counted.
-  package static var queuedBytesMost: Int { 256 << 20 }
+  package static var queuedBytesMost: Int { ClientLimits.own.askBytes }
 
   /// True when nothing is queued or on its way.
   package var isEmpty: Bool { entries.isEmpty && order.isEmpty && owners.isEmpty }

@@ -12,9 +12,8 @@ final class Desk: Sendable {
   private let lastKey = Atomic<UInt64>(0)
 
   private struct State: Sendable {
-    var jobs: [Job] = []
-    /// Of payloads that jobs carry.
-    var jobBytes = 0
+    var jobs = BoundedQueue<Job>(
+      room: ClientLimits.own.outgoing, bytesMost: ClientLimits.own.outgoingBytes)
     var ended: BusError?
     /// Held while it serves: an agent that nobody mentions any more must go on answering.
     var agent: Agent?
@@ -42,16 +41,19 @@ final class Desk: Sendable {
 
   /// Has the thread do something; throws when it has ended.
   ///
-  /// Throws `resourceExhausted` when payloads of ``AskBook/queuedBytesMost`` wait for the thread.
-  func submit(bytes: Int = 0, _ job: @escaping Job) throws(BusError) {
+  /// With `bytes` it is a message with such a payload: `resourceExhausted` when as many wait for
+  /// the thread as ``ClientLimits`` allows.
+  func submit(bytes: Int? = nil, _ job: @escaping Job) throws(BusError) {
     let refused = state.withLock { state -> BusError? in
       if let ended = state.ended { return ended }
-      guard bytes == 0 || state.jobBytes < AskBook.queuedBytesMost else {
-        return .resourceExhausted("256 MiB wait to be sent already: send less at a time")
+      guard let bytes else {
+        state.jobs.appendAnyway(job, bytes: 0)
+        return nil
       }
-      state.jobs.append(job)
-      state.jobBytes += bytes
-      return nil
+      guard !state.jobs.append(job, bytes: bytes) else { return nil }
+      return .resourceExhausted(
+        "\(state.jobs.count) messages with \(state.jobs.bytes >> 20) MiB wait to be sent already",
+        cause: .queue)
     }
     if let refused { throw refused }
     core.kick()
@@ -70,10 +72,7 @@ final class Desk: Sendable {
   private var hasJobs: Bool { state.withLock { !$0.jobs.isEmpty } }
 
   private func takeJobs() -> [Job] {
-    state.withLock { state in
-      defer { (state.jobs, state.jobBytes) = ([], 0) }
-      return state.jobs
-    }
+    state.withLock { $0.jobs.takeAll() }
   }
 
   private func run(_ messenger: consuming Messenger) {
@@ -92,8 +91,7 @@ final class Desk: Sendable {
     }
     let left = state.withLock { state in
       state.ended = failure
-      defer { state.jobs.removeAll() }
-      return state.jobs
+      return state.jobs.takeAll()
     }
     for job in left { job(&work) }
     work.end(failure)

@@ -2,18 +2,26 @@ import BusLog
 import BusMemory
 import BusWire
 
-/// Where a part of a streamed reply goes.
+/// Where a reply goes.
 struct ReplyPlace: Hashable, Sendable {
   let peer: PeerID
   let lane: Lane
 }
 
-/// A part of a streamed reply on its way out.
+/// A reply, or a part of one, on its way out.
 struct ParkedPart: Sendable {
   let incoming: Incoming
-  let payload: [UInt8]
-  /// Of the handler that sends it.
-  let waiter: Waiter<Void>
+  let content: Result<[UInt8], BusError>
+  /// Of the handler that sends a part; nil: this is the end of the reply.
+  let waiter: Waiter<Void>?
+
+  /// How many bytes of its handler it holds.
+  var bytes: Int {
+    switch content {
+    case .success(let payload): payload.count
+    case .failure(let error): error.detail.utf8.count
+    }
+  }
 }
 
 extension DeskState {
@@ -25,26 +33,40 @@ extension DeskState {
     guard let index = messenger.out.numbers[name] else { return }
     if let handler, services[index] !== handler { return }
     if let service = services.removeValue(forKey: index) { retired.append(service) }
-    retired.removeAll { $0.isIdle }
+    letGo()
     messenger.unserve(name)
+  }
+
+  /// Handlers that were stopped and have nothing left to do are held no more.
+  mutating func letGo() {
+    if !retired.isEmpty { retired.removeAll { $0.isIdle } }
   }
 
   /// A requester has ended: nobody waits for what is done for it.
   mutating func stopWork(of peer: PeerID) {
     for handler in handlers { handler.cancelAll(of: peer) }
-    retired.removeAll { $0.isIdle }
+    letGo()
   }
 
-  /// Sends a part of a streamed reply, or keeps it until there is room.
+  /// Answers a request whose handler has ended.
+  mutating func finish(_ incoming: Incoming, _ outcome: Result<[UInt8], BusError>) {
+    letGo()
+    send(ParkedPart(incoming: incoming, content: outcome, waiter: nil))
+  }
+
+  /// Sends a reply or a part of one, or keeps it until there is room.
   mutating func send(_ part: ParkedPart) {
     let place = ReplyPlace(peer: part.incoming.peer, lane: part.incoming.lane)
     if !parked.holds(place), Self.trySend(part, &messenger.out) { return }
-    guard parked.add(part, of: part.payload.count, to: place) else {
-      part.waiter.finish(
-        .failure(
-          .resourceExhausted(
-            "\(parked.bytes >> 20) MiB of replies wait for requesters that do not read")))
-      return
+    guard !parked.add(part, of: part.bytes, to: place) else { return }
+    let refusal = BusError.resourceExhausted(
+      "\(parked.bytes >> 20) MiB of replies wait for requesters that do not read", cause: .queue)
+    if let waiter = part.waiter {
+      waiter.finish(.failure(refusal))
+    } else {
+      // In place of the reply; of a requester to which even that cannot be told, nothing is kept.
+      let told = ParkedPart(incoming: part.incoming, content: .failure(refusal), waiter: nil)
+      _ = parked.add(told, of: 0, to: place)
     }
   }
 
@@ -56,17 +78,28 @@ extension DeskState {
   /// Sends a part, or says why it is not to be sent; false when it must wait.
   private static func trySend(_ part: ParkedPart, _ out: inout Outbox) -> Bool {
     // Whoever sent it has gone: it was told so.
-    guard !part.waiter.isOver else { return true }
-    if let end = part.incoming.context.deadlineNs, end <= out.now().monotonicNs {
-      part.waiter.finish(.failure(.timeout("the request's time was over before its reply was")))
-      return true
+    if let waiter = part.waiter {
+      guard !waiter.isOver else { return true }
+      if let end = part.incoming.context.deadlineNs, end <= out.now().monotonicNs {
+        waiter.finish(.failure(.timeout("the request's time was over before its reply was")))
+        return true
+      }
     }
     guard !out.isCrowded(part.incoming.peer, part.incoming.lane) else { return false }
     do throws(BusError) {
-      try out.reply(to: part.incoming, part.payload, more: true)
-      part.waiter.finish(.success(()))
+      switch part.content {
+      case .success(let payload):
+        try out.reply(to: part.incoming, payload, more: part.waiter != nil)
+      case .failure(let error): try out.fail(part.incoming, error)
+      }
+      part.waiter?.finish(.success(()))
     } catch {
-      part.waiter.finish(.failure(error))
+      if let waiter = part.waiter {
+        waiter.finish(.failure(error))
+      } else if error.code != .peerDied {
+        // What cannot be sent as it is must not leave the requester waiting.
+        try? out.fail(part.incoming, error)
+      }
     }
     return true
   }

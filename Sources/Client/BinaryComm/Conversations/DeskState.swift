@@ -13,7 +13,7 @@ struct DeskState: ~Copyable {
   /// Handlers of names that are answered no more, until they have finished.
   var retired: [ServiceHandler] = []
   var listeners: [DirectSink] = []
-  /// Parts of streamed replies that wait for room.
+  /// Replies, and parts of them, that wait for room.
   var parked = ParkedParts<ReplyPlace, ParkedPart>()
 
   init(_ messenger: consuming Messenger, _ desk: Desk) {
@@ -77,8 +77,8 @@ struct DeskState: ~Copyable {
     guard isQueued else {
       ask.sink.fail(
         .resourceExhausted(
-          "\(book.queuedCount) requests with \(book.queuedBytes >> 20) MiB wait to be sent "
-            + "already; ask again when some are answered"))
+          "\(book.queuedCount) requests with \(book.queuedBytes >> 20) MiB wait to be sent already",
+          cause: .queue))
       return
     }
     asks[ask.key] = ask
@@ -150,28 +150,7 @@ struct DeskState: ~Copyable {
       incoming,
       .resourceExhausted(
         "too much waits for \(event.topic) already: at most \(ServiceHandler.waitingMost) requests "
-          + "and \(ServiceHandler.waitingBytesMost >> 20) MiB; try again later"))
-  }
-
-  /// Answers a request whose handler has ended.
-  mutating func finish(_ incoming: Incoming, _ outcome: Result<[UInt8], BusError>) {
-    do throws(BusError) {
-      switch outcome {
-      case .success(let bytes):
-        do throws(BusError) {
-          try messenger.out.reply(to: incoming, bytes)
-        } catch {
-          // What cannot be sent as it is must not leave the requester waiting.
-          guard case .peerDied = error else {
-            try messenger.out.fail(incoming, error)
-            return
-          }
-        }
-      case .failure(let error): try messenger.out.fail(incoming, error)
-      }
-    } catch {
-      // The requester has ended, or its lane is full of what it does not read.
-    }
+          + "and \(ServiceHandler.waitingBytesMost >> 20) MiB", cause: .queue))
   }
 
   // MARK: Direct messages
@@ -187,7 +166,7 @@ struct DeskState: ~Copyable {
   /// Nothing more comes or goes.
   mutating func end(_ why: BusError) {
     for ask in asks.values { ask.sink.fail(why) }
-    for part in parked.takeAll() { part.waiter.finish(.failure(why)) }
+    for part in parked.takeAll() { part.waiter?.finish(.failure(why)) }
     for service in handlers { service.stop() }
     for listener in listeners { listener.messages.end() }
     asks = [:]

@@ -206,7 +206,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       countUnsent(.queueFull, to: unsafe peer.pointee.name, lane)
       throw .resourceExhausted(
         "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
-          + "does not read its inbox, or no larger log to it could be made")
+          + "does not read its inbox, or no larger log to it could be made", cause: .queue)
     }
   }
 
@@ -340,11 +340,12 @@ extension Outbox {
     dirty.isEmpty && waitingLanes.isEmpty && names.allSatisfy { $0.waiting.isEmpty }
   }
 
-  /// Whether so much waits for a peer that a stream of replies should pause.
+  /// Whether so much waits for a peer that further replies to it should pause.
   public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
     guard let line = unsafe lines.line(peer) else { return false }
     let out = unsafe line.pointee.lanes + Int(lane.rawValue)
     return unsafe out.pointee.waiting.count - out.pointee.head >= 64
+      || out.pointee.waitingBytes >= LaneOut.waitingBytesMost
   }
 
   /// Makes a name of this agent known to what arrives; returns its number.

@@ -1,4 +1,5 @@
-/// Parts of streamed replies that wait for room, in order for each requester, bounded in bytes.
+/// Replies, and parts of them, that wait for room: in order for each requester, bounded in number
+/// for each, and in bytes for all of them.
 package struct ParkedParts<Place: Hashable & Sendable, Part: Sendable>: Sendable {
   private var parts: [Place: [(part: Part, bytes: Int)]] = [:]
   /// How many bytes wait.
@@ -6,8 +7,10 @@ package struct ParkedParts<Place: Hashable & Sendable, Part: Sendable>: Sendable
 
   package init() {}
 
-  /// How many bytes may wait, the last part not counted.
-  package static var bytesMost: Int { 256 << 20 }
+  /// How many parts may wait for one place.
+  package static var perPlaceMost: Int { ClientLimits.own.parkedPerRequester }
+  /// How many bytes may wait, the last part not counted; of parts without bytes any number.
+  package static var bytesMost: Int { ClientLimits.own.parkedBytes }
 
   /// True when nothing waits.
   package var isEmpty: Bool { parts.isEmpty }
@@ -17,7 +20,9 @@ package struct ParkedParts<Place: Hashable & Sendable, Part: Sendable>: Sendable
 
   /// Keeps a part; false when too much waits already.
   package mutating func add(_ part: Part, of bytes: Int, to place: Place) -> Bool {
-    guard self.bytes < Self.bytesMost else { return false }
+    guard bytes == 0 || self.bytes < Self.bytesMost,
+      parts[place, default: []].count < Self.perPlaceMost
+    else { return false }
     parts[place, default: []].append((part, bytes))
     self.bytes += bytes
     return true

@@ -24,7 +24,7 @@ public struct ServiceRequest: Sendable {
   public func send(_ part: [UInt8]) async throws(BusError) {
     let waiter = Waiter<Void>()
     guard !Task.isCancelled else { throw .cancelled("the request was stopped") }
-    let parked = ParkedPart(incoming: incoming, payload: part, waiter: waiter)
+    let parked = ParkedPart(incoming: incoming, content: .success(part), waiter: waiter)
     try desk.submit(bytes: part.count) { work in work.send(parked) }
     try await waiter.wait()
   }
@@ -83,9 +83,9 @@ final class ServiceHandler: Sendable {
   }
 
   /// How many requests may wait for one service.
-  static var waitingMost: Int { 16384 }
+  static var waitingMost: Int { ClientLimits.own.handlerRequests }
   /// How many bytes of payload may wait for one service, the last request not counted.
-  static var waitingBytesMost: Int { 256 << 20 }
+  static var waitingBytesMost: Int { ClientLimits.own.handlerBytes }
 
   private func run(_ request: ServiceRequest) {
     let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)
@@ -93,9 +93,9 @@ final class ServiceHandler: Sendable {
     state.withLock { state in
       state.running[key] = Task(executorPreference: executor) {
         let outcome = await Self.outcome(of: request, body)
-        let incoming = request.incoming
-        try? request.desk.submit { work in work.finish(incoming, outcome) }
         self.ended(key)
+        Self.answer(request, outcome)
+        self.giveUpPlace()
       }
     }
   }
@@ -122,9 +122,30 @@ final class ServiceHandler: Sendable {
     }
   }
 
-  private func ended(_ key: Key) {
+  /// Sends what came of a request; an error in its place when too much waits to be sent already.
+  private static func answer(_ request: ServiceRequest, _ outcome: Result<[UInt8], BusError>) {
+    let incoming = request.incoming
+    let bytes =
+      switch outcome {
+      case .success(let payload): payload.count
+      case .failure(let error): error.detail.utf8.count
+      }
+    do throws(BusError) {
+      try request.desk.submit(bytes: bytes) { work in work.finish(incoming, outcome) }
+    } catch {
+      let refusal = BusError.resourceExhausted(
+        "the responder could not send its reply: \(error.detail)", cause: error.cause)
+      // Bounded by the requests that are worked on.
+      try? request.desk.submit { work in work.finish(incoming, .failure(refusal)) }
+    }
+  }
+
+  /// Nothing is done for a request any more: from here on there is nothing left to cancel.
+  private func ended(_ key: Key) { state.withLock { $0.running[key] = nil } }
+
+  /// Begins with what waits longest.
+  private func giveUpPlace() {
     let next = state.withLock { state in
-      state.running[key] = nil
       guard !state.waiting.isEmpty, !state.isStopped else {
         state.active -= 1
         return nil as ServiceRequest?
