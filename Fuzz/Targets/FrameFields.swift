@@ -19,6 +19,7 @@ package enum FrameFields {
     .closeStream: [.stream],
     .subscribe: [.small32, .pattern, .mode, .flag, .slot],
     .unsubscribe: [.small32],
+    .reannounce: [.small32, .stream],
     .attach: [.attachment, .slot],
     .detach: [.attachment],
     .released: [.attachment, .generation],

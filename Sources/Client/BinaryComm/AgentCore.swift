@@ -32,6 +32,8 @@ final class AgentCore: Sendable {
     var publishers: [StreamID: PublisherCore] = [:]
     var subscriptions: [UInt32: SubscriptionCore] = [:]
     var messenger: MessengerCore?
+    /// What subscriptions should read and could not take.
+    var lost = LostHandOvers()
     /// The blobs that this agent made and holds.
     var blobs: [BusUUID: HeldBlob] = [:]
     var identity: Identity?

@@ -30,6 +30,11 @@ package struct ClientLimits: Sendable {
   /// The payloads of these.
   package let publishBytes = 256 << 20
 
+  /// Streams that are asked for again because their hand-over was lost.
+  package let lostHandOvers = 256
+  /// How often each of these is asked for.
+  package let handOverTries = 16
+
   package init() {}
 
   /// Those that hold.

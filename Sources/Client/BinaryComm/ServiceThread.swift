@@ -32,12 +32,14 @@ struct ServiceThread {
       guard let socket else { return false }
       // Before the wait: after a return to a new router nothing else may come for a long time.
       core.tendCounters()
-      let milliseconds: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
+      let rest: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
+      let milliseconds = core.millisecondsUntilLost(atMost: rest)
       let ready = core.bell.wait(orSocket: socket, writable: writes, milliseconds: milliseconds)
       if ready {
         core.flushOutbox()
         receiveAll(socket)
       }
+      core.askForLost()
       core.prepareLogs()
       lookOnceASecond()
       return true

@@ -107,11 +107,14 @@ final class SubscriptionCore: Sendable {
     do throws(BusError) {
       mapped = try Self.map(announce, descriptor)
     } catch {
-      post(.refused(StreamProblem(publisher: announce.publisherName, error: error)))
+      if noteLost(announce.stream, error) {
+        post(.refused(StreamProblem(publisher: announce.publisherName, error: error)))
+      }
       // A log that follows one that is being read: that one is still read to its end.
-      if known == nil { agent.post(.detach(DetachFrame(attachment: key))) }
+      if known == nil { finish(key) }
       return
     }
+    agent.settle(lostKey(announce.stream))
     guard known == nil else {
       let started = state.withLock { state in
         state.attachments[key]?.segments[announce.generation] = mapped
@@ -121,6 +124,16 @@ final class SubscriptionCore: Sendable {
       return
     }
     attach(announce, mapped)
+  }
+
+  private func lostKey(_ stream: StreamID) -> LostHandOvers.Key {
+    LostHandOvers.Key(subscription: id, stream: stream)
+  }
+
+  /// Has a log that there was no room for asked for again; true when this is to be told.
+  private func noteLost(_ stream: StreamID, _ error: BusError) -> Bool {
+    guard error.code == .resourceExhausted else { return true }
+    return agent.lose(lostKey(stream))
   }
 
   /// Maps an announced log; throws whose fault it is that it cannot be read.
@@ -287,9 +300,8 @@ final class SubscriptionCore: Sendable {
       if state.finished.count > Self.finishedKept { state.finished.removeFirst() }
       return state.attachments.removeValue(forKey: attachment)
     }
-    guard let gone = removed else { return }
-    if let row = gone.row { agent.counters.end(row) }
-    segment.give(back: gone.slot)
+    if let row = removed?.row { agent.counters.end(row) }
+    if let slot = removed?.slot { segment.give(back: slot) }
     agent.post(.detach(DetachFrame(attachment: attachment)))
   }
 
@@ -304,7 +316,10 @@ final class SubscriptionCore: Sendable {
     agent.post(.unsubscribe(UnsubscribeFrame(subscription: id)))
     for attachment in all { finish(attachment) }
     agent.counters.release(owner: UInt64(id))
-    agent.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) }
+    agent.state.withLock { state in
+      state.subscriptions[id] = nil
+      state.lost.forget(subscription: id)
+    }
   }
 
   // MARK: Restart of the router

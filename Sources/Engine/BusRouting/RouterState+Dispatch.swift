@@ -42,6 +42,7 @@ extension RouterState {
     case .closeStream(let frame): closeStream(frame, of: agent, asker)
     case .subscribe(let frame): subscribe(frame, of: agent, asker)
     case .unsubscribe(let frame): unsubscribe(frame.subscription, of: agent)
+    case .reannounce(let frame): reannounce(frame, of: agent, asker)
     case .attach(let frame): attach(frame, of: agent, asker)
     case .detach(let frame): detach(frame.attachment, of: agent)
     case .released(let frame): released(frame, of: agent)

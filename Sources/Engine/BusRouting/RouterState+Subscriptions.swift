@@ -183,6 +183,35 @@ extension RouterState {
     }
   }
 
+  /// Hands over a stream again, of which something was lost; what it has the reader knows itself.
+  mutating func reannounce(_ frame: ReannounceFrame, of agent: Incarnation, _ asker: Asker) {
+    guard !inGrace else {
+      refuse(asker, .noRouter, "The router has just started: agents still hand in what they read.")
+      return
+    }
+    guard let reader = agents[agent], let subscription = reader.subscriptions[frame.subscription],
+      let stream = streams[frame.stream], !stream.logs.isEmpty,
+      mayAttach(reader, subscription, to: stream.channel)
+    else {
+      refuse(asker, .invalid, "There is no such stream for this subscription.")
+      return
+    }
+    let known = stream.attachments.intersection(subscription.attachments).first
+    if let known, case .evicted? = attachments[known]?.phase {
+      refuse(asker, .invalid, "The publisher has gone on without this reader.")
+    } else if let known {
+      announce(known, .news)
+      answer(asker, .done)
+    } else if stream.end == nil {
+      let made = makeAttachment(
+        agent, frame.subscription, stream.id, fromStart: false, expected: false)
+      if let made { announce(made, .news) }
+      answer(asker, .done)
+    } else {
+      refuse(asker, .invalid, "The stream has ended.")
+    }
+  }
+
   mutating func unsubscribe(_ number: UInt32, of agent: Incarnation) {
     guard let subscription = agents[agent]?.subscriptions[number] else { return }
     for attachment in subscription.attachments.sorted() {

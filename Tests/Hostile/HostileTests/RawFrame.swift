@@ -180,6 +180,7 @@ struct FrameShape: Sendable {
     FrameShape(33, "openBlob", [.bytes("token", uuid), .number("maker", 5, 8)]),
     FrameShape(34, "dropBlob", [.bytes("token", uuid), .flag("now")]),
     FrameShape(35, "unwatch"),
+    FrameShape(36, "reannounce", [.number("subscription", 1, 4), .number("stream", 1, 8)]),
   ]
 }
 

@@ -53,6 +53,7 @@ enum ControlSamples {
     [
       .subscribe(subscription),
       .unsubscribe(UnsubscribeFrame(subscription: 3)),
+      .reannounce(ReannounceFrame(subscription: 0x0102_0304, stream: stream)),
       .attach(AttachFrame(attachment: attachment, slot: 0x0102)),
       .detach(DetachFrame(attachment: attachment)),
       .released(ReleasedFrame(attachment: attachment, generation: 9)),

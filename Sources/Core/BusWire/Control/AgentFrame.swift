@@ -60,6 +60,8 @@ public enum AgentFrame: Hashable, Sendable {
   case dropBlob(DropBlobFrame)
   /// Ends what `watch` began.
   case unwatch
+  /// See `ReannounceFrame`.
+  case reannounce(ReannounceFrame)
 
   /// The kind as it stands in the header.
   public var kind: ControlKind {
@@ -94,6 +96,7 @@ public enum AgentFrame: Hashable, Sendable {
     case .openBlob: .openBlob
     case .dropBlob: .dropBlob
     case .unwatch: .unwatch
+    case .reannounce: .reannounce
     }
   }
 
@@ -139,6 +142,7 @@ public enum AgentFrame: Hashable, Sendable {
     case .addBlob(let body): body
     case .openBlob(let body): body
     case .dropBlob(let body): body
+    case .reannounce(let body): body
     case .goodbye, .handInDone, .watch, .unwatch: nil
     }
   }
@@ -175,6 +179,7 @@ public enum AgentFrame: Hashable, Sendable {
     case .openBlob: self = try .openBlob(OpenBlobFrame(from: &reader))
     case .dropBlob: self = try .dropBlob(DropBlobFrame(from: &reader))
     case .unwatch: self = .unwatch
+    case .reannounce: self = try .reannounce(ReannounceFrame(from: &reader))
     default: throw .unknownKind(kind.rawValue)
     }
   }

@@ -136,3 +136,31 @@ extension ReleasedFrame: ControlBody {
     writer.u32(generation)
   }
 }
+
+/// Asks for the logs of a stream again: their hand-over was lost for want of a descriptor.
+///
+/// Answer: announces, then done; or error, when there is no such stream for the subscription.
+public struct ReannounceFrame: Hashable, Sendable {
+  /// The agent's own number of the subscription.
+  public var subscription: UInt32
+  /// The stream.
+  public var stream: StreamID
+
+  /// Takes the fields in the order of the wire.
+  public init(subscription: UInt32, stream: StreamID) {
+    self.subscription = subscription
+    self.stream = stream
+  }
+}
+
+extension ReannounceFrame: ControlBody {
+  init(from reader: inout ControlReader) throws(ControlError) {
+    subscription = try reader.u32()
+    stream = StreamID(try reader.u64())
+  }
+
+  func write(to writer: inout ControlWriter) {
+    writer.u32(subscription)
+    writer.u64(stream.value)
+  }
+}

@@ -60,6 +60,8 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case dropBlob = 34
   /// Agent to router: `AgentFrame.unwatch`.
   case unwatch = 35
+  /// Agent to router: `AgentFrame.reannounce`.
+  case reannounce = 36
   /// Router to agent: `RouterFrame.welcome`.
   case welcome = 101
   /// Router to agent: `RouterFrame.registered`.

@@ -1,0 +1,100 @@
+import BinaryComm
+import BusLog
+import BusTestSupport
+import BusWire
+import Foundation
+import Glibc
+import Testing
+
+/// Logs that come when the reader's process has no descriptor left: the limit is that of a process
+/// of its own.
+@Suite("Hand-overs without a descriptor", .serialized)
+struct ClientHandOverTests {
+  @Test("a new publisher is told as missed, and read as soon as there is a descriptor")
+  func newPublisher() async {
+    await #expect(processExitsWith: .success) {
+      try Watchdog.bounding("a new publisher without a descriptor", seconds: 100) {
+        let bus = try ClientBus()
+        let listener = try bus.agent("listener")
+        var reader = try listener.reader("alerts.>", mode: .lossless)
+        let line = "exec \"$0\" pub alerts.a '{{count}}' --template --count 1000000 --rate 100"
+        let feed = try Self.feed(
+          bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
+        defer { feed.kill() }
+        var bodies: [String] = []
+        try Self.withoutDescriptors {
+          _ = unsafe mkdir("\(bus.directory)/go", 0o700)
+          try Self.untilTold(&reader, &bodies)
+        }
+        while bodies.isEmpty { try Self.take(&reader, &bodies) }
+      }
+    }
+  }
+
+  @Test("the log that follows is told as missed, and all of it is read afterwards")
+  func nextLog() async {
+    await #expect(processExitsWith: .success) {
+      try Watchdog.bounding("a following log without a descriptor", seconds: 100) {
+        let bus = try ClientBus(["--stall", "600"])
+        let listener = try bus.agent("listener")
+        var reader = try listener.reader("alerts.>", mode: .lossless)
+        let feed = try Self.feed(bus, "exec \"$0\" pub alerts.a --stdin-lines --timeout 600")
+        defer { feed.kill() }
+        feed.send("first\n")
+        var bodies: [String] = []
+        while bodies.isEmpty { try Self.take(&reader, &bodies) }
+        // More than the log has room for: while nothing is read the next one is made.
+        let filler = String(repeating: "x", count: 2000)
+        try Self.withoutDescriptors {
+          for number in 0..<300 { feed.send("\(number) \(filler)\n") }
+          try Self.untilTold(&reader, &bodies)
+        }
+        while bodies.count < 301 { try Self.take(&reader, &bodies) }
+        let numbers = bodies.dropFirst().map { Int($0.prefix { $0 != " " }) }
+        guard bodies[0] == "first", numbers == (0..<300).map({ $0 }) else {
+          print("child process: \(bodies.map { $0.prefix(8) })")
+          throw Unexpected()
+        }
+      }
+    }
+  }
+
+  private struct Unexpected: Error {}
+
+  private static func feed(_ bus: borrowing ClientBus, _ script: String) throws -> Child {
+    try Child.start(
+      "/bin/sh", ["-c", script, try Programs.path("bcs")],
+      environment: ["BCS_DIR": bus.directory], input: .pipe)
+  }
+
+  private static func take(_ reader: inout Reader, _ bodies: inout [String]) throws {
+    while try reader.poll({ bodies.append(String(decoding: $0.bytes, as: UTF8.self)) }) > 0 {}
+  }
+
+  /// Polls until it is told that a hand-over was lost.
+  private static func untilTold(_ reader: inout Reader, _ bodies: inout [String]) throws {
+    while true {
+      do {
+        try take(&reader, &bodies)
+      } catch let error as BusError where error.cause == .descriptors {
+        return
+      }
+      breathe()
+    }
+  }
+
+  /// Runs this while the process may open nothing.
+  private static func withoutDescriptors(_ body: () throws -> Void) throws {
+    var limit = rlimit()
+    let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard unsafe getrlimit(kind, &limit) == 0 else { throw Unexpected() }
+    let before = limit.rlim_cur
+    limit.rlim_cur = 3
+    guard unsafe setrlimit(kind, &limit) == 0 else { throw Unexpected() }
+    defer {
+      limit.rlim_cur = before
+      _ = unsafe setrlimit(kind, &limit)
+    }
+    try body()
+  }
+}
