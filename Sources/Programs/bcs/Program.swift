@@ -41,7 +41,8 @@ struct Program {
     }
     let code = BCS.exitCode(for: error).rawValue
     if code == 0 {
-      return ending(isJSON) { try Output.write(.block(BCS.fullMessage(for: error)) + "\n") }
+      let help = HelpText.fitted(BCS.fullMessage(for: error), to: Terminal.width ?? 80)
+      return ending(isJSON) { try Output.write(.block(help) + "\n") }
     }
     if let plain = error as? ExitCode { return plain.rawValue }
     guard code == Failure.usage else {

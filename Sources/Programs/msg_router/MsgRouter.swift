@@ -17,6 +17,7 @@ struct MsgRouter: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "msg_router",
     abstract: "The router of the Binary Communication System.",
+    usage: "msg_router [<options>]",
     discussion: """
       Agents find it through the runtime directory: --dir, else $BCS_DIR, else
       $XDG_RUNTIME_DIR/bcs, else /tmp/bcs-UID. It runs in the foreground until SIGTERM, SIGINT,

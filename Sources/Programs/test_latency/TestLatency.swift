@@ -7,6 +7,7 @@ struct TestLatency: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "test_latency",
     abstract: "One-way times at a set rate, between two processes.",
+    usage: "test_latency [<options>]",
     discussion: """
       Open loop: each message carries the time at which it should have been sent, so that a stall \
       counts for every message it delayed. The duration is divided among the runs. \

@@ -7,6 +7,7 @@ struct TestThroughput: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "test_throughput",
     abstract: "Messages a second from publishing processes to one reader.",
+    usage: "test_throughput [<options>]",
     discussion: """
       Every byte is written by a publisher and checked by the reader, through the public API. \
       'bcs bench throughput' and 'bcs bench fanin' have more options.

@@ -2,9 +2,14 @@
 enum Prose {
   /// The words of the text in lines of at most `width` characters.
   static func wrap(_ text: String, width: Int) -> [String] {
+    fill(text.split(separator: " ").map(String.init), width: width)
+  }
+
+  /// The pieces in lines of at most `width` characters, none of them broken.
+  static func fill(_ pieces: [String], width: Int) -> [String] {
     var lines: [String] = []
     var line = ""
-    for word in text.split(separator: " ") {
+    for word in pieces {
       if !line.isEmpty && line.count + 1 + word.count > width {
         lines.append(line)
         line = ""
