@@ -49,6 +49,8 @@ struct CLIPlainTests {
       (["pub", "a", "--stdin-lines", "--template"], "given as argument"),
       (["pub", "a", "--stdin-lines", "--count", "2"], "leave --count out"),
       (["pub", "a", "x", "--empty"], "not both"),
+      (["pub", "a", "x", "--keep", "5"], "--keep goes with --blob"),
+      (["req", "a", "x", "--keep", "5"], "--keep goes with --blob"),
       (["req", "a", "x", "--stdin-lines"], "leave the body"),
       (["req", "a", "--all", "--stdin-lines"], "--json"),
       (["req", "bad..name", "x"], "The service name 'bad..name'"),

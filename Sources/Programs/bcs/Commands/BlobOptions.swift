@@ -9,11 +9,14 @@ struct BlobOptions: ParsableArguments {
   var blob = false
   @Option(
     help: ArgumentHelp(
-      "How long a blob can be opened, from when it was made, also when this command has ended.",
+      "How long a blob can be opened, from when it was made, also when this command has ended. "
+        + "(default: 60.0)",
       valueName: "seconds"))
-  var keep = 60.0
+  var keep: Double?
 
   func validate() throws {
+    guard let keep else { return }
+    guard blob else { throw ValidationError("--keep goes with --blob.") }
     guard (0...3600).contains(keep) else {
       throw ValidationError("--keep takes 0 to 3600 seconds, not \(keep).")
     }
@@ -25,7 +28,7 @@ struct BlobOptions: ParsableArguments {
   /// What goes into the message: the body itself, or a reference to a blob that was made of it.
   func carried(_ body: [UInt8], _ agent: Agent) throws(BusError) -> CarriedBody {
     guard blob else { return CarriedBody(payload: body, blob: nil) }
-    let blob = try agent.makeBlob(body, keep: Duration(seconds: keep))
+    let blob = try agent.makeBlob(body, keep: Duration(seconds: keep ?? 60))
     return CarriedBody(payload: blob.reference.encoded, blob: blob)
   }
 }
