@@ -369,7 +369,8 @@ extension Outbox {
       guard !core.inbox.reads(from: incarnation) else { return true }
       if let line = lines.index(of: incarnation.value) {
         let name = lineName(line) ?? "the agent"
-        close(line, .peerDied("\(name) ended, or closed its inbox, before it answered"))
+        let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
+        close(line, .peerDied(why))
       }
       return false
     }
