@@ -68,7 +68,9 @@ struct RequestRow: Sendable {
   }
 
   /// A log of a hostile peer in the inbox of whoever answers `kit.work`.
-  static func reach(_ stand: Stand) throws -> (HostilePeer, RawLog) {
+  static func reach(
+    _ stand: Stand, capacity: Int = 16384
+  ) throws -> (HostilePeer, RawLog) {
     let peer = try stand.attacker("kit.requester")
     return (peer, try reach(with: peer))
   }
@@ -83,7 +85,8 @@ struct RequestRow: Sendable {
     }
     let (_, end) = answer.text(0)
     guard answer.number(end + 2, 2) == 1 else { throw SetUpFailure("nobody answers kit.work") }
-    let log = try peer.log("bcs.inbox.\(answer.number(end + 4, 8)).normal")
+    let inbox = "bcs.inbox.\(answer.number(end + 4, 8)).normal"
+    let log = try peer.log(inbox, capacity: capacity)
     try peer.open(log)
     try peer.letIn()
     return log
@@ -94,7 +97,9 @@ struct RequestRow: Sendable {
   }
   private static func deadline(_ ns: UInt64) -> [UInt8] { item(2, numbered(ns)) }
 
-  static var all: [AttackRow] { (fields + extensions + cancels).map(\.row) }
+  static var all: [AttackRow] {
+    (fields + extensions + cancels).map(\.row) + RequestSeriesRows.all
+  }
 
   static let fields: [RequestRow] = [
     RequestRow(name: "a sound one", runs: 1...1),
