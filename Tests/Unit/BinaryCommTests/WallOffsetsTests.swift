@@ -107,6 +107,33 @@ struct WallOffsetsTests {
     #expect(wrong > 100)
   }
 
+  /// How old a message counts as that was stamped before the first of several steps forward, which
+  /// lie so far apart.
+  private func age(steps: Int, apart ns: UInt64) -> UInt64 {
+    var host = SteppedHost()
+    let stamp = host.seen().unixNs
+    var wall = WallOffsets(host.seen())
+    for _ in 0..<steps {
+      host.pass(ns)
+      host.set(by: 100_000_000_000)
+      wall.observe(host.seen())
+    }
+    let now = host.seen()
+    return now.monotonicNs - wall.sentNs(stamp: stamp, now) { now }
+  }
+
+  @Test("of many steps the last four are known, and a step of more than an hour ago is not")
+  func forgotten() {
+    for steps in 1...4 {
+      #expect(age(steps: steps, apart: Self.second) == UInt64(steps) * Self.second)
+    }
+    #expect(age(steps: 5, apart: Self.second) == (5 + 100) * Self.second)
+    #expect(age(steps: 9, apart: Self.second) == (9 + 500) * Self.second)
+    let hour = 3_600 * Self.second
+    #expect(age(steps: 2, apart: hour) == 2 * hour)
+    #expect(age(steps: 2, apart: hour + 1) > 2 * hour + 99 * Self.second)
+  }
+
   @Test(
     "a stamp that nobody can have written counts as of its arrival or of the beginning",
     arguments: [0, 1, UInt64.max, 1 << 63, UInt64.max >> 1] as [UInt64])
