@@ -80,7 +80,8 @@ one() {
   fi
   canary_after=$(number "$found/$1.canary.log" number_of_executed_units)
   mkdir -p "$scratch/corpus/$1"
-  "$(program_of "$1")" "$1" "${2:--runs=$(runs_of "$1")}" -seed="$seed" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+  "$(program_of "$1")" "$1" "${2:--runs=$(runs_of "$1")}" -seed="$seed" -timeout=10 \
+    -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$found/$1-" $(dictionary "$1") \
     "$scratch/corpus/$1" "Fuzz/Corpus/$1" >"$log" 2>&1 </dev/null
   local status=$?

@@ -43,10 +43,13 @@ public struct RouterFailure: Error, Sendable, CustomStringConvertible {
   public let description: String
   /// The exit code of the program.
   public let exitCode: Int32
+  /// Another router holds the place.
+  let isTaken: Bool
 
-  init(_ description: String, exitCode: Int32 = 1) {
+  init(_ description: String, exitCode: Int32 = 1, isTaken: Bool = false) {
     self.description = description
     self.exitCode = exitCode
+    self.isTaken = isTaken
   }
 
   /// A system call that failed, with its error number.

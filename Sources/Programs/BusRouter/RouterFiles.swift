@@ -4,7 +4,8 @@ import Logging
 /// The two names by which a router is found, looked after for as long as it runs.
 ///
 /// Whoever cleans up a directory may remove them; then they are made again. What another router has
-/// made is left alone, and said once.
+/// made is left alone, and said once; where that one has stayed, this router never comes back: its
+/// agents would not be known when the other ends.
 final class RouterFiles {
   private var lock: RouterLock
   private var listener: Listener
@@ -13,6 +14,9 @@ final class RouterFiles {
   private let logger: Logger
   /// Looks in a row that found what is not ours.
   private var failures = 0
+  /// So many looks in a row that find another router there, and the place is that one's.
+  private static let looksUntilDisplaced = 5
+  private var isDisplaced = false
 
   init(
     _ directory: RunDirectory, freshKey: [UInt8], openToOtherUsers: Bool, logger: Logger
@@ -40,6 +44,7 @@ final class RouterFiles {
   /// Makes again what was removed; returns the socket that agents connect to from now on, when it
   /// is another one.
   func tend() -> Int32? {
+    guard !isDisplaced else { return nil }
     guard !lock.isInPlace || !listener.isInPlace else {
       failures = 0
       return nil
@@ -60,6 +65,7 @@ final class RouterFiles {
       if failures == 2 {
         logger.error("What agents find here is not this router any more. \(error)")
       }
+      isDisplaced = error.isTaken && failures >= Self.looksUntilDisplaced
       return nil
     }
   }

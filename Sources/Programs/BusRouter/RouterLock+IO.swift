@@ -86,7 +86,7 @@ struct RouterLock: ~Copyable {
         let who = holder > 0 ? "Process \(holder)" : "A process that is just starting"
         throw RouterFailure(
           "\(who) is the router of this directory already: "
-            + "use it, end it, or start this one with another --dir.")
+            + "use it, end it, or start this one with another --dir.", isTaken: true)
       }
       if isCurrent(file, path) { return file }
       // The former router removed the file between our open and our lock.

@@ -83,11 +83,12 @@ extension RouterLoop {
     let before = link.queue.bytes
     var progress = link.queue.send(to: link.socket, table) { table.release($0) }
     queuedOfUser[link.peer.uid, default: 0] += link.queue.bytes - before
+    // Who has dropped news to make up for has not read, though nothing waits any more.
+    if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
     if progress == .empty || link.queue.bytes < before { link.unreadSinceNs = nil }
     if progress == .full || progress == .starved, link.unreadSinceNs == nil {
       link.unreadSinceNs = HostClock.monotonicNs()
     }
-    if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
     if owesSnapshot { link.queue.snapshotFollows() }
     watch(&link, connection, progress)

@@ -121,7 +121,7 @@ struct FrameShape: Sendable {
     FrameShape(12, "joinRefused", [.number("attachment", 5, 8), .text("reason", "no")]),
     FrameShape(13, "evict", [.number("attachment", 5, 8), .text("reason", "no")]),
     FrameShape(
-      14, "query", [FrameField(name: "what", value: .number(1, width: 1), meanings: 5)]),
+      14, "query", [FrameField(name: "what", value: .number(1, width: 1), meanings: 7)]),
     FrameShape(15, "goodbye"),
     FrameShape(
       16, "reattach", descriptors: 1,

@@ -15,7 +15,9 @@ struct ClientStarvedTests {
       let place = try Place()
       // Descriptors on their way are counted by user, and root's are not bounded.
       try place.becomeOther()
-      let router = try Child.start(place.program, ["--dir", place.run, "--json"])
+      let router = try Child.start(
+        place.program, ["--dir", place.run, "--json"],
+        environment: ["PATH": "/usr/bin:/bin", "XDG_CONFIG_HOME": place.run])
       defer { router.kill() }
       try router.waitForLine(containing: "\"event\":\"ready\"")
       let agent = try Bus.connect(to: place.run).register("writer", category: "test")

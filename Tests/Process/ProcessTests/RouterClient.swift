@@ -123,32 +123,24 @@ final class RouterClient {
 
   /// The next frame; throws `closed` at the end and `silent` after ten seconds.
   func receive() throws -> Received {
-    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
-    var descriptors: [Int32] = [-1, -1]
-    var count: Int32 = 0
     for _ in 0..<10_000 {
-      let length = unsafe plat_receive(socket, &room, room.count, &descriptors, 2, &count)
-      if length == -Int(EAGAIN) {
-        usleep(1000)
-        continue
-      }
-      guard length > 0 else { throw ClientFailure.closed }
-      let (request, frame) = try RouterFrame.decode(room[..<length])
-      self.descriptors += descriptors.prefix(Int(count))
-      return Received(
-        request: request, frame: frame, descriptor: count > 0 ? descriptors[0] : nil)
+      if let received = try receiveNow() { return received }
+      usleep(1000)
     }
     throw ClientFailure.silent
   }
 
-  /// Takes a frame if one is there already.
-  func receivesNow() -> Bool {
+  /// The frame that is there already, nil when none is; throws `closed` at the end.
+  func receiveNow() throws -> Received? {
     var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
     var descriptors: [Int32] = [-1, -1]
     var count: Int32 = 0
     let length = unsafe plat_receive(socket, &room, room.count, &descriptors, 2, &count)
+    if length == -Int(EAGAIN) { return nil }
+    guard length > 0 else { throw ClientFailure.closed }
+    let (request, frame) = try RouterFrame.decode(room[..<length])
     self.descriptors += descriptors.prefix(Int(count))
-    return length > 0
+    return Received(request: request, frame: frame, descriptor: count > 0 ? descriptors[0] : nil)
   }
 
   /// Whether the router ends this connection; frames that still come are passed over.

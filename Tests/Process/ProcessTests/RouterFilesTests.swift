@@ -84,6 +84,32 @@ struct RouterFilesTests {
     }
   }
 
+  @Test("a router whose place another one took does not come back when that one is killed")
+  func displaced() throws {
+    try Watchdog.bounding("a displaced router", seconds: 60) {
+      let first = try RouterProcess()
+      let place = directory(of: first)
+      func start() throws -> Child {
+        let child = try Child.start(try Programs.path("msg_router"), ["--dir", place, "--json"])
+        try child.waitForLine(containing: "\"event\":\"ready\"")
+        return child
+      }
+      #expect(first.child.stop())
+      unsafe unlink(first.socket)
+      unsafe unlink(place + "/router.lock")
+      let second = try start()
+      first.child.signal(SIGCONT)
+      // It looks once a second.
+      usleep(8_000_000)
+      second.kill()
+      _ = try second.wait()
+      usleep(2_500_000)
+      let third = try start()
+      #expect(third.stdoutSoFar.contains("\"took_over\":true"), "\(third.stdoutSoFar)")
+      third.kill()
+    }
+  }
+
   @Test("signals that ask for an end are a clean stop", arguments: [SIGHUP, SIGQUIT, SIGINT])
   func ends(signal: Int32) throws {
     let router = try RouterProcess()
