@@ -29,7 +29,7 @@ struct Session {
     do {
       agent = try bus.register(name, category: "cli", options: options)
     } catch {
-      throw Self.refusal(of: name, error)
+      throw Self.refusal(of: name, in: bus.directory, common, error)
     }
     common.log(.debug, "registered as \(agent.name), incarnation \(agent.incarnation)")
     return Session(agent: agent, directory: bus.directory)
@@ -37,10 +37,17 @@ struct Session {
 
   /// A name by default that no policy has is the likely cause of a refusal, and the user has not
   /// seen it yet.
-  private static func refusal(of name: String, _ error: BusError) -> any Error {
+  private static func refusal(
+    of name: String, in directory: String, _ common: CommonOptions, _ error: BusError
+  ) -> any Error {
     let isDefault = name.hasPrefix("cli.") && name.hasSuffix(".\(getpid())")
     guard error.code == .denied, isDefault else { return error }
     let code = BusErrorCode.denied
+    // Where the directory is not trusted no policy was asked, and the error says what to do.
+    if case .wrong = RunDirectoryState(directory, trusting: common.trust.user).directory {
+      return Failure(
+        error.detail, remedy: "", exitCode: code.exitCode, name: code.name, isOfTheBus: true)
+    }
     return Failure(
       error.detail,
       remedy: "This command asked for the name \(name), its default: give one that the policy has "

@@ -72,11 +72,11 @@ struct RequestRow: Sendable {
     _ stand: Stand, capacity: Int = 16384
   ) throws -> (HostilePeer, RawLog) {
     let peer = try stand.attacker("kit.requester")
-    return (peer, try reach(with: peer))
+    return (peer, try reach(with: peer, capacity: capacity))
   }
 
   /// The same for a peer that is registered already.
-  static func reach(with peer: HostilePeer) throws -> RawLog {
+  static func reach(with peer: HostilePeer, capacity: Int = 16384) throws -> RawLog {
     var frame = RawFrame(kind: 23)
     frame.text(Array("kit.work".utf8))
     frame.number(1, 1)
