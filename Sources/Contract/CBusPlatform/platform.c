@@ -291,39 +291,44 @@ int plat_send(int socket, const void *bytes, size_t length, const int *fds, int 
   return sent < 0 ? -errno : 0;
 }
 
-// A hostile peer may send up to 253 descriptors: room for all of them, so that each can be closed.
-#define PLAT_KERNEL_DESCRIPTORS 253
-
-ssize_t plat_receive_what_fits(int socket, void *bytes, size_t room, int *fds, int most,
-                               int *count, int *lost) {
+ssize_t plat_receive_all(int socket, void *bytes, size_t room, int *fds, int *count, int *cut) {
   struct iovec io = {bytes, room};
   union {
     struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int) * PLAT_KERNEL_DESCRIPTORS)];
+    char room[CMSG_SPACE(sizeof(int) * PLAT_RECEIVED_DESCRIPTORS)];
   } control;
   struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room,
                            .msg_controllen = sizeof control.room};
-  *count = *lost = 0;
+  *count = *cut = 0;
   ssize_t n;
   do {
     n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return -errno;
-  int surplus = 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < here; i++) {
-      int fd;
-      memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-      if (*count < most) fds[(*count)++] = fd;
-      else close(fd), surplus = 1;
-    }
+    for (size_t i = 0; i < here && *count < PLAT_RECEIVED_DESCRIPTORS; i++)
+      memcpy(&fds[(*count)++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
   }
-  *lost = (message.msg_flags & MSG_CTRUNC) != 0;
-  int refused = surplus || (message.msg_flags & MSG_TRUNC);
+  if (message.msg_flags & MSG_TRUNC) *cut |= PLAT_CUT_BYTES;
+  if (message.msg_flags & MSG_CTRUNC) *cut |= PLAT_CUT_DESCRIPTORS;
+  return n;
+}
+
+ssize_t plat_receive_what_fits(int socket, void *bytes, size_t room, int *fds, int most,
+                               int *count, int *lost) {
+  int all[PLAT_RECEIVED_DESCRIPTORS], given, cut;
+  *count = *lost = 0;
+  ssize_t n = plat_receive_all(socket, bytes, room, all, &given, &cut);
+  if (n < 0) return n;
+  *lost = (cut & PLAT_CUT_DESCRIPTORS) != 0;
+  int refused = given > most || (cut & PLAT_CUT_BYTES);
   // Which of several descriptors is missing cannot be told: none is kept.
-  if (refused || *lost) while (*count > 0) close(fds[--*count]);
+  for (int i = 0; i < given; i++) {
+    if (refused || *lost) close(all[i]);
+    else fds[(*count)++] = all[i];
+  }
   return refused ? -EMSGSIZE : n;
 }
 

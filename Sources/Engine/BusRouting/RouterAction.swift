@@ -29,6 +29,9 @@ public enum RouterAction: Hashable, Sendable {
   case close(DescriptorToken)
   /// End the connection once what waits is sent as far as the socket takes it.
   case drop(ConnectionID, reason: String)
+  /// Give `goOn` for this connection, and take nothing of it before, once what waits for it is sent
+  /// and others had their turn.
+  case unfinished(ConnectionID)
   /// Tell the operator.
   case log(Importance, String)
 }

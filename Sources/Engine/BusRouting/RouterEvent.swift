@@ -37,6 +37,8 @@ public enum RouterEvent: Sendable {
   case disconnected(ConnectionID)
   /// Everything that waited for this connection is sent, and news were dropped before.
   case drained(ConnectionID)
+  /// What waited for this connection is sent, and others had their turn: it gets on.
+  case goOn(ConnectionID)
   /// Time passes: the monotonic clock in ns.
   case tick(nowNs: UInt64)
 }

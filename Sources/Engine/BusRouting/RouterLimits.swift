@@ -69,6 +69,9 @@ public struct RouterLimits: Hashable, Sendable {
   public var queuedBytesPerUser = 256 << 20
   /// For how long an agent may leave unread what fills its socket, in ms.
   public var unreadMs: UInt32 = 60_000
+  /// Descriptors of one user that are no memory files and wait to be closed, and from how many on
+  /// no more is taken from its agents.
+  public var closingPerUser = 256
   /// Bytes of a category.
   public var categoryBytes = 64
 

@@ -8,6 +8,7 @@ extension RouterState {
     let others = (connectionsOfUser[connection.peer.uid] ?? 1) - 1
     connectionsOfUser[connection.peer.uid] = others == 0 ? nil : others
     snapshotsOwed.remove(id)
+    openQueries[id] = nil
     if let agent = connection.agent { endAgent(agent) }
   }
 

@@ -48,7 +48,9 @@ public struct RouterState {
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
   var inGrace: Bool
-  private var lastNumber: UInt64
+  private(set) var lastNumber: UInt64
+  /// Queries of which rows are still to come.
+  var openQueries: [ConnectionID: OpenQuery] = [:]
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
 
@@ -99,6 +101,7 @@ public struct RouterState {
       act(.drop(connection, reason: text))
     case .disconnected(let connection): disconnected(connection)
     case .drained(let connection): drained(connection)
+    case .goOn(let connection): goOn(connection)
     case .tick(let now): tick(now)
     }
     defer { actions.removeAll(keepingCapacity: true) }

@@ -26,6 +26,9 @@ final class DescriptorTable: LogProbe {
     return token
   }
 
+  /// A token that stands for a descriptor that was not kept.
+  func addNothing() -> DescriptorToken { add(-1) }
+
   func descriptor(of token: DescriptorToken) -> Int32? { entries[token]?.descriptor }
 
   /// Keeps the descriptor open while a frame waits with it.
@@ -45,7 +48,7 @@ final class DescriptorTable: LogProbe {
   private func closeIfUnused(_ token: DescriptorToken) {
     guard let entry = entries[token], !entry.isWanted, entry.waiting == 0 else { return }
     entries[token] = nil
-    Glibc.close(entry.descriptor)
+    if entry.descriptor >= 0 { Glibc.close(entry.descriptor) }
   }
 
   func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress? {

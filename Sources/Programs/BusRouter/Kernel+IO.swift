@@ -15,8 +15,8 @@ enum Kernel {
     case nothing
     /// The other end is gone.
     case ended
-    /// A record that is too long or came with too many descriptors, which are closed.
-    case oversize
+    /// A record that is too long, or came with too many descriptors or without some of them.
+    case oversize([Int32])
     /// A record and the descriptors beside it.
     case record([UInt8], [Int32])
   }
@@ -35,9 +35,10 @@ enum Kernel {
     return (ends[0], ends[1])
   }
 
-  /// Waits until a watched descriptor is ready; returns how many of `ready` are filled, or -errno.
-  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t]) -> Int32 {
-    unsafe plat_poll(poller, &ready, Int32(ready.count), -1)
+  /// Waits until a watched descriptor is ready, or only looks; returns how many of `ready` are
+  /// filled, or -errno.
+  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t], waits: Bool) -> Int32 {
+    unsafe plat_poll(poller, &ready, Int32(ready.count), waits ? -1 : 0)
   }
 
   /// Bounds what may lie in a socket and not be read, in bytes as the kernel counts them.
@@ -53,19 +54,20 @@ enum Kernel {
     return unsafe plat_send(socket, bytes, bytes.count, [descriptor], 1)
   }
 
-  /// Takes one record into `room`; the caller closes its descriptors.
+  /// Takes one record into `room`; the caller closes its descriptors, which may be anything.
   static func receive(_ socket: Int32, _ room: inout [UInt8]) -> Received {
-    var descriptors = [Int32](repeating: -1, count: ControlFormat.descriptorsMost)
+    var descriptors = [Int32](repeating: -1, count: Int(PLAT_RECEIVED_DESCRIPTORS))
     var count: Int32 = 0
-    let received = unsafe plat_receive(
-      socket, &room, room.count, &descriptors, Int32(descriptors.count), &count)
+    var cut: Int32 = 0
+    let received = unsafe plat_receive_all(
+      socket, &room, room.count, &descriptors, &count, &cut)
     if received == -Int(EAGAIN) { return .nothing }
-    if received == -Int(EMSGSIZE) { return .oversize }
     let taken = Array(descriptors.prefix(Int(count)))
-    guard received > 0 else {
-      for descriptor in taken { close(descriptor) }
-      return .ended
+    // A record of no bytes is the end, too; but one may have come with descriptors.
+    if cut != 0 || taken.count > ControlFormat.descriptorsMost || received == 0 && count > 0 {
+      return .oversize(taken)
     }
+    guard received > 0 else { return .ended }
     return .record(Array(room[..<min(received, room.count)]), taken)
   }
 }

@@ -10,14 +10,10 @@ struct Link {
   var queue = OutQueue()
   /// What the poller was last told to wait for.
   var wanted = UInt32(PLAT_WANT_READ)
+  /// Whether it handed in what is no memory file.
+  var handedInOther = false
   /// Since when the agent has taken nothing of what waits; monotonic ns.
   var unreadSinceNs: UInt64?
-
-  /// Closes both descriptors.
-  func close() {
-    Glibc.close(socket)
-    Glibc.close(pidfd)
-  }
 }
 
 /// Finds out who is at the other end of a socket, beyond doubt.

@@ -8,12 +8,15 @@ extension RouterLoop {
   /// Descriptors that stay free for the router itself.
   private static var descriptorsKept: Int { 32 }
 
+  /// The user who is charged for connections of processes that nobody knows.
+  private static var nobody: UInt32 { .max }
+
   /// What may wait in one socket, in bytes as the kernel counts them: room for some 60 frames.
   private static var sendBytesMost: Int32 { 32 << 10 }
 
   /// Whether another connection or segment still fits, two descriptors for each connection.
   var hasDescriptorsLeft: Bool {
-    links.count * 2 + table.count + Self.descriptorsKept < descriptorsMost
+    links.count * 2 + table.count + closer.count + Self.descriptorsKept < descriptorsMost
   }
 
   func acceptAll() {
@@ -41,8 +44,14 @@ extension RouterLoop {
     case .failure(let unknown):
       // One that only looked whether somebody answers here, as bcs does, is no news.
       say(unknown.hasEnded ? .debug : .notice, "refused a connection: \(unknown.reason)")
-      close(socket)
+      hangUp(socket, of: Self.nobody)
     case .success(let (peer, pidfd)):
+      guard !closesTooMuch(peer.uid, hasPart: false) else {
+        close(pidfd)
+        sayClosesTooMuch(peer.uid)
+        hangUp(socket, of: peer.uid)
+        return
+      }
       // What an agent does not read stays in the kernel, with its descriptors: let that be little.
       Kernel.bound(socket, bytes: Self.sendBytesMost)
       let connection = newConnection()
@@ -51,7 +60,8 @@ extension RouterLoop {
       guard plat_watch_add(poller, socket, Self.key(.socket, connection), read) >= 0,
         plat_watch_add(poller, pidfd, Self.key(.process, connection), read) >= 0
       else {
-        link.close()
+        close(pidfd)
+        hangUp(socket, of: peer.uid)
         return
       }
       links[connection] = link
@@ -78,6 +88,6 @@ extension RouterLoop {
       + "raise the hard limit and restart it."
     let frame = RouterFrame.error(ErrorFrame(code: BusErrorCause.descriptors.rawValue, text: text))
     _ = Kernel.send(frame.encode(), nil, to: socket)
-    close(socket)
+    hangUp(socket, of: Self.nobody)
   }
 }

@@ -15,6 +15,7 @@ extension RouterLoop {
     case .drop(let connection, let reason):
       logger.debug("connection \(connection.value) is dropped: \(reason)")
       end(connection)
+    case .unfinished(let connection): unfinished.insert(connection)
     case .log(let importance, let text): log(importance, text)
     }
   }
@@ -38,15 +39,18 @@ extension RouterLoop {
     _ frame: RouterFrame, _ delivery: Delivery, _ token: DescriptorToken?,
     to connection: ConnectionID
   ) {
-    guard let link = links[connection] else { return }
+    // No copy of the link is kept while frames are added: each would copy all that wait.
+    guard
+      let (user, before, wasEmpty) = links[connection].map({ link in
+        (link.peer.uid, link.queue.bytes, link.queue.isEmpty)
+      })
+    else { return }
     let request: UInt32 = if case .answer(let number) = delivery { number } else { 0 }
     if let token { table.retain(token) }
-    let before = link.queue.bytes
-    let wasEmpty = link.queue.isEmpty
     let dropped = links[connection]?.queue.add(frame.encode(request: request), delivery, token)
     for token in dropped ?? [] { table.release(token) }
     let after = links[connection]?.queue.bytes ?? 0
-    queuedOfUser[link.peer.uid, default: 0] += after - before
+    queuedOfUser[user, default: 0] += after - before
     guard links[connection]?.queue.answerBytes ?? 0 <= OutQueue.answerBytesMost else {
       say(.notice, "a connection does not read its answers: it is dropped")
       end(connection)
@@ -54,8 +58,8 @@ extension RouterLoop {
     }
     // Whoever has something waiting is served when its socket has room again.
     if wasEmpty { flush(connection) }
-    let queued = queuedOfUser[link.peer.uid] ?? 0
-    if queued > limits.queuedBytesPerUser { dropLargest(of: link.peer.uid) }
+    let queued = queuedOfUser[user] ?? 0
+    if queued > limits.queuedBytesPerUser { dropLargest(of: user) }
   }
 
   /// Ends the connection of a user for which most waits: all of them together may keep only so much

@@ -2,6 +2,7 @@ import BusRouting
 import BusWire
 import CBusPlatform
 import Glibc
+import Logging
 
 extension RouterLoop {
   /// Answers that may wait before no further request is taken.
@@ -28,8 +29,14 @@ extension RouterLoop {
   /// Takes the frames of one turn; returns whether more may be waiting.
   private func receive(_ connection: ConnectionID) -> Bool {
     var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost + 1)
-    for _ in 0..<Self.recordsPerTurn {
-      guard let link = links[connection], link.queue.answers < Self.answersMost else {
+    var actions = 0
+    for _ in 0..<Self.recordsPerTurn where actions < Self.actionsPerTurn {
+      guard let link = links[connection], link.queue.answers < Self.answersMost,
+        !unfinished.contains(connection)
+      else { return false }
+      guard !closesTooMuch(link.peer.uid, hasPart: link.handedInOther) else {
+        sayClosesTooMuch(link.peer.uid)
+        end(connection)
         return false
       }
       switch Kernel.receive(link.socket, &room) {
@@ -37,32 +44,44 @@ extension RouterLoop {
       case .ended:
         end(connection)
         return false
-      case .oversize:
+      case .oversize(let descriptors):
+        discard(descriptors, connection, link.peer.uid)
         let text =
           "A frame has at most \(ControlFormat.frameBytesMost) bytes and "
           + "\(ControlFormat.descriptorsMost) descriptors."
         handle(.unreadable(connection, request: 0, .invalid, text))
         return false
-      case .record(let bytes, let descriptors): take(bytes, descriptors, connection)
+      case .record(let bytes, let descriptors):
+        actions += take(bytes, descriptors, connection, link.peer.uid)
       }
     }
     return true
   }
 
-  private func take(_ bytes: [UInt8], _ descriptors: [Int32], _ connection: ConnectionID) {
+  /// Takes one record; returns how much followed from it.
+  private func take(
+    _ bytes: [UInt8], _ descriptors: [Int32], _ connection: ConnectionID, _ user: UInt32
+  ) -> Int {
     let request: UInt32
     let frame: AgentFrame
     do {
       (request, frame) = try AgentFrame.decode(bytes)
     } catch {
-      for descriptor in descriptors { close(descriptor) }
+      discard(descriptors, connection, user)
       var code = BusErrorCode.invalid
       if case .version = error { code = .incompatibleVersion }
       let asked = ControlFormat.request(of: bytes)
-      handle(.unreadable(connection, request: asked, code, "Not a valid frame: \(error)."))
-      return
+      return handle(
+        .unreadable(connection, request: asked, code, "Not a valid frame: \(error)."))
     }
     let segments = descriptors.map { descriptor in
+      guard plat_seals(descriptor) >= 0 else {
+        // Nothing else is asked of it: any call on it, and its close, may wait for its maker.
+        discard([descriptor], connection, user)
+        return Segment(
+          token: table.addNothing(),
+          finding: .unusable("The descriptor is no memory file: make it with memfd_create."))
+      }
       let hasRoom = hasDescriptorsLeft
       let finding =
         hasRoom
@@ -70,32 +89,60 @@ extension RouterLoop {
         : .noRoom("The router is out of descriptors (limit \(descriptorsMost)): end some agents.")
       return Segment(token: table.add(descriptor), finding: finding)
     }
-    handle(.frame(connection, request: request, frame, segments))
+    return handle(.frame(connection, request: request, frame, segments))
   }
 
   /// The agent's process or socket has ended, or the router gives it up.
   func end(_ connection: ConnectionID) {
     guard let link = links.removeValue(forKey: connection) else { return }
     starved.remove(connection)
+    unfinished.remove(connection)
     queuedOfUser[link.peer.uid, default: 0] -= link.queue.bytes
-    discardUnread(link.socket)
     plat_watch_remove(poller, link.socket)
     plat_watch_remove(poller, link.pidfd)
-    link.close()
+    Glibc.close(link.pidfd)
+    hangUp(link.socket, of: link.peer.uid)
     for token in link.queue.tokens { table.release(token) }
     handle(.disconnected(connection))
   }
 
-  /// Takes what the agent still sent: a socket closed over unread records would show the agent a
-  /// reset before the last answer.
-  private func discardUnread(_ socket: Int32) {
+  /// Ends a connection and closes its socket.
+  ///
+  /// What the agent still sent is taken first: a socket closed over unread records would show it a
+  /// reset before the last answer, and the kernel would close the descriptors beside them here.
+  func hangUp(_ socket: Int32, of user: UInt32) {
+    _ = shutdown(socket, Int32(SHUT_RDWR))
     var room = [UInt8](repeating: 0, count: 64)
     for _ in 0..<Self.recordsPerTurn {
       switch Kernel.receive(socket, &room) {
-      case .nothing, .ended: return
-      case .oversize: break
-      case .record(_, let descriptors): for descriptor in descriptors { close(descriptor) }
+      case .nothing, .ended:
+        close(socket)
+        return
+      case .oversize(let descriptors), .record(_, let descriptors):
+        closer.close(descriptors, of: user)
       }
     }
+    closer.close([socket], of: user)
+  }
+
+  /// Closes what an agent handed in and nobody needs, without a wait for whoever made it.
+  private func discard(_ descriptors: [Int32], _ connection: ConnectionID, _ user: UInt32) {
+    guard !descriptors.isEmpty else { return }
+    links[connection]?.handedInOther = true
+    closer.close(descriptors, of: user)
+  }
+
+  /// Whether so much that agents of a user handed in waits to be closed that no more is taken from
+  /// them; of the router's own user, which could end it as well, from those that had a part in it.
+  func closesTooMuch(_ user: UInt32, hasPart: Bool) -> Bool {
+    (hasPart || user != geteuid()) && closer.count(of: user) >= limits.closingPerUser
+  }
+
+  /// Tells the operator of it.
+  func sayClosesTooMuch(_ user: UInt32) {
+    say(
+      .warning,
+      "\(limits.closingPerUser) descriptors of user \(user) that are no memory files cannot be "
+        + "closed: its agents are dropped")
   }
 }

@@ -17,9 +17,12 @@ final class RouterLoop {
   }
 
   static let recordsPerTurn = 32
+  /// What may follow from the frames of one turn before it ends.
+  static let actionsPerTurn = 256
   static let sourceShift: UInt64 = 56
 
   let table: DescriptorTable
+  let closer = DescriptorCloser()
   let inspector: SegmentInspector
   let logger: Logger
   let poller: Int32
@@ -28,6 +31,8 @@ final class RouterLoop {
   var state: RouterState
   var links: [ConnectionID: Link] = [:]
   var starved: Set<ConnectionID> = []
+  /// Connections that wait for their next turn with what they asked for.
+  var unfinished: Set<ConnectionID> = []
   var events: [RouterEvent] = []
   var spare: Int32
   var listener: Int32
@@ -64,7 +69,10 @@ final class RouterLoop {
   }
 
   deinit {
-    for link in links.values { link.close() }
+    for link in links.values {
+      close(link.pidfd)
+      hangUp(link.socket, of: link.peer.uid)
+    }
     close(poller)
     close(timer)
     if spare >= 0 { close(spare) }
@@ -79,7 +87,7 @@ final class RouterLoop {
     handle(.tick(nowNs: HostClock.monotonicNs()))
     var ready = [plat_ready_t](repeating: plat_ready_t(), count: 64)
     while true {
-      let count = Kernel.poll(poller, &ready)
+      let count = Kernel.poll(poller, &ready, waits: !unfinished.contains(where: mayGoOn))
       guard count >= 0 else { throw .system("epoll_wait", -count) }
       for one in ready.prefix(Int(count)) {
         let connection = ConnectionID(one.key & (1 << Self.sourceShift - 1))
@@ -96,20 +104,36 @@ final class RouterLoop {
         case nil: break
         }
       }
+      // After the others, once for each.
+      for connection in unfinished.filter(mayGoOn) {
+        unfinished.remove(connection)
+        handle(.goOn(connection))
+      }
     }
   }
 
-  /// Gives an event to the engine, then everything that follows from it.
-  func handle(_ event: RouterEvent) {
+  private func mayGoOn(_ connection: ConnectionID) -> Bool {
+    links[connection]?.queue.isEmpty == true
+  }
+
+  /// Gives an event to the engine, then everything that follows from it; returns how many actions
+  /// that were.
+  @discardableResult
+  func handle(_ event: RouterEvent) -> Int {
     events.append(event)
-    guard events.count == 1 else { return }  // An outer call works them off.
+    guard events.count == 1 else { return 0 }  // An outer call works them off.
     var next = 0
+    var actions = 0
     while next < events.count {
       let event = events[next]
       next += 1
-      for action in state.handle(event) { perform(action) }
+      for action in state.handle(event) {
+        perform(action)
+        actions += 1
+      }
     }
     events.removeAll(keepingCapacity: true)
+    return actions
   }
 
   /// Takes agents at another socket from now on.

@@ -134,7 +134,8 @@ struct HostileKitTests {
       processExitsWith: .success,
       observing: [\.standardOutputContent, \.standardErrorContent]
     ) {
-      try await Group.play("descriptors", DescriptorRows.all, on: try await Stand.bus())
+      let rows = DescriptorRows.all + LingerRows.all
+      try await Group.play("descriptors", rows, on: try await Stand.bus())
     }
     Group.show(result)
   }

@@ -34,6 +34,9 @@ struct World {
   private(set) var streams: [StreamID] = []
   private(set) var proofs: [StreamID: ControlTicket] = [:]
   private(set) var dropped: Set<ConnectionID> = []
+  /// Whether what the router does not finish in one turn goes on at once.
+  var getsOn = true
+  private var unfinished: [ConnectionID] = []
   private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
   private var lastConnection: UInt64 = 0
@@ -59,7 +62,7 @@ struct World {
       clockPage: Self.clockPage)
   }
 
-  /// Gives the router an event and keeps the books.
+  /// Gives the router an event, then lets it get on with what it did not finish; keeps the books.
   @discardableResult
   mutating func happen(_ event: RouterEvent) -> [RouterAction] {
     let actions = router.handle(event)
@@ -76,10 +79,12 @@ struct World {
       case .close(let token):
         #expect(open.removeValue(forKey: token) != nil, "a descriptor was closed twice")
       case .drop(let connection, _): dropped.insert(connection)
+      case .unfinished(let connection): unfinished.append(connection)
       case .log: break
       }
     }
-    return actions
+    guard getsOn, !unfinished.isEmpty else { return actions }
+    return actions + happen(.goOn(unfinished.removeFirst()))
   }
 
   private mutating func remember(_ frame: RouterFrame) {

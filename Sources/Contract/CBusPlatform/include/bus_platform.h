@@ -158,6 +158,13 @@ void plat_hold_standard_descriptors(void);
 
 /// Sends one record with `count` descriptors (at most 8). Never blocks: -EAGAIN.
 int plat_send(int socket, const void *bytes, size_t length, const int *fds, int count);
+/// As many descriptors as the kernel takes beside one record.
+#define PLAT_RECEIVED_DESCRIPTORS 253
+#define PLAT_CUT_BYTES 1
+#define PLAT_CUT_DESCRIPTORS 2
+/// Receives one record with all descriptors beside it, and closes none of them, whatever they are:
+/// `fds` has room for PLAT_RECEIVED_DESCRIPTORS. `cut` says what did not fit.
+ssize_t plat_receive_all(int socket, void *bytes, size_t room, int *fds, int *count, int *cut);
 /// Receives one record. Descriptors beyond `most` or cut off by the kernel are closed and
 /// reported by -EMSGSIZE; a record longer than `room` likewise. 0 = the peer closed.
 ssize_t plat_receive(int socket, void *bytes, size_t room, int *fds, int most, int *count);
