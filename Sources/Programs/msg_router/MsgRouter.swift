@@ -56,6 +56,7 @@ struct MsgRouter: ParsableCommand {
     let absent = try HiddenFeatures.mask(forbid ?? environment["BCS_FORBID"] ?? "")
     HostDegradations.forbidInThisProcess(HostDegradations(rawValue: absent))
     let uid = geteuid()
+    defer { LogOutput.standardError.finish() }
     do {
       let (policy, file) = try PolicyFile.inForce(
         explicit: router.policy, environment: environment, ownUID: uid)

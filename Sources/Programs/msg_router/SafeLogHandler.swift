@@ -6,7 +6,7 @@ import Logging
 struct SafeLogHandler: LogHandler {
   private var inner: StreamLogHandler
 
-  init(label: String) { inner = StreamLogHandler.standardError(label: label) }
+  init(label: String) { inner = StreamLogHandler(label: label, stream: LogOutput.standardError) }
 
   func log(event: LogEvent) {
     var event = event
