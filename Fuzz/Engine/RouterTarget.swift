@@ -50,6 +50,7 @@ final class RouterTarget: FuzzTarget {
     limits.blobsLeftMost = 4
     limits.connections = 4
     limits.connectionsPerUser = 4
+    limits.connectionsOfStrangers = 2
     self.limits = limits
     for head in 0..<8 as Range<UInt8> { beginnings.append(try begin(head)) }
   }

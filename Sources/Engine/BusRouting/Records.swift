@@ -5,6 +5,8 @@ import BusWire
 /// One control connection and how far its talk has come.
 struct Connection {
   let peer: Peer
+  /// Whether no name can be given to its user.
+  let isStranger: Bool
   /// The incarnation promised in the welcome; nil before hello.
   var incarnation: Incarnation?
   var program = ""

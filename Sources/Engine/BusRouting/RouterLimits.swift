@@ -21,6 +21,8 @@ public struct RouterLimits: Hashable, Sendable {
   public var connections = 4096
   /// Connections of one user.
   public var connectionsPerUser = 2048
+  /// Connections of all users to whom the policy gives no name.
+  public var connectionsOfStrangers = 64
   /// Living streams of one agent.
   public var streamsPerAgent = 4096
   /// Logs of one stream that are not freed.
@@ -89,6 +91,10 @@ public struct RouterLimits: Hashable, Sendable {
     let relations: [(String, Bool)] = [
       ("one agent fits into the arena", agentBytes <= arenaBytes),
       ("the first log of a stream is none that is too large", logBytesFirst <= logBytesMost),
+      (
+        "who may take no name leaves connections to those who may",
+        connectionsOfStrangers <= share(of: connections)
+      ),
       ("one user leaves connections to others", connectionsPerUser <= share(of: connections)),
       (
         "an agent's subscriptions are within its user's share",

@@ -7,6 +7,7 @@ extension RouterState {
     guard let connection = connections.removeValue(forKey: id) else { return }
     let others = (connectionsOfUser[connection.peer.uid] ?? 1) - 1
     connectionsOfUser[connection.peer.uid] = others == 0 ? nil : others
+    if connection.isStranger { strangers -= 1 }
     snapshotsOwed.remove(id)
     openQueries[id] = nil
     if let agent = connection.agent { endAgent(agent) }

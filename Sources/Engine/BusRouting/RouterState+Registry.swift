@@ -13,7 +13,16 @@ extension RouterState {
       act(.drop(connection, reason: text))
       return
     }
-    connections[connection] = Connection(peer: peer)
+    // Of a user who may take no name nothing is wanted; a few may come and be told so.
+    let isStranger = peer.uid != identity.uid && peer.uid != 0 && !policy.names(user: peer.uid)
+    guard !isStranger || strangers < limits.connectionsOfStrangers else {
+      let text = "The policy gives user \(peer.uid) no name, and too many such users are here."
+      refuse(Asker(connection: connection, request: 0), .denied, text)
+      act(.drop(connection, reason: text))
+      return
+    }
+    if isStranger { strangers += 1 }
+    connections[connection] = Connection(peer: peer, isStranger: isStranger)
     connectionsOfUser[peer.uid] = ofUser + 1
   }
 

@@ -27,6 +27,8 @@ public struct RouterState {
   var agents: [Incarnation: Agent] = [:]
   var agentsByName: [Topic: Incarnation] = [:]
   var agentsByUUID: [BusUUID: Incarnation] = [:]
+  /// Connections of users to whom the policy gives no name.
+  var strangers = 0
   var answering: [ServiceName: Set<Incarnation>] = [:]
   var interested: [ServiceName: Set<Incarnation>] = [:]
   var streams: [StreamID: BusStream] = [:]

@@ -180,4 +180,24 @@ struct RegistryTests {
     let fourth = world.connect()
     #expect(!world.dropped.contains(fourth))
   }
+
+  @Test("users to whom the policy gives no name leave the connections to those who have one")
+  func strangers() throws {
+    var policy = Policy()
+    try policy.add(AgentRule(name: try TopicPattern("worker.*"), users: [2000]))
+    var limits = RouterLimits()
+    (limits.connections, limits.connectionsPerUser, limits.connectionsOfStrangers) = (16, 8, 3)
+    var world = World(policy: policy, limits: limits)
+    let early = (0..<3).map { world.connect(uid: 3000 + UInt32($0)) }
+    #expect(world.dropped.isEmpty)
+    for user in 3000..<3020 {
+      let late = world.connect(uid: UInt32(user))
+      #expect(world.dropped.contains(late) && errorCode(world.frames(to: late)) == .denied)
+      world.happen(.disconnected(late))
+    }
+    let worker = world.connect(uid: 2000)
+    #expect(world.register(worker, "worker.1").first?.kind == .registered)
+    world.happen(.disconnected(early[0]))
+    #expect(!world.dropped.contains(world.connect(uid: 3000)))
+  }
 }
