@@ -169,7 +169,8 @@ final class Dialogue {
   private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor], isCut: Bool)] = []
 
   init(directory: String, trust: RouterTrust, deadlineNs: UInt64) throws(BusError) {
-    socket = try ControlSocket.connect(directory: directory, trust: trust)
+    socket = try ControlSocket.connect(
+      directory: directory, trust: trust, deadlineNs: deadlineNs)
     bell = try Bell()
     self.deadlineNs = deadlineNs
   }

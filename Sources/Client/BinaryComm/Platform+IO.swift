@@ -1,3 +1,4 @@
+import BusMemory
 import BusWire
 import CBusPlatform
 import Glibc
@@ -51,15 +52,18 @@ enum ControlSocket {
   ///
   /// Nothing is sent before that is known: the first frames carry descriptors of this agent's
   /// memory, and whoever is taken for the router may name any log as anybody's.
-  static func connect(directory: String, trust: RouterTrust) throws(BusError) -> Descriptor {
+  static func connect(
+    directory: String, trust: RouterTrust, deadlineNs: UInt64
+  ) throws(BusError) -> Descriptor {
     try trust.check(directory: directory)
-    let descriptor = try connect(to: RunDirectory.socketPath(in: directory), in: directory)
+    let descriptor = try connect(
+      to: RunDirectory.socketPath(in: directory), in: directory, deadlineNs)
     try trust.check(peerOf: descriptor, in: directory)
     return descriptor
   }
 
   private static func connect(
-    to path: String, in directory: String
+    to path: String, in directory: String, _ deadlineNs: UInt64
   ) throws(BusError) -> Descriptor {
     var address = sockaddr_un()
     let most = MemoryLayout.size(ofValue: address.sun_path) - 1
@@ -77,6 +81,14 @@ enum ControlSocket {
     guard number >= 0 else { throw .system("no socket: \(reason(errno))") }
     let descriptor = Descriptor(number)
     let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    // Where a router takes nobody in and its queue is full the kernel waits, by this bound.
+    let now = HostClock.monotonicNs()
+    // None at all would be without end.
+    let leftNs = deadlineNs > now + 1_000_000 ? min(deadlineNs - now, 3_600_000_000_000) : 1_000_000
+    var bound = timeval(
+      tv_sec: Int(leftNs / 1_000_000_000), tv_usec: Int(leftNs % 1_000_000_000 / 1000))
+    _ = unsafe setsockopt(
+      number, SOL_SOCKET, SO_SNDTIMEO, &bound, socklen_t(MemoryLayout<timeval>.size))
     let connected = unsafe withUnsafePointer(to: &address) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         unsafe Glibc.connect(number, $0, size)
@@ -84,6 +96,7 @@ enum ControlSocket {
     }
     guard connected == 0 else {
       let why = reason(errno)
+      if errno == EAGAIN { throw .timeout("the router did not answer in time") }
       guard errno != EACCES else { throw .denied(refusal(by: directory)) }
       throw .noRouter("no router at \(path) (\(why))")
     }

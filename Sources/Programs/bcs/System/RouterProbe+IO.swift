@@ -13,7 +13,9 @@ enum RouterProbe {
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
       unsafe room.copyBytes(from: bytes)
     }
-    let socket = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | O_CLOEXEC, 0)
+    // Without a wait: where the queue is full somebody is there.
+    let socket = socket(
+      AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | O_CLOEXEC | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard socket >= 0 else { return nil }
     defer { close(socket) }
     let result = unsafe withUnsafePointer(to: &address) { pointer in

@@ -1,0 +1,69 @@
+import BinaryComm
+import BusTestSupport
+import BusWire
+import Foundation
+import Glibc
+import Testing
+
+@Suite("A router that takes nobody in", .serialized)
+struct ClientConnectTests {
+  /// A socket at a router's path whose queue is full, as that of a stopped router gets in time.
+  private final class FullQueue {
+    let directory: String
+    private let home: TemporaryDirectory
+    private var sockets: [Int32] = []
+
+    init() throws {
+      home = try TemporaryDirectory("queue")
+      directory = home.file("run")
+      try #require(unsafe mkdir(directory, 0o700) == 0)
+      try #require(unsafe call(bind) == 0 && listen(sockets[0], 1) == 0)
+      for _ in 0..<10 where unsafe call(connect) == 0 {}
+      try #require(errno == EAGAIN)
+    }
+
+    deinit { for socket in sockets { close(socket) } }
+
+    private func call(_ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+      let kind = Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+      let number = socket(AF_UNIX, kind, 0)
+      sockets.append(number)
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
+        unsafe room.copyBytes(from: Array("\(directory)/router.sock".utf8))
+      }
+      return unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe body(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+    }
+  }
+
+  @Test("whoever connects waits as long as it said, and is told")
+  func boundedConnect() throws {
+    try Watchdog.bounding("a full queue of connections", seconds: 60) {
+      let queue = try FullQueue()
+      let bus: Bus = try Bus.connect(to: queue.directory)
+      let error = #expect(throws: BusError.self) {
+        let options = AgentOptions(connectTimeout: .milliseconds(100))
+        let _: Agent = try bus.register("late", options: options)
+      }
+      #expect(error?.code == .timeout)
+    }
+  }
+
+  @Test("no command hangs, and doctor says that the router does not answer")
+  func commands() throws {
+    try Watchdog.bounding("commands before a full queue", seconds: 120) {
+      let queue = try FullQueue()
+      let bcs = try Programs.path("bcs")
+      let agent = try Child.run(bcs, ["agent", "--dir", queue.directory])
+      #expect(agent.exit == .code(4), "\(agent.stderr)")
+      let doctor = try Child.run(bcs, ["doctor", "--dir", queue.directory])
+      #expect(doctor.exit == .code(1))
+      #expect(doctor.stdout.contains("does not answer"), "\(doctor.stdout)")
+    }
+  }
+}
