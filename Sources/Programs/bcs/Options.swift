@@ -36,7 +36,8 @@ struct CommonOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
-      valueName: "directory"))
+      valueName: "directory"),
+    completion: .directory)
   var dir: String?
 
   @OptionGroup var trust: TrustOptions
@@ -80,7 +81,8 @@ struct PlaceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
-      valueName: "directory"))
+      valueName: "directory"),
+    completion: .directory)
   var dir: String?
 
   @OptionGroup var trust: TrustOptions

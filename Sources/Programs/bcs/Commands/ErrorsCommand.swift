@@ -18,7 +18,9 @@ struct ErrorsCommand: ParsableCommand {
       """)
 
   @OptionGroup var common: CommonOptions
-  @Argument(help: "An exit code, an error code or a name, such as 69 or no-router.")
+  @Argument(
+    help: "An exit code, an error code or a name, such as 69 or no-router.",
+    completion: .list(BusErrorCode.allCases.map(\.name)))
   var error: String?
 
   func run() throws {
