@@ -118,7 +118,7 @@ extension RouterState {
       return nil
     }
     let last = stream.logs.last
-    let now = last.flatMap(progress)
+    let now = progress(of: stream)
     return fields([
       ("stream", "\(key.value)"), ("channel", stream.channel.text),
       ("publisher", stream.publisherName), ("incarnation", "\(stream.publisher.value)"),
@@ -187,7 +187,7 @@ extension RouterState {
     else { return [] }
     let at = max(slot.cursor, start)
     // Of a log that is with its one reader alone only the cursor is known.
-    let end = position(of: stream)
+    let end = progress(of: stream)?.commit
     let most = (end ?? at) / 64
     var found = [
       ("received", "\(min(slot.received, most))"), ("gaps", "\(min(slot.gaps, most))"),
@@ -197,12 +197,21 @@ extension RouterState {
     return fields(found)
   }
 
-  /// The position up to which a stream is whole; nil when no log of it can be read.
-  private func position(of stream: BusStream) -> UInt64? {
+  /// How far a stream has come; nil when no log of it can be read.
+  ///
+  /// A log that was registered and not yet used says nothing of what lies in the one before it.
+  private func progress(of stream: BusStream) -> LogProgress? {
     // The largest position stands for one that is not known here.
-    if let end = stream.end, end.finalPosition != .max { return end.finalPosition }
-    guard let last = stream.logs.last else { return nil }
-    return progress(of: last)?.commit
+    if let end = stream.end, end.finalPosition != .max {
+      return LogProgress(commit: end.finalPosition, sequence: end.sequence)
+    }
+    var furthest: LogProgress?
+    for log in stream.logs.reversed() {
+      guard let now = progress(of: log) else { continue }
+      if now.commit >= (furthest?.commit ?? 0) { furthest = now }
+      if now.commit > log.shape.basePosition { break }
+    }
+    return furthest
   }
 
   private func progress(of log: StreamLog) -> LogProgress? {

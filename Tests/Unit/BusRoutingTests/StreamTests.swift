@@ -216,6 +216,34 @@ struct StreamTests {
     #expect(shown() == [nil, nil, nil], "the segment cannot be read")
   }
 
+  @Test("a query counts what a stream holds, also when its newest log is unused, and at its end")
+  func counts() throws {
+    var world = World()
+    let publisher = world.agent("feed")
+    let reader = world.agent("reader")
+    world.subscribe(reader, "a")
+    let first = world.addLog(publisher, "feed", "a").token
+    let stream = try #require(world.streams.last)
+    let attachment = try #require(world.announces(to: reader).first?.attachment)
+    world.say(reader, .attach(AttachFrame(attachment: attachment, slot: 17)))
+    func shown() -> [String?] {
+      let row = world.rows(reader, .streams).first ?? [:]
+      return [row["generation"], row["messages"], row["commit"]]
+    }
+    world.logs.progress[first] = LogProgress(commit: 6400, sequence: 100)
+    #expect(shown() == ["0", "100", "6400"])
+    let larger = world.addLog(
+      publisher, "feed", "a", stream: stream, generation: 1, base: 6400, capacity: 262144
+    ).token
+    world.logs.progress[larger] = LogProgress(commit: 0, sequence: 0)
+    #expect(shown() == ["1", "100", "6400"], "nothing lies in the larger log yet")
+    world.logs.progress[larger] = LogProgress(commit: 6464, sequence: 101)
+    #expect(shown() == ["1", "101", "6464"])
+    world.logs.progress[larger] = LogProgress(commit: 0, sequence: 0)
+    world.say(publisher, .closeStream(CloseStreamFrame(stream: stream)))
+    #expect(shown() == ["1", "100", "6400"], "it is over and not yet read")
+  }
+
   @Test("an evicted reader is told once, and no longer of new logs")
   func eviction() throws {
     var world = World()
