@@ -3,6 +3,7 @@ import BinaryComm
 import BusAdmin
 import BusJSON
 import BusText
+import BusWire
 
 /// Prints what the agents count, once, and whether it adds up.
 struct StatCommand: ParsableCommand {
@@ -34,6 +35,7 @@ struct StatCommand: ParsableCommand {
     let picture = BusPicture(later, since: earlier)
     try show(picture, later, witness)
     try showWaiting(watching)
+    try showEnded(watching)
     for fault in picture.faults {
       common.log(
         .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
@@ -74,6 +76,28 @@ struct StatCommand: ParsableCommand {
             ("mode", .text(mode)),
           ]) + "\n"
           : "\(agent) subscribes to \(pattern) (\(mode)), and nobody publishes there now.\n")
+    }
+  }
+
+  /// Whoever has ended counts no more, but what it published may still wait for a reader.
+  private func showEnded(_ watching: Watching) throws {
+    guard watching.watch.routerGoneNs == nil else { return }
+    for row in (try? watching.session.agent.query(.streams)) ?? [] {
+      guard let channel = row["channel"], let publisher = row["publisher"],
+        let messages = row["messages"].flatMap(UInt64.init),
+        let readers = row["attachments"].flatMap(Int.init),
+        row["state"] != "open", readers > 0, InboxChannel(channel) == nil
+      else { continue }
+      let fields: [(String, JSONValue)] = [
+        ("kind", .text("ended")), ("publisher", .text(publisher)), ("channel", .text(channel)),
+        ("messages", .unsigned(messages)), ("readers", .integer(readers)),
+      ]
+      let who: String = readers == 1 ? "1 reader has" : "\(readers) readers have"
+      let text: TerminalText = """
+        \(publisher) has ended; \(who) not read all of its \(messages) messages on \(channel).
+
+        """
+      try Output.write(common.json ? JSONValue.line(fields) + "\n" : text)
     }
   }
 
