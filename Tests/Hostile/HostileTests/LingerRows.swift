@@ -1,3 +1,4 @@
+import BinaryComm
 import BusTestSupport
 import CBusPlatform
 import Glibc
@@ -119,13 +120,13 @@ private final class LingeringPair: @unchecked Sendable {
           && getsockname(listener, $0, &size) == 0 && connect(lingering, $0, size) == 0
       }
     }
-    unread = unsafe accept(listener, nil, nil)
+    unread = accept(listener, nil, nil)
     var longest = Glibc.linger(l_onoff: 1, l_linger: 3600)
     let isSet = unsafe setsockopt(
       lingering, SOL_SOCKET, SO_LINGER, &longest, socklen_t(MemoryLayout<Glibc.linger>.size))
     guard connected, unread >= 0, isSet == 0 else { throw SetUpFailure("no pair: \(errno)") }
     let block = [UInt8](repeating: 7, count: 65536)
-    while unsafe send(lingering, block, block.count, Int32(MSG_DONTWAIT.rawValue)) > 0 {}
+    while unsafe send(lingering, block, block.count, Int32(MSG_DONTWAIT)) > 0 {}
   }
 
   deinit { end() }
