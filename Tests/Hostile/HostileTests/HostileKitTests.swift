@@ -95,6 +95,17 @@ struct HostileKitTests {
     Group.show(result)
   }
 
+  @Test("a lane to an agent opens none of its services that the policy does not give")
+  func rights() async {
+    let result = await #expect(
+      processExitsWith: .success,
+      observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      try await Group.play("rights", RightRows.all, on: try await RightRows.stand())
+    }
+    Group.show(result)
+  }
+
   @Test("no answer or news of a false router ends an agent's process")
   func falseRouters() async {
     let result = await #expect(

@@ -64,8 +64,19 @@ final class Stand: @unchecked Sendable {
   }
 
   /// An agent of the real library, whom a row attacks; it leaves when nobody holds it any more.
+  ///
+  /// One of that name of the row before may still be on its way out: the router hears of that when
+  /// it reads the end of its connection.
   func victim(_ name: String) throws -> Agent {
-    try agent(directory, name)
+    for _ in 0..<2000 {
+      do throws(BusError) {
+        return try Bus.connect(to: directory).register(name, category: "kit")
+      } catch {
+        guard error.code == .nameInUse else { throw error }
+        usleep(5000)
+      }
+    }
+    return try agent(directory, name)
   }
 
   /// A fresh directory that only this user may enter, within the stand's own.

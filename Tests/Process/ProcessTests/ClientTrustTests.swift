@@ -97,6 +97,74 @@ struct ClientTrustTests {
     #expect(wrong.exit == .code(64) && wrong.stderr.contains("no user of this host"))
   }
 
+  /// A listener that takes on another user only after it has made its socket, so that the run
+  /// directory is this user's own.
+  private static let intruder = """
+    import os, socket, sys
+    directory, user = sys.argv[1], int(sys.argv[2])
+    os.mkdir(directory, 0o755)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.bind(directory + "/router.sock"); os.chmod(directory + "/router.sock", 0o666)
+    os.setgid(user); os.setuid(user)
+    s.listen(8)
+    print("ready", flush=True)
+    while True:
+        c, _ = s.accept()
+        c.settimeout(2)
+        try: got = c.recv(65536)
+        except socket.timeout: got = b""
+        print("received", len(got), flush=True)
+    """
+
+  @Test(
+    "a process of another user that listens in a directory of this user gets no byte",
+    .enabled(if: geteuid() == 0, "needs root, to run a process of another user"))
+  func intruder() throws {
+    try Watchdog.bounding("intruder", seconds: 60) {
+      let home = try TemporaryDirectory("trust")
+      let directory = home.file("run")
+      let child = try Child.start(
+        "/usr/bin/env", ["python3", "-c", Self.intruder, directory, "\(Self.stranger)"])
+      defer { child.kill() }
+      try child.waitForLine(containing: "ready")
+      let refused = #expect(throws: BusError.self) {
+        _ = try Bus.connect(to: directory)
+          .register("agent", options: AgentOptions(connectTimeout: .milliseconds(300)))
+      }
+      #expect(refused?.code == .denied)
+      #expect(refused?.detail.contains("is run by user \(Self.stranger)") == true)
+      // It came as far as the connection, and sent nothing before it looked.
+      try child.waitForLine(containing: "received 0")
+    }
+  }
+
+  @Test(
+    "the effective user is the one whose router is trusted, not the one who started the program",
+    .enabled(if: geteuid() == 0, "needs root, to become another user"))
+  func effectiveUser() async {
+    await #expect(processExitsWith: .success) {
+      try Watchdog.bounding("effective user", seconds: 60) {
+        let home = try TemporaryDirectory("trust")
+        _ = unsafe chmod(home.path, 0o777)
+        let directory = home.file("run")
+        let child = try Child.start(
+          "/usr/bin/env",
+          ["python3", "-c", ClientTrustTests.listener, directory, "\(ClientTrustTests.stranger)"])
+        defer { child.kill() }
+        try child.waitForLine(containing: "ready")
+        #expect(seteuid(ClientTrustTests.stranger) == 0)
+        let refused = #expect(throws: BusError.self) {
+          _ = try Bus.connect(to: directory)
+            .register("agent", options: AgentOptions(connectTimeout: .milliseconds(300)))
+        }
+        #expect(seteuid(0) == 0)
+        #expect(refused?.code != .denied, "\(refused?.detail ?? "")")
+        // The listener is no router, but it was spoken to.
+        try child.waitForLine(containing: "received")
+      }
+    }
+  }
+
   @Test("a directory that other users may write to is refused before anything is sent")
   func writable() throws {
     let home = try TemporaryDirectory("trust")

@@ -86,10 +86,11 @@ struct RouterHostileTests {
       ("a file", unsafe open(home.file("file"), O_RDWR | O_CREAT, 0o600)),
       ("a directory", unsafe open(home.path, O_RDONLY)),
       ("a path", unsafe open(home.path, 0o10000000)),
-      ("a shared memory file", unsafe open("/dev/shm", O_RDWR | 0o20200000, 0o600)),
+      ("a shared memory file", try Self.sharedMemoryFile()),
     ]
     let frame = RegisterFrame(name: "agent", category: "", agent: agent)
-    for (name, descriptor) in wrong where descriptor >= 0 {
+    for (name, descriptor) in wrong {
+      try #require(descriptor >= 0, "\(name) could not be opened, so nothing would be tried")
       #expect(try client.refusal(.register(frame), [descriptor]) == .invalid, "\(name)")
       close(descriptor)
     }
@@ -97,6 +98,14 @@ struct RouterHostileTests {
     let right = try TestSegment.reader(agent, client.incarnation)
     #expect(try client.ask(.register(frame), [right.descriptor]).last?.frame.kind == .registered)
     right.close()
+  }
+
+  /// A file of a memory file system that has a name, as `shm_open` makes it.
+  private static func sharedMemoryFile() throws -> Int32 {
+    let name = "/bcs-test-\(getpid())"
+    let descriptor = unsafe shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    _ = unsafe shm_unlink(name)
+    return descriptor
   }
 
   @Test("a log that its readers would refuse is refused by the router, too")

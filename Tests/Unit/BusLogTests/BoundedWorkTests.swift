@@ -2,6 +2,7 @@ import BusLog
 import BusMemory
 import BusTestSupport
 import BusWire
+import CBusABI
 import Testing
 
 /// What one poll does is bounded by the ring and by the limit, whatever the publisher writes.
@@ -166,5 +167,39 @@ struct BoundedWorkTests {
     for other in others {
       #expect(throws: MemoryError.self) { _ = try read(other) }
     }
+  }
+
+  @Test("a log is gone on with only where its stream stood, and only as the same publisher's")
+  func continuation() throws {
+    func goesOn(
+      base: UInt64 = 64, _ change: (inout LogIdentity) -> Void = { _ in }
+    ) throws -> Bool {
+      let first = try ForgedLog(identity: try Stage.identity(capacity: 16384))
+      first.store(
+        UInt64(BUS_WIRE_MAGIC) | UInt64(BUS_WIRE_VERSION) << 32
+          | UInt64(BUS_RECORD_ROTATED) << 48, at: Int(first.identity.shape.ringOffset))
+      first.store(64, at: first.hot + ForgedLog.commit)
+      let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+      let reader = Subject(try LogReader(first.peer(), mode: .lossy, start: origin, slot: nil))
+      #expect(reader.poll { _ in } == 0 && reader.state == .rotated)
+      var identity = try Stage.identity(capacity: 16384, generation: 1)
+      change(&identity)
+      let next = try ForgedLog(identity: identity, records: [Stage.agent])
+      next.store(base, at: 48)
+      next.store(base + 64, at: next.hot + ForgedLog.commit)
+      let peer = try next.peer()
+      do throws(MemoryError) {
+        try reader.reader.move(to: peer)
+      } catch {
+        return false
+      }
+      return reader.drain().count == 1
+    }
+    #expect(try goesOn())
+    #expect(try !goesOn { $0.agent = Self.other })
+    #expect(try !goesOn { $0.incarnation += 1 })
+    #expect(try !goesOn { $0.channel = "other" })
+    #expect(try !goesOn { $0.generation = 2 })
+    #expect(try !goesOn(base: 0) && !goesOn(base: 128))
   }
 }
