@@ -35,11 +35,12 @@ extension RouterState {
       refuse(asker, because: .limit, text)
       return
     }
-    if agents[agent]?.answers.insert(name).inserted == true {
-      count(\.names, 1, of: own.caller.uid)
-    }
-    answering[name, default: []].insert(agent)
+    let isNew = agents[agent]?.answers.insert(name).inserted == true
     answer(asker, .done)
+    // Who says it again and again has nobody told again and again.
+    guard isNew else { return }
+    count(\.names, 1, of: own.caller.uid)
+    answering[name, default: []].insert(agent)
     tellResponders(of: name)
   }
 

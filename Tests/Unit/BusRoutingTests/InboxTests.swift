@@ -143,6 +143,22 @@ struct ServiceNameTests {
     #expect(world.frames(to: asker).isEmpty)
   }
 
+  @Test("whoever says again that it answers, or does not, has nobody told")
+  func saidAgain() {
+    var world = World()
+    let asker = world.agent("asker")
+    let server = world.agent("server")
+    world.subscribe(server, world.inbox(of: server).pattern)
+    _ = world.resolve(asker, "add")
+    for answers in [true, false] {
+      #expect(kinds(world.answer(server, "add", answers)) == [.done])
+      #expect(world.told(asker) == (answers ? ["server"] : []))
+      world.forgetSent()
+      for _ in 0..<3 { #expect(kinds(world.answer(server, "add", answers)) == [.done]) }
+      #expect(world.frames(to: asker).isEmpty)
+    }
+  }
+
   @Test("an agent without an inbox is named to nobody until it opens one")
   func withoutInbox() {
     var world = World()
