@@ -1,11 +1,13 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// Processes whose wall clock a test sets; the monotonic one goes on (libfaketime).
 private final class SteppedClock: Sendable {
   private let file: String
+  private let names = Mutex<[String]>([])
   /// What a process needs in its environment.
   let environment: [String: String]
 
@@ -18,8 +20,6 @@ private final class SteppedClock: Sendable {
     environment = [
       "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
       "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-      // Else the library changes the environment before a Swift program finds its arguments by it.
-      "FAKETIME_SHARED": "/none /none",
     ]
     try set(by: 0)
   }
@@ -33,8 +33,25 @@ private final class SteppedClock: Sendable {
   /// So long that every agent has looked at the clocks, which it does once a second.
   func settle() { for _ in 0..<300 { breathe() } }
 
+  /// Starts a process with this clock.
+  ///
+  /// It has shared memory of a name of its own: without a name the library changes the environment
+  /// before a Swift program finds its arguments by it, and two that make one name disturb each
+  /// other.
   func start(_ program: String, _ words: [String]) throws -> Child {
-    try Child.start(program, words, environment: environment)
+    let name = "bcs-clock-\(UInt64.random(in: .min ... .max))"
+    names.withLock { $0.append(name) }
+    var environment = environment
+    environment["FAKETIME_SHARED"] = "/\(name)-sem /\(name)-shm"
+    return try Child.start(program, words, environment: environment)
+  }
+
+  /// Those that are killed leave it behind.
+  deinit {
+    for name in names.withLock({ $0 }) {
+      unsafe unlink("/dev/shm/sem.\(name)-sem")
+      unsafe unlink("/dev/shm/\(name)-shm")
+    }
   }
 }
 
