@@ -210,20 +210,7 @@ func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool
     }
   }
   let box = unsafe Unmanaged.passRetained(Box(name, body))
-  var attributes = pthread_attr_t()
-  unsafe pthread_attr_init(&attributes)
-  defer { unsafe pthread_attr_destroy(&attributes) }
-  unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
-  unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  // The program's handlers must run on the program's own threads.
-  var all = sigset_t()
-  var before = sigset_t()
-  unsafe sigfillset(&all)
-  unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
-  defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
-  var thread = pthread_t()
-  let started = unsafe pthread_create(
-    &thread, &attributes,
+  let started = unsafe plat_start_thread(
     { raw in
       guard let raw = unsafe raw else { return nil }
       let box = unsafe Unmanaged<Box>.fromOpaque(raw).takeRetainedValue()

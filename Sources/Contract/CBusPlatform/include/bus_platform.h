@@ -134,6 +134,9 @@ void plat_event_raise(int event);
 void plat_event_clear(int event);
 /// Names the calling thread, at most 15 bytes.
 void plat_name_thread(const char *name);
+/// Starts a thread that nobody waits for, with a small stack and every signal blocked: handlers run
+/// on the program's own threads. 0 or the error number.
+int plat_start_thread(void *(*run)(void *), void *context);
 
 // --- Processes -------------------------------------------------------------------------------
 
