@@ -134,6 +134,21 @@ struct WallOffsetsTests {
     #expect(age(steps: 2, apart: hour + 1) > 2 * hour + 99 * Self.second)
   }
 
+  @Test("a stamp of just now costs no look at the kernel, though it seem to be to come")
+  func justNow() {
+    var host = SteppedHost()
+    host.pass(Self.second)
+    let now = host.seen()
+    var wall = WallOffsets(now)
+    for (ahead, sentNs) in [(0, now.monotonicNs), (900, now.monotonicNs)] as [(UInt64, UInt64)] {
+      let found = wall.sentNs(stamp: now.unixNs + ahead, now) {
+        Issue.record("the kernel was asked for a stamp that is \(ahead) ns ahead")
+        return now
+      }
+      #expect(found == sentNs)
+    }
+  }
+
   @Test(
     "a stamp that nobody can have written counts as of its arrival or of the beginning",
     arguments: [0, 1, UInt64.max, 1 << 63, UInt64.max >> 1] as [UInt64])

@@ -54,8 +54,12 @@ package struct WallOffsets {
   package mutating func sentNs(
     stamp: UInt64, _ now: HostTime, kernel: () -> HostTime = HostTime.kernel
   ) -> UInt64 {
-    let age = now.unixNs &- stamp
-    if _fastPath(age < Self.stepNs) { return now.monotonicNs &- age }
+    // A stamp of just now may seem to be to come: corrections of the clock's page, and the counters
+    // of two cores, lie between.
+    let age = Int64(bitPattern: now.unixNs &- stamp)
+    if _fastPath(age.magnitude < Self.stepNs) {
+      return now.monotonicNs &- UInt64(max(0, age))
+    }
     return search(stamp, kernel())
   }
 
