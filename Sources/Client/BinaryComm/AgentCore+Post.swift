@@ -48,7 +48,14 @@ func deadline(after timeout: Duration) -> UInt64 {
   guard seconds >= 0, attoseconds >= 0 else { return HostClock.monotonicNs() }
   let whole = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
   guard !whole.overflow else { return .max }
-  let end = HostClock.monotonicNs().addingReportingOverflow(
+  return HostClock.monotonicNs().addingSaturated(
     whole.partialValue &+ UInt64(attoseconds / 1_000_000_000))
-  return end.overflow ? .max : end.partialValue
+}
+
+extension UInt64 {
+  /// The sum; where it is too large the largest number, which stands for never.
+  func addingSaturated(_ other: UInt64) -> UInt64 {
+    let (sum, over) = addingReportingOverflow(other)
+    return over ? .max : sum
+  }
 }

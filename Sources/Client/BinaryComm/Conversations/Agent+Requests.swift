@@ -127,15 +127,12 @@ extension Agent {
   ) throws(BusError) -> AskBook.Key {
     try Self.checkCancellation()
     let timeoutNs = try Self.nanoseconds(timeout)
-    let now = HostClock.monotonicNs()
-    let (end, over) = now.addingReportingOverflow(timeoutNs)
     let context = context ?? MessageContext()
     let ask = Ask(
       key: desk.nextKey(), name: service, payload: payload,
       options: SendOptions(timeoutNs: timeoutNs, priority: priority, context: context),
-      deadlineNs: min(over ? .max : end, context.deadlineNs ?? .max), isForAll: isForAll,
-      sink: sink)
-    guard ask.deadlineNs > now else { throw .timeout("no time is left for this request") }
+      deadlineNs: try context.deadline(after: timeoutNs, from: HostClock.monotonicNs()),
+      isForAll: isForAll, sink: sink)
     try desk.submit(bytes: payload.count) { work in work.ask(ask) }
     return ask.key
   }

@@ -15,9 +15,12 @@ struct ParkedPart: Sendable {
   /// Of the handler that sends a part; nil: this is the end of the reply.
   let waiter: Waiter<Void>?
 
-  /// How many bytes of its handler it holds.
-  var bytes: Int {
-    switch content {
+}
+
+extension Result<[UInt8], BusError> {
+  /// How many bytes a reply of this holds while it waits.
+  var byteCount: Int {
+    switch self {
     case .success(let payload): payload.count
     case .failure(let error): error.detail.utf8.count
     }
@@ -58,7 +61,7 @@ extension DeskState {
   mutating func send(_ part: ParkedPart) {
     let place = ReplyPlace(peer: part.incoming.peer, lane: part.incoming.lane)
     if !parked.holds(place), Self.trySend(part, &messenger.out) { return }
-    guard !parked.add(part, of: part.bytes, to: place) else { return }
+    guard !parked.add(part, of: part.content.byteCount, to: place) else { return }
     let refusal = BusError.resourceExhausted(
       "\(parked.bytes >> 20) MiB of replies wait for requesters that do not read", cause: .queue)
     if let waiter = part.waiter {

@@ -30,8 +30,20 @@ public struct MessageContext: Sendable, Equatable {
     self.trace = trace
   }
 
+  /// When a request that follows from this is over: after its own timeout, and never later than
+  /// what it follows from.
+  ///
+  /// Throws `timeout` when no time is left.
+  func deadline(after timeoutNs: UInt64, from nowNs: UInt64) throws(BusError) -> UInt64 {
+    let end = min(nowNs.addingSaturated(timeoutNs), deadlineNs ?? .max)
+    guard end > nowNs else { throw .timeout("no time is left for this request") }
+    return end
+  }
+
   /// Nanoseconds until the deadline, 0 when it is over; nil: there is none.
-  func timeLeft(_ nowNs: UInt64) -> UInt64? {
+  ///
+  /// `nowNs`: CLOCK_MONOTONIC.
+  public func timeLeft(_ nowNs: UInt64) -> UInt64? {
     deadlineNs.map { $0 > nowNs ? $0 &- nowNs : 0 }
   }
 }

@@ -195,8 +195,7 @@ extension Outbox {
 
   /// When the time is over that its sender left to a message.
   private mutating func deadline(_ words: HeaderWords, _ left: UInt64, _ now: HostTime) -> UInt64 {
-    let (end, over) = wall.sentNs(stamp: words.word2, now).addingReportingOverflow(left)
-    return over ? .max : end
+    wall.sentNs(stamp: words.word2, now).addingSaturated(left)
   }
 
   /// The time left by an extension that holds a deadline and nothing else, as nearly all do.

@@ -113,10 +113,7 @@ extension Outbox {
     try check(recipient, payload)
     let now = now()
     var context = options.context
-    let (end, over) = now.monotonicNs.addingReportingOverflow(options.timeoutNs)
-    let deadline = min(over ? .max : end, context.deadlineNs ?? .max)
-    guard deadline > now.monotonicNs else { throw .timeout("no time is left for this request") }
-    context.deadlineNs = deadline
+    context.deadlineNs = try context.deadline(after: options.timeoutNs, from: now.monotonicNs)
     let letter = Letter(
       type: .request, recipient: recipient.index, flags: .replyExpected,
       priority: options.priority, context: context)

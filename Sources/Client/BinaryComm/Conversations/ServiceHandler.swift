@@ -125,13 +125,8 @@ final class ServiceHandler: Sendable {
   /// Sends what came of a request; an error in its place when too much waits to be sent already.
   private static func answer(_ request: ServiceRequest, _ outcome: Result<[UInt8], BusError>) {
     let incoming = request.incoming
-    let bytes =
-      switch outcome {
-      case .success(let payload): payload.count
-      case .failure(let error): error.detail.utf8.count
-      }
     do throws(BusError) {
-      try request.desk.submit(bytes: bytes) { work in work.finish(incoming, outcome) }
+      try request.desk.submit(bytes: outcome.byteCount) { work in work.finish(incoming, outcome) }
     } catch {
       let refusal = BusError.resourceExhausted(
         "the responder could not send its reply: \(error.detail)", cause: error.cause)

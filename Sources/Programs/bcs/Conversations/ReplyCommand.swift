@@ -213,10 +213,7 @@ struct Answering: ~Copyable {
   private mutating func start() {
     while let guardian, running.count < command.concurrency, !waiting.isEmpty {
       let job = waiting.removeFirst()
-      let left = job.incoming.context.deadlineNs.map { deadline in
-        let now = System.monotonicNs
-        return deadline > now ? deadline - now : 0
-      }
+      let left = job.incoming.context.timeLeft(System.monotonicNs)
       if left == 0 {
         fail(job.incoming, .timeout("the request's time was over before it was started"))
         continue
