@@ -31,52 +31,7 @@ struct TrustOptions: ParsableArguments {
   var words: [String] { routerUser.map { ["--router-user", $0] } ?? [] }
 }
 
-/// The options that every command has.
-struct CommonOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "The router's runtime directory (default: $BCS_DIR, $XDG_RUNTIME_DIR/bcs, /tmp/bcs-UID).",
-      valueName: "directory"),
-    completion: .directory)
-  var dir: String?
-
-  @OptionGroup var trust: TrustOptions
-
-  @Flag(name: [.customShort("j"), .long], help: "Print JSON lines with stable field names.")
-  var json = false
-
-  @Option(
-    name: .customLong("log-level"),
-    help: ArgumentHelp(
-      "Minimum log level printed to standard error: trace to error.", valueName: "log-level"))
-  var askedLevel = LogLevel.notice
-
-  @Flag(name: .shortAndLong, help: "Print errors only: --log-level error.")
-  var quiet = false
-
-  func validate() throws {
-    if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
-  }
-
-  /// How much is said on standard error.
-  var logLevel: LogLevel { quiet ? .error : askedLevel }
-
-  /// Says something about the work on standard error, if the level asks for it.
-  func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
-    guard level >= logLevel else { return }
-    Output.note(
-      json
-        ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))])
-        : .entry(text()))
-  }
-
-  /// Prints a listing to standard output.
-  func show(_ listing: Listing) throws {
-    try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))
-  }
-}
-
-/// The options of a command that has one format of its own.
+/// The options of every command: where the router is, and how much is said.
 struct PlaceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -100,15 +55,46 @@ struct PlaceOptions: ParsableArguments {
     if dir == "" { throw ValidationError("--dir is empty: name a directory, or leave it out.") }
   }
 
-  /// The same, as other commands have them.
+  /// The same, as commands with more than one format have them.
   var common: CommonOptions {
     var common = CommonOptions()
-    common.dir = dir
-    common.trust = trust
+    common.place = self
     common.json = false
-    common.askedLevel = askedLevel
-    common.quiet = quiet
     return common
+  }
+}
+
+/// The options of a command that can print JSON.
+struct CommonOptions: ParsableArguments {
+  @OptionGroup var place: PlaceOptions
+
+  @Flag(name: [.customShort("j"), .long], help: "Print JSON lines with stable field names.")
+  var json = false
+
+  /// The run directory that was named.
+  var dir: String? {
+    get { place.dir }
+    set { place.dir = newValue }
+  }
+
+  /// Whose router is trusted.
+  var trust: TrustOptions { place.trust }
+
+  /// How much is said on standard error.
+  var logLevel: LogLevel { place.quiet ? .error : place.askedLevel }
+
+  /// Says something about the work on standard error, if the level asks for it.
+  func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
+    guard level >= logLevel else { return }
+    Output.note(
+      json
+        ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))])
+        : .entry(text()))
+  }
+
+  /// Prints a listing to standard output.
+  func show(_ listing: Listing) throws {
+    try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))
   }
 }
 

@@ -43,14 +43,13 @@ enum NameCompletion {
 
   /// A connection where the words typed so far say.
   private static func session(_ words: [String]) throws -> Session {
-    var common = CommonOptions()
-    common.dir = value(of: "--dir", in: words)
-    common.trust = TrustOptions()
-    common.trust.routerUser = value(of: "--router-user", in: words)
-    common.json = false
-    common.askedLevel = .error
-    common.quiet = true
-    return try Session.look(common, name: NameOptions.standard("complete"), wait: 0.3)
+    var place = PlaceOptions()
+    place.dir = value(of: "--dir", in: words)
+    place.trust = TrustOptions()
+    place.trust.routerUser = value(of: "--router-user", in: words)
+    place.askedLevel = .error
+    place.quiet = true
+    return try Session.look(place.common, name: NameOptions.standard("complete"), wait: 0.3)
   }
 
   private static func value(of option: String, in words: [String]) -> String? {
