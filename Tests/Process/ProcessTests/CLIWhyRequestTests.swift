@@ -109,6 +109,15 @@ struct CLIWhyRequestTests {
     (outcome, rows) = try Self.why(bus, failed)
     #expect(outcome == "failed: code 1003: exit status 3: oops")
     #expect(Self.texts(rows, "record") == ["request", "error"])
+
+    let late = try Self.responder(
+      bus, "late", "--name", "late", "--time-limit", "0.1", "--exec", "sleep", "1000")
+    defer { late.kill() }
+    let stopped = try asker.ask("late")
+    try asker.until(ended: 4)
+    (outcome, _) = try Self.why(bus, stopped)
+    // The number on the wire is that of the cause; the name is that of its code.
+    #expect(outcome.hasPrefix("failed: TIMEOUT: "), "\(outcome)")
   }
 
   @Test("parts of a reply that is not over")

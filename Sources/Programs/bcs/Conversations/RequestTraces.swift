@@ -93,7 +93,7 @@ struct RequestTraces {
   private static func complaint(_ bytes: [UInt8]) -> String {
     guard bytes.count >= Int(BUS_ERROR_CODE_BYTES) else { return "an error without a code" }
     let code = UInt32(truncatingIfNeeded: LogCopy.number(bytes, 0, 4))
-    let name = UInt16(exactly: code).flatMap { BusErrorCode(rawValue: $0)?.name }
+    let name = UInt16(exactly: code).flatMap { BusErrorCode(number: $0)?.name }
     let text = String(decoding: bytes.dropFirst(4), as: UTF8.self)
     return "\(name ?? "code \(code)")\(text.isEmpty ? "" : ": \(text)")"
   }
