@@ -20,18 +20,8 @@ final class FakeRouter: Sendable {
     clock.put(UInt64(BUS_CLOCK_MAGIC), at: 0, width: 4)
     clock.put(UInt64(BUS_LAYOUT_VERSION), at: 4, width: 2)
     try clock.seal()
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      for (place, byte) in "\(directory)/router.sock".utf8.enumerated() {
-        unsafe room[place] = byte
-      }
-    }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let bound = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe bind(listener, $0, size)
-      }
+    let bound = unsafe withUnixAddress("\(directory)/router.sock") {
+      unsafe bind(listener, $0, $1)
     }
     guard bound == 0, listen(listener, 16) == 0 else { throw SetUpFailure("bind: \(errno)") }
   }

@@ -1,3 +1,4 @@
+import BusTestSupport
 import BusWire
 import CBusPlatform
 import Glibc
@@ -21,19 +22,7 @@ final class HostilePeer: @unchecked Sendable {
   init(_ path: String) throws {
     // With CLOEXEC: a child of another row must not keep this peer alive.
     socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      for (place, byte) in path.utf8.prefix(room.count - 1).enumerated() {
-        unsafe room[place] = byte
-      }
-    }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe Glibc.connect(socket, $0, size)
-      }
-    }
+    let result = unsafe withUnixAddress(path) { unsafe Glibc.connect(socket, $0, $1) }
     guard result == 0 else {
       let reason = errno
       Glibc.close(socket)

@@ -28,16 +28,7 @@ struct ClientConnectTests {
       let kind = Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
       let number = socket(AF_UNIX, kind, 0)
       sockets.append(number)
-      var address = sockaddr_un()
-      address.sun_family = sa_family_t(AF_UNIX)
-      unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-        unsafe room.copyBytes(from: Array("\(directory)/router.sock".utf8))
-      }
-      return unsafe withUnsafePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          unsafe body(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-      }
+      return unsafe withUnixAddress("\(directory)/router.sock") { unsafe body(number, $0, $1) }
     }
   }
 

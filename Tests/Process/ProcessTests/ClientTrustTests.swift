@@ -10,14 +10,17 @@ import Testing
 struct ClientTrustTests {
   static let stranger: UInt32 = 65534
 
-  /// Runs a listener of another user that says what it receives, in a directory of that user.
-  static let listener = """
+  /// Listens as another user and says what it receives: in a directory of that user, or in one of
+  /// this user, when it takes on the other only after it has made its socket.
+  private static let script = """
     import os, socket, sys
-    directory, user = sys.argv[1], int(sys.argv[2])
-    os.setgid(user); os.setuid(user)
+    directory, user, owner = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    def change(): os.setgid(user); os.setuid(user)
+    if owner == "other": change()
     os.mkdir(directory, 0o755)
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.bind(directory + "/router.sock"); os.chmod(directory + "/router.sock", 0o666)
+    if owner == "own": change()
     s.listen(8)
     print("ready", flush=True)
     while True:
@@ -28,6 +31,14 @@ struct ClientTrustTests {
         print("received", len(got), flush=True)
     """
 
+  /// Starts such a listener in a directory that is not there yet, and waits until it is ready.
+  private static func listener(in directory: String, of owner: String) throws -> Child {
+    let child = try Child.start(
+      "/usr/bin/env", ["python3", "-c", Self.script, directory, "\(Self.stranger)", owner])
+    try child.waitForLine(containing: "ready")
+    return child
+  }
+
   @Test(
     "what another user runs at the path gets no byte, before and after a start",
     .enabled(if: geteuid() == 0, "needs root, to run a process of another user"))
@@ -36,10 +47,8 @@ struct ClientTrustTests {
       let home = try TemporaryDirectory("trust")
       _ = unsafe chmod(home.path, 0o777)
       let directory = home.file("run")
-      let child = try Child.start(
-        "/usr/bin/env", ["python3", "-c", Self.listener, directory, "\(Self.stranger)"])
+      let child = try Self.listener(in: directory, of: "other")
       defer { child.kill() }
-      try child.waitForLine(containing: "ready")
       let refused = #expect(throws: BusError.self) {
         _ = try Bus.connect(to: directory).register("agent")
       }
@@ -65,10 +74,8 @@ struct ClientTrustTests {
     let home = try TemporaryDirectory("trust")
     _ = unsafe chmod(home.path, 0o777)
     let directory = home.file("run")
-    let child = try Child.start(
-      "/usr/bin/env", ["python3", "-c", Self.listener, directory, "\(Self.stranger)"])
+    let child = try Self.listener(in: directory, of: "other")
     defer { child.kill() }
-    try child.waitForLine(containing: "ready")
     let refused = try runCLI("agent", "--dir", directory)
     #expect(refused.exit == .code(5) && refused.stderr.contains("--router-user \(Self.stranger)"))
     #expect(!refused.stderr.contains("policy"), "no policy was asked")
@@ -97,25 +104,6 @@ struct ClientTrustTests {
     #expect(wrong.exit == .code(64) && wrong.stderr.contains("no user of this host"))
   }
 
-  /// A listener that takes on another user only after it has made its socket, so that the run
-  /// directory is this user's own.
-  private static let intruder = """
-    import os, socket, sys
-    directory, user = sys.argv[1], int(sys.argv[2])
-    os.mkdir(directory, 0o755)
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    s.bind(directory + "/router.sock"); os.chmod(directory + "/router.sock", 0o666)
-    os.setgid(user); os.setuid(user)
-    s.listen(8)
-    print("ready", flush=True)
-    while True:
-        c, _ = s.accept()
-        c.settimeout(2)
-        try: got = c.recv(65536)
-        except socket.timeout: got = b""
-        print("received", len(got), flush=True)
-    """
-
   @Test(
     "a process of another user that listens in a directory of this user gets no byte",
     .enabled(if: geteuid() == 0, "needs root, to run a process of another user"))
@@ -123,10 +111,8 @@ struct ClientTrustTests {
     try Watchdog.bounding("intruder", seconds: 60) {
       let home = try TemporaryDirectory("trust")
       let directory = home.file("run")
-      let child = try Child.start(
-        "/usr/bin/env", ["python3", "-c", Self.intruder, directory, "\(Self.stranger)"])
+      let child = try Self.listener(in: directory, of: "own")
       defer { child.kill() }
-      try child.waitForLine(containing: "ready")
       let refused = #expect(throws: BusError.self) {
         _ = try Bus.connect(to: directory)
           .register("agent", options: AgentOptions(connectTimeout: .milliseconds(300)))
@@ -147,11 +133,8 @@ struct ClientTrustTests {
         let home = try TemporaryDirectory("trust")
         _ = unsafe chmod(home.path, 0o777)
         let directory = home.file("run")
-        let child = try Child.start(
-          "/usr/bin/env",
-          ["python3", "-c", ClientTrustTests.listener, directory, "\(ClientTrustTests.stranger)"])
+        let child = try ClientTrustTests.listener(in: directory, of: "other")
         defer { child.kill() }
-        try child.waitForLine(containing: "ready")
         #expect(seteuid(ClientTrustTests.stranger) == 0)
         let refused = #expect(throws: BusError.self) {
           _ = try Bus.connect(to: directory)

@@ -208,19 +208,7 @@ private final class Squatter {
   init(_ path: String) throws {
     self.path = path
     socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      for (place, byte) in path.utf8.prefix(room.count - 1).enumerated() {
-        unsafe room[place] = byte
-      }
-    }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let bound = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe bind(socket, $0, size)
-      }
-    }
+    let bound = unsafe withUnixAddress(path) { unsafe bind(socket, $0, $1) }
     guard bound == 0, listen(socket, 8) == 0 else { throw ClientFailure.system("listen", errno) }
   }
 

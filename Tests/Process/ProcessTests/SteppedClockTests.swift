@@ -89,6 +89,14 @@ final class SteppedClockTests {
     FileManager.default.fileExists(atPath: dir.file(name))
   }
 
+  /// A request that its responder has begun to work on.
+  private func begin(timeout: Int) throws -> (service: Child, asking: Child) {
+    let service = try responder()
+    let asking = try start("req", "slow", "hello", "--timeout", "\(timeout)")
+    while service.isRunning, asking.isRunning, !exists("began") { breathe() }
+    return (service, asking)
+  }
+
   @Test("the clock of such processes is set indeed")
   func control() throws {
     func seconds() throws -> Int {
@@ -104,9 +112,8 @@ final class SteppedClockTests {
   @Test("a request that is worked on is answered", arguments: [3600, -3600])
   func working(step: Int) throws {
     try Watchdog.bounding("a request over a step", seconds: 120) {
-      let service = try responder()
-      let asking = try start("req", "slow", "hello", "--timeout", "60")
-      while service.isRunning, asking.isRunning, !exists("began") { breathe() }
+      let (service, asking) = try begin(timeout: 60)
+      defer { withExtendedLifetime(service) {} }
       try clock.set(by: step)
       clock.settle()
       try "".write(toFile: dir.file("go"), atomically: true, encoding: .utf8)
@@ -136,9 +143,8 @@ final class SteppedClockTests {
   @Test("a request that nobody answers ends at its time", arguments: [3600, -3600])
   func silent(step: Int) throws {
     try Watchdog.bounding("a request without an answer", seconds: 120) {
-      let service = try responder()
-      let asking = try start("req", "slow", "hello", "--timeout", "4")
-      while service.isRunning, asking.isRunning, !exists("began") { breathe() }
+      let (service, asking) = try begin(timeout: 4)
+      defer { withExtendedLifetime(service) {} }
       try clock.set(by: step)
       #expect(try asking.wait(timeout: .seconds(60)).exit == .code(4))
     }

@@ -127,12 +127,7 @@ struct ChargeTests {
   private static func twoUsers(_ limits: RouterLimits) throws -> World {
     var policy = Policy()
     for (name, user) in [("guest.*", 2), ("host.*", 1000), ("other", 3)] as [(String, UInt32)] {
-      var rule = AgentRule(name: try TopicPattern(name), users: [user])
-      rule.read = [try Grant(">")]
-      rule.write = [try Grant(">")]
-      rule.call = [try TopicPattern(">")]
-      rule.answer = [try TopicPattern(">")]
-      try policy.add(rule)
+      try policy.add(.everything(name, users: [user]))
     }
     return World(policy: policy, limits: limits)
   }

@@ -11,12 +11,7 @@ struct GivenBackTests {
   /// A router with little room, in which agents `guest.*` of user 2 may do everything.
   private static func guests(_ limits: RouterLimits) throws -> World {
     var policy = Policy()
-    var rule = AgentRule(name: try TopicPattern("guest.*"), users: [2])
-    rule.read = [try Grant(">")]
-    rule.write = [try Grant(">")]
-    rule.call = [try TopicPattern(">")]
-    rule.answer = [try TopicPattern(">")]
-    try policy.add(rule)
+    try policy.add(.everything("guest.*", users: [2]))
     return World(policy: policy, limits: limits)
   }
 

@@ -11,14 +11,22 @@ struct ReannounceTests {
       agent, .reannounce(ReannounceFrame(subscription: subscription, stream: stream)))
   }
 
-  @Test("a reader that could not take a log and let go of it is given the stream anew")
-  func anew() throws {
+  /// A reader that was told of a stream.
+  private static func told() throws -> (
+    world: World, reader: ConnectionID, feed: ConnectionID, stream: StreamID,
+    first: AnnounceFrame
+  ) {
     var world = World()
     let reader = world.agent("reader")
     let feed = world.agent("feed")
     world.subscribe(reader, "a")
     let stream = world.publish(feed, "feed", "a")
-    let first = try #require(world.announces(to: reader).last)
+    return (world, reader, feed, stream, try #require(world.announces(to: reader).last))
+  }
+
+  @Test("a reader that could not take a log and let go of it is given the stream anew")
+  func anew() throws {
+    var (world, reader, _, stream, first) = try Self.told()
     world.say(reader, .detach(DetachFrame(attachment: first.attachment)))
     world.forgetSent()
     let answers = Self.ask(&world, reader, stream)
@@ -30,12 +38,7 @@ struct ReannounceTests {
 
   @Test("a reader that missed the log that follows is told of all logs of the same reading")
   func next() throws {
-    var world = World()
-    let reader = world.agent("reader")
-    let feed = world.agent("feed")
-    world.subscribe(reader, "a")
-    let stream = world.publish(feed, "feed", "a")
-    let first = try #require(world.announces(to: reader).last)
+    var (world, reader, feed, stream, first) = try Self.told()
     world.say(reader, .attach(AttachFrame(attachment: first.attachment, slot: 1)))
     _ = world.addLog(
       feed, "feed", "a", stream: stream, generation: 1, base: 4096, capacity: 128 << 10)
@@ -49,11 +52,7 @@ struct ReannounceTests {
 
   @Test("what is not there, not subscribed, over or not allowed is refused")
   func refused() throws {
-    var world = World()
-    let reader = world.agent("reader")
-    let feed = world.agent("feed")
-    world.subscribe(reader, "a")
-    let stream = world.publish(feed, "feed", "a")
+    var (world, reader, feed, stream, first) = try Self.told()
     let other = world.publish(feed, "feed", "b")
     for (number, subscription) in [(stream, 2), (other, 1), (StreamID(77), 1)]
       as [(StreamID, UInt32)]
@@ -64,7 +63,6 @@ struct ReannounceTests {
     let spy = world.agent("spy")
     let spied = Self.ask(&world, spy, stream)
     #expect(errorCode(spied) == .invalid)
-    let first = try #require(world.announces(to: reader).last)
     world.say(
       feed, .evict(EvictFrame(attachment: first.attachment, reason: "too slow")))
     let evicted = Self.ask(&world, reader, stream)

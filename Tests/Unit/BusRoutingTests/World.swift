@@ -17,6 +17,18 @@ final class LogBook: LogProbe {
   func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? { slots[slot] }
 }
 
+extension AgentRule {
+  /// Agents whose names match, of these users, may do everything.
+  static func everything(_ name: String, users: Set<UInt32>) throws -> AgentRule {
+    var rule = AgentRule(name: try TopicPattern(name), users: users)
+    rule.read = [try Grant(">")]
+    rule.write = [try Grant(">")]
+    rule.call = [try TopicPattern(">")]
+    rule.answer = [try TopicPattern(">")]
+    return rule
+  }
+}
+
 /// A router with the agents of a test, and an account of every descriptor it was given.
 struct World {
   static let sealer = HMACSealer(key: [UInt8](repeating: 7, count: 32))
