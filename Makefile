@@ -5,8 +5,6 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# A hung test run ends after this many seconds.
-TEST_SECONDS ?= 1800
 
 PROGRAMS := msg_router bcs test_throughput test_latency
 # Built and tested, not installed.
@@ -46,14 +44,7 @@ test: setup lint ## check the format, build all, run every test
 	# Again: in a fresh checkout the first build was seen to make a runner without any test.
 	swift build -c release --build-tests
 	$(call link,$(BUILT))
-	@BCS_PROMTOOL="$$(Scripts/promtool.sh .build/tools)" BCS_BIN="$(CURDIR)/bin" \
-	  timeout --kill-after=10 $(TEST_SECONDS) \
-	  swift test -c release --skip-build --disable-xctest </dev/null; \
-	status=$$?; \
-	if [ $$status -eq 124 ] || [ $$status -eq 137 ]; then \
-	  echo "the test run hung: ended after $(TEST_SECONDS) s (TEST_SECONDS=n allows more)" >&2; \
-	fi; \
-	exit $$status
+	@Scripts/test.sh
 
 fuzz: setup ## search for bytes that break what must hold (SECONDS=n: n seconds a target)
 	@Scripts/fuzz.sh $(if $(SECONDS),--seconds $(SECONDS))

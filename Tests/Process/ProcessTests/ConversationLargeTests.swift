@@ -111,7 +111,9 @@ struct ConversationLargeTests {
       let server = try bus.agent("server")
       let caller = try bus.agent("caller")
       let gate = Flag()
+      let isWorking = Flag()
       try await server.serve("slow", concurrency: 1, executor: OwnThreads.shared) { request in
+        isWorking.raise()
         await gate.isRaised()
         return numbered(request.payload.count)
       }
@@ -119,13 +121,15 @@ struct ConversationLargeTests {
       var refused = 0
       var answered = 0
       try await withThrowingTaskGroup(of: BusError?.self) { group in
-        for _ in 0..<20 {
+        for index in 0..<20 {
           group.addTask {
             await failure { () async throws(BusError) in
               let reply = try await caller.request("slow", large, timeout: patient)
               if number(reply.payload) != LargePayload.most { throw .corrupt("another length") }
             }
           }
+          // The others find the handler at work on the first.
+          if index == 0 { await isWorking.isRaised() }
         }
         for try await error in group {
           guard let error else {
