@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -99,6 +101,11 @@ int plat_hung_up(int fd) {
   struct pollfd p = {.fd = fd};
   if (poll(&p, 1, 0) < 0) return -errno;
   return (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+int plat_unread_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
 int plat_raise_descriptors(void) {

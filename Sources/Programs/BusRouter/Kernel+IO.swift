@@ -35,10 +35,10 @@ enum Kernel {
     return (ends[0], ends[1])
   }
 
-  /// Waits until a watched descriptor is ready, or only looks; returns how many of `ready` are
-  /// filled, or -errno.
-  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t], waits: Bool) -> Int32 {
-    unsafe plat_poll(poller, &ready, Int32(ready.count), waits ? -1 : 0)
+  /// Waits until a watched descriptor is ready, at most so long (-1: for ever); returns how many of
+  /// `ready` are filled, or -errno.
+  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t], timeoutMs: Int32) -> Int32 {
+    unsafe plat_poll(poller, &ready, Int32(ready.count), timeoutMs)
   }
 
   /// Bounds what may lie in a socket and not be read, in bytes as the kernel counts them.
@@ -53,6 +53,9 @@ enum Kernel {
     guard let descriptor else { return unsafe plat_send(socket, bytes, bytes.count, nil, 0) }
     return unsafe plat_send(socket, bytes, bytes.count, [descriptor], 1)
   }
+
+  /// Whether all that was sent over a socket has been read, or can be read by nobody any more.
+  static func isRead(_ socket: Int32) -> Bool { plat_unread_bytes(socket) <= 0 }
 
   /// Takes one record into `room`; the caller closes its descriptors, which may be anything.
   static func receive(_ socket: Int32, _ room: inout [UInt8]) -> Received {

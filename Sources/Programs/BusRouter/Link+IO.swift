@@ -12,6 +12,8 @@ struct Link {
   var wanted = UInt32(PLAT_WANT_READ)
   /// Whether it handed in what is no memory file.
   var handedInOther = false
+  /// Descriptors that were sent and may not have been read.
+  var inFlight = 0
   /// Since when the agent has taken nothing of what waits; monotonic ns.
   var unreadSinceNs: UInt64?
 }

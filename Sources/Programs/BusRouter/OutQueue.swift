@@ -21,8 +21,19 @@ struct OutQueue {
     case full
     /// The kernel is short of something; try again at the next tick.
     case starved
+    /// A descriptor waits until the other end has read what lies in the socket.
+    case unread
+    /// A descriptor waits until other agents of the same user have read; try at the next tick.
+    case crowded
     /// The other end is gone.
     case broken
+  }
+
+  /// When a descriptor may be sent.
+  enum HandOver {
+    case now
+    case whenRead
+    case whenOthersRead
   }
 
   private struct Waiting {
@@ -83,10 +94,18 @@ struct OutQueue {
 
   /// Sends what the socket takes; tells of each token that waits no more.
   mutating func send(
-    to socket: Int32, _ table: DescriptorTable, sent: (DescriptorToken) -> Void
+    to socket: Int32, _ table: DescriptorTable, handOver: () -> HandOver,
+    sent: (DescriptorToken) -> Void
   ) -> Progress {
     while first < frames.count {
       let frame = frames[first]
+      if frame.token != nil {
+        switch handOver() {
+        case .now: break
+        case .whenRead: return .unread
+        case .whenOthersRead: return .crowded
+        }
+      }
       let result = Self.send(frame, to: socket, table)
       if result == -EAGAIN { return .full }
       if result == -ETOOMANYREFS || result == -ENOBUFS || result == -ENOMEM { return .starved }

@@ -16,7 +16,16 @@ extension RouterLoop {
 
   /// Whether another connection or segment still fits, two descriptors for each connection.
   var hasDescriptorsLeft: Bool {
-    links.count * 2 + table.count + closer.count + Self.descriptorsKept < descriptorsMost
+    links.count * 2 + left.count + table.count + closer.count + Self.descriptorsKept
+      < descriptorsMost
+  }
+
+  /// Whether the connections of a user, and what their agents have not read, leave descriptors to
+  /// others; the router's own user could end it as well.
+  private func leavesOthersDescriptors(_ user: UInt32) -> Bool {
+    let most = limits.share(of: descriptorsMost)
+    let load = users[user] ?? UserLoad()
+    return user == geteuid() || load.descriptors < most && load.inFlight < most
   }
 
   func acceptAll() {
@@ -37,7 +46,7 @@ extension RouterLoop {
 
   private func admit(_ socket: Int32) {
     guard hasDescriptorsLeft else {
-      refuse(socket)
+      refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMost))
       return
     }
     switch PeerCheck.identify(socket) {
@@ -50,6 +59,15 @@ extension RouterLoop {
         close(pidfd)
         sayClosesTooMuch(peer.uid)
         hangUp(socket, of: peer.uid)
+        return
+      }
+      guard leavesOthersDescriptors(peer.uid) else {
+        close(pidfd)
+        let text =
+          "Agents of user \(peer.uid) have half of the router's descriptors (limit "
+          + "\(descriptorsMost)) in connections, or unread in their sockets: end some of them, or "
+          + "raise the hard limit (ulimit -Hn) and restart the router."
+        refuse(socket, of: peer.uid, text)
         return
       }
       // What an agent does not read stays in the kernel, with its descriptors: let that be little.
@@ -65,6 +83,7 @@ extension RouterLoop {
         return
       }
       links[connection] = link
+      users[peer.uid, default: UserLoad()].connections += 1
       handle(.connected(connection, peer))
     }
   }
@@ -74,20 +93,20 @@ extension RouterLoop {
   private func refuseWithSpare() {
     if spare >= 0 { close(spare) }
     let socket = plat_accept(listener)
-    if socket >= 0 { refuse(socket) }
+    if socket >= 0 { refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMost)) }
     spare = Kernel.openSpare()
   }
 
-  private func refuse(_ socket: Int32) {
-    say(
-      .error,
-      "descriptors run out (limit \(descriptorsMost)): new agents and logs are refused; raise "
-        + "the hard limit (ulimit -Hn) or end agents")
-    let text =
-      "The router is out of descriptors (limit \(descriptorsMost)): end some agents, or "
-      + "raise the hard limit and restart it."
+  private static func outOfDescriptors(_ most: Int) -> String {
+    "The router is out of descriptors (limit \(most)): end some agents, or raise the hard limit "
+      + "(ulimit -Hn) and restart it."
+  }
+
+  /// Tells the operator and whoever connected why it is not taken.
+  private func refuse(_ socket: Int32, of user: UInt32, _ text: String) {
+    say(.error, "a connection is refused: \(text)")
     let frame = RouterFrame.error(ErrorFrame(code: BusErrorCause.descriptors.rawValue, text: text))
     _ = Kernel.send(frame.encode(), nil, to: socket)
-    hangUp(socket, of: Self.nobody)
+    hangUp(socket, of: user)
   }
 }

@@ -50,7 +50,7 @@ extension RouterLoop {
     let dropped = links[connection]?.queue.add(frame.encode(request: request), delivery, token)
     for token in dropped ?? [] { table.release(token) }
     let after = links[connection]?.queue.bytes ?? 0
-    queuedOfUser[user, default: 0] += after - before
+    users[user]?.queuedBytes += after - before
     guard links[connection]?.queue.answerBytes ?? 0 <= OutQueue.answerBytesMost else {
       say(.notice, "a connection does not read its answers: it is dropped")
       end(connection)
@@ -58,7 +58,7 @@ extension RouterLoop {
     }
     // Whoever has something waiting is served when its socket has room again.
     if wasEmpty { flush(connection) }
-    let queued = queuedOfUser[user] ?? 0
+    let queued = users[user]?.queuedBytes ?? 0
     if queued > limits.queuedBytesPerUser { dropLargest(of: user) }
   }
 
@@ -85,12 +85,22 @@ extension RouterLoop {
     // Taken out while it sends, so that its array is not copied.
     links[connection] = nil
     let before = link.queue.bytes
-    var progress = link.queue.send(to: link.socket, table) { table.release($0) }
-    queuedOfUser[link.peer.uid, default: 0] += link.queue.bytes - before
+    let (socket, user) = (link.socket, link.peer.uid)
+    var inFlight = link.inFlight
+    var progress = link.queue.send(
+      to: socket, table, handOver: { mayHandOver(&inFlight, to: socket, of: user) }
+    ) { token in
+      table.release(token)
+      inFlight += 1
+      users[user]?.inFlight += 1
+    }
+    link.inFlight = inFlight
+    users[user]?.queuedBytes += link.queue.bytes - before
     // Who has dropped news to make up for has not read, though nothing waits any more.
     if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
-    if progress == .empty || link.queue.bytes < before { link.unreadSinceNs = nil }
-    if progress == .full || progress == .starved, link.unreadSinceNs == nil {
+    let hasRead = progress == .empty || progress == .crowded || link.queue.bytes < before
+    if hasRead { link.unreadSinceNs = nil }
+    if progress != .empty, progress != .crowded, link.unreadSinceNs == nil {
       link.unreadSinceNs = HostClock.monotonicNs()
     }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
@@ -110,6 +120,8 @@ extension RouterLoop {
     if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
     if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }
     if progress == .starved { starved.insert(connection) }
+    if progress == .crowded { crowded.insert(connection) }
+    if progress == .unread { unread.insert(connection) } else { unread.remove(connection) }
     guard wanted != link.wanted else { return }
     link.wanted = wanted
     plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
@@ -120,24 +132,20 @@ extension RouterLoop {
     let now = HostClock.monotonicNs()
     for line in lines.due(now) { logger.notice("\(line)") }
     endUnread(now)
-    let waiting = starved
+    tendLeft()
+    let waiting = starved.union(crowded)
     starved = []
+    crowded = []
     for connection in waiting { flush(connection) }
   }
 
-  /// Ends agents that have not read for long, and, where what lies in their sockets keeps the
-  /// kernel from taking more descriptors, the one that has not read for longest at once: it would
-  /// starve all the others.
+  /// Ends agents that have not read for long; those that the kernel has no room for may have.
   private func endUnread(_ now: UInt64) {
-    let unread = links.filter { !starved.contains($0.key) }.compactMap { id, link in
-      link.unreadSinceNs.map { (id: id, sinceNs: $0) }
-    }.sorted { ($0.sinceNs, $0.id.value) < ($1.sinceNs, $1.id.value) }
-    for (place, one) in unread.enumerated() {
-      let isInTheWay = place == 0 && !starved.isEmpty
-      let mostNs = isInTheWay ? 1_000_000_000 : UInt64(limits.unreadMs) * 1_000_000
-      guard now >= one.sinceNs &+ mostNs else { break }
+    let mostNs = UInt64(limits.unreadMs) * 1_000_000
+    for (connection, link) in links where !starved.contains(connection) {
+      guard let sinceNs = link.unreadSinceNs, now >= sinceNs &+ mostNs else { continue }
       say(.notice, "an agent does not read what the router sends: it is dropped")
-      end(one.id)
+      end(connection)
     }
   }
 }

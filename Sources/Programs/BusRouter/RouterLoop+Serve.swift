@@ -97,11 +97,14 @@ extension RouterLoop {
     guard let link = links.removeValue(forKey: connection) else { return }
     starved.remove(connection)
     unfinished.remove(connection)
-    queuedOfUser[link.peer.uid, default: 0] -= link.queue.bytes
+    unread.remove(connection)
+    crowded.remove(connection)
+    users[link.peer.uid]?.queuedBytes -= link.queue.bytes
+    users[link.peer.uid]?.connections -= 1
     plat_watch_remove(poller, link.socket)
     plat_watch_remove(poller, link.pidfd)
     Glibc.close(link.pidfd)
-    hangUp(link.socket, of: link.peer.uid)
+    leave(link.socket, of: link.peer.uid, inFlight: link.inFlight)
     for token in link.queue.tokens { table.release(token) }
     handle(.disconnected(connection))
   }

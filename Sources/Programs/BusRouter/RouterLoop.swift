@@ -36,8 +36,15 @@ final class RouterLoop {
   var events: [RouterEvent] = []
   var spare: Int32
   var listener: Int32
-  /// Bytes of frames that wait, by user.
-  var queuedOfUser: [UInt32: Int] = [:]
+  /// Connections with a descriptor that waits until their agent has read.
+  var unread: Set<ConnectionID> = []
+  var readCheckedNs: UInt64 = 0
+  /// Connections with one that waits until other agents of their user have.
+  var crowded: Set<ConnectionID> = []
+  var users: [UInt32: UserLoad] = [:]
+  /// Of whom it was looked since the last tick who has read.
+  var counted: Set<UInt32> = []
+  var left: [LeftSocket] = []
   var lines = RepeatedLines()
   private var lastConnection: UInt64 = 0
   private let signals: Int32
@@ -73,6 +80,7 @@ final class RouterLoop {
       close(link.pidfd)
       hangUp(link.socket, of: link.peer.uid)
     }
+    for one in left { close(one.socket) }
     close(poller)
     close(timer)
     if spare >= 0 { close(spare) }
@@ -87,7 +95,7 @@ final class RouterLoop {
     handle(.tick(nowNs: HostClock.monotonicNs()))
     var ready = [plat_ready_t](repeating: plat_ready_t(), count: 64)
     while true {
-      let count = Kernel.poll(poller, &ready, waits: !unfinished.contains(where: mayGoOn))
+      let count = Kernel.poll(poller, &ready, timeoutMs: waitMs)
       guard count >= 0 else { throw .system("epoll_wait", -count) }
       for one in ready.prefix(Int(count)) {
         let connection = ConnectionID(one.key & (1 << Self.sourceShift - 1))
@@ -104,12 +112,19 @@ final class RouterLoop {
         case nil: break
         }
       }
+      tendUnread()
       // After the others, once for each.
       for connection in unfinished.filter(mayGoOn) {
         unfinished.remove(connection)
         handle(.goOn(connection))
       }
     }
+  }
+
+  /// How long to wait for something to do, -1 for ever.
+  private var waitMs: Int32 {
+    if unfinished.contains(where: mayGoOn) { return 0 }
+    return unread.isEmpty ? -1 : Self.readCheckMs
   }
 
   private func mayGoOn(_ connection: ConnectionID) -> Bool {

@@ -54,6 +54,8 @@ final class RouterClient {
   private let socket: Int32
   private var descriptors: [Int32] = []
   private(set) var incarnation = Incarnation(0)
+  /// What the router refused last, and why.
+  private(set) var refusal: ErrorFrame?
   private var lastRequest: UInt32 = 0
 
   init(_ path: String) throws {
@@ -130,6 +132,7 @@ final class RouterClient {
     guard length > 0 else { throw ClientFailure.closed }
     let (request, frame) = try RouterFrame.decode(room[..<length])
     self.descriptors += descriptors.prefix(Int(count))
+    if case .error(let error) = frame { refusal = error }
     return Received(request: request, frame: frame, descriptor: count > 0 ? descriptors[0] : nil)
   }
 

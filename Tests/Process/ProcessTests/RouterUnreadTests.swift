@@ -27,7 +27,7 @@ struct RouterUnreadTests {
     }
   }
 
-  fileprivate static func names(_ client: RouterClient) throws -> Set<String> {
+  static func names(_ client: RouterClient) throws -> Set<String> {
     let rows = try client.ask(.query(QueryFrame(subject: .agents)))
     return Set(
       rows.compactMap { received in
@@ -111,111 +111,6 @@ struct RouterUnreadTests {
       }
     }
   }
-
-  @Test(
-    "while the kernel takes no more descriptors for sleepers, who reads waits and gets them later",
-    .enabled(if: geteuid() == 0, "only root can start the router as another user"))
-  func tooManyOnTheWay() throws {
-    try Watchdog.bounding("descriptors on their way", seconds: 120) {
-      let crowd = try Crowd()
-      let sleepers = try (0..<9).map { try crowd.subscriber("sleeper\($0)") }
-      let reader = Listening(try crowd.subscriber("reader"))
-      for number in 0..<80 {
-        try crowd.publish(number)
-        try reader.takeWhatLies()
-      }
-      #expect(reader.streamCount < 80, "the kernel took them all: nothing was tried here")
-      // What lies in a socket is on its way until its process reads or ends.
-      for sleeper in sleepers { sleeper.close() }
-      try reader.awaitStreams(80)
-      #expect(try crowd.names().isSuperset(of: ["reader", "feed"]))
-    }
-  }
-}
-
-/// A router that may have 250 descriptors on their way, and a publisher of many streams.
-private final class Crowd {
-  private let router: OtherUsersRouter
-  private let feed: RouterClient
-
-  init() throws {
-    router = try OtherUsersRouter(descriptors: 250)
-    feed = try RouterClient(router.socket)
-    _ = try feed.register("feed")
-  }
-
-  func subscriber(_ name: String, to patterns: [String] = [">"]) throws -> RouterClient {
-    let client = try RouterClient(router.socket)
-    _ = try client.register(name)
-    for (number, pattern) in patterns.enumerated() {
-      let wish = SubscribeFrame(
-        subscription: UInt32(number + 1), pattern: pattern, mode: .lossy, sleeps: false, epoch: 0)
-      try client.send(AgentFrame.subscribe(wish).encode(request: 0))
-    }
-    return client
-  }
-
-  func publish(_ number: Int) throws {
-    #expect(try feed.publish("feed", "c\(number)")?.kind == .logAdded)
-  }
-
-  func names() throws -> Set<String> { try RouterUnreadTests.names(feed) }
-}
-
-/// A subscriber that reads, and the streams that it was told of.
-private final class Listening {
-  private let client: RouterClient
-  private var streams: Set<StreamID> = []
-  var streamCount: Int { streams.count }
-
-  init(_ client: RouterClient) { self.client = client }
-
-  func takeWhatLies() throws {
-    while let received = try client.receiveNow() { note(received.frame) }
-  }
-
-  func awaitStreams(_ count: Int) throws {
-    while streams.count < count { note(try client.receive().frame) }
-  }
-
-  private func note(_ frame: RouterFrame) {
-    if case .announce(let announce) = frame { streams.insert(announce.stream) }
-  }
-}
-
-/// A router of a user of its own, which may have so many descriptors open or on their way.
-private struct OtherUsersRouter: ~Copyable {
-  let socket: String
-  private let child: Child
-  private let home: TemporaryDirectory
-  /// Nobody else's: the kernel counts by user what is on its way.
-  private static let user: uid_t = 64_999
-
-  init(descriptors: Int) throws {
-    let home = try TemporaryDirectory("otherusers")
-    let program = URL(fileURLWithPath: try Programs.path("msg_router")).resolvingSymlinksInPath()
-    let copy = home.file("msg_router")
-    try FileManager.default.copyItem(at: program, to: URL(fileURLWithPath: copy))
-    let (run, policy) = (home.file("run"), home.file("policy.yaml"))
-    let text = "agents:\n  - name: \">\"\n    users: [0]\n    read: [\">\"]\n    write: [\">\"]\n"
-    try text.write(toFile: policy, atomically: true, encoding: .utf8)
-    let modes = unsafe [
-      chmod(home.path, 0o755), chmod(copy, 0o755), chmod(policy, 0o644), mkdir(run, 0o700),
-      chown(run, Self.user, Self.user),
-    ]
-    guard modes.allSatisfy({ $0 == 0 }) else { throw ClientFailure.system("chmod", errno) }
-    let script = "ulimit -n \(descriptors); exec \"$0\" --dir \"$1\" --policy \"$2\" --json"
-    let child = try Child.start(
-      "setpriv",
-      ["--reuid", "\(Self.user)", "--regid", "\(Self.user)", "--clear-groups", "/bin/sh", "-c"]
-        + [script, copy, run, policy])
-    try child.waitForLine(containing: "\"event\":\"ready\"")
-    self.home = home
-    self.child = child
-    socket = "\(run)/router.sock"
-  }
-
-  deinit { child.kill() }
 }
 
 extension RouterClient {

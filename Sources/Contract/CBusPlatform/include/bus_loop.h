@@ -36,6 +36,9 @@ int plat_ending_signals(void);
 int plat_accept(int listener);
 /// 1 when the socket's peer has closed its end, 0 when not.
 int plat_hung_up(int fd);
+/// What was sent over a socket and lies unread at the other end, in bytes of the kernel's buffers;
+/// 0 when the other end has read all, or has closed.
+int plat_unread_bytes(int fd);
 /// Raises the soft limit of descriptors to the hard one; returns it, at most INT32_MAX.
 int plat_raise_descriptors(void);
 /// CLOCK_BOOTTIME in ns: goes on while the machine sleeps.
