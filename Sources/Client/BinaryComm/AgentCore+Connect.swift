@@ -167,6 +167,8 @@ final class Dialogue {
   private let bell: Bell
   /// Frames that came unasked in between, for the service thread.
   private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor], isCut: Bool)] = []
+  /// What the router says of its own before it closes a connection that it does not take.
+  private var refusal: BusError?
 
   init(directory: String, trust: RouterTrust, deadlineNs: UInt64) throws(BusError) {
     socket = try ControlSocket.connect(
@@ -200,6 +202,10 @@ final class Dialogue {
       switch try ControlSocket.send(socket, bytes, descriptor) {
       case .sent: return
       case .full: try wait(writable: true)
+      case .ended:
+        // It may have said why before this was asked.
+        _ = try answer(to: request)
+        throw .noRouter("the router closed the connection")
       case .starved:
         guard HostClock.monotonicNs() < deadlineNs else {
           throw .timeout(
@@ -225,7 +231,7 @@ final class Dialogue {
     while true {
       switch ControlSocket.receive(socket) {
       case .nothing: try wait(writable: false)
-      case .ended: throw .noRouter("the router closed the connection")
+      case .ended: throw refusal ?? .noRouter("the router closed the connection")
       case .frame(let bytes, let descriptors, let isCut):
         let decoded: (request: UInt32, frame: RouterFrame)
         do throws(ControlError) {
@@ -234,6 +240,9 @@ final class Dialogue {
           throw .incompatibleVersion("the router's answer is not understood: \(error)")
         }
         guard decoded.request == request else {
+          if case .error(let error) = decoded.frame {
+            refusal = BusError(number: error.code, text: error.text)
+          }
           early.append((bytes, descriptors, isCut))
           continue
         }

@@ -184,10 +184,11 @@ final class AgentCore: Sendable {
           case .sent: break
           case .full: return false
           case .starved: return true
+          // Whoever waits is told when that is received, and asks the next router.
+          case .ended: return false
           }
         } catch {
-          // This frame cannot be sent at all, and whoever waits for its answer is told so; that the
-          // socket is dead shows when receiving.
+          // This frame cannot be sent at all, and whoever waits for its answer is told so.
           let number = ControlFormat.request(of: first.bytes)
           if let reply = state.pending.removeValue(forKey: number) { refused.append(reply) }
         }

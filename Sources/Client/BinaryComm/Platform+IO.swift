@@ -124,6 +124,8 @@ enum ControlSocket {
     case full
     /// The kernel is short of something else, and does not say when it is there again.
     case starved
+    /// The other end is gone, which the next receive finds, too.
+    case ended
   }
 
   /// Sends one frame without waiting.
@@ -137,9 +139,10 @@ enum ControlSocket {
     case EAGAIN, EWOULDBLOCK: return .full
     // Too many descriptors of this user are on their way, or memory is short.
     case ENOBUFS, ENOMEM, ETOOMANYREFS: return .starved
+    case EPIPE, ECONNRESET, ENOTCONN: return .ended
     default: break
     }
-    guard sent >= 0 else { throw .noRouter("the router went away (\(reason(-sent)))") }
+    guard sent >= 0 else { throw .system("the kernel did not take a frame: \(reason(-sent))") }
     return .sent
   }
 

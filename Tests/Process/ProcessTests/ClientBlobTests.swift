@@ -104,6 +104,30 @@ struct ClientBlobTests {
     }
   }
 
+  @Test("what is asked of a router that has just been killed is asked of the next one")
+  func askedOfTheDead() throws {
+    try Watchdog.bounding("blob for a dead router", seconds: 60) {
+      var bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      let (isBack, goesOn) = (Flag(), Flag())
+      // The thread that would find that this router has ended, too, stands still here.
+      writer.onRouterChange { isPresent in
+        guard isPresent else { return }
+        isBack.raise()
+        goesOn.wait()
+      }
+      try bus.endRouter(SIGKILL)
+      try bus.startRouter()
+      isBack.wait()
+      try bus.endRouter(SIGKILL)
+      let made = Worker { try writer.makeBlob(numbered(1)).byteCount }
+      usleep(50_000)
+      goesOn.raise()
+      try bus.startRouter()
+      #expect(try made.join() == 8)
+    }
+  }
+
   @Test("a router that is too slow keeps nothing of a blob whose maker gave up waiting")
   func slowRouter() throws {
     try Watchdog.bounding("blob and a stopped router", seconds: 60) {

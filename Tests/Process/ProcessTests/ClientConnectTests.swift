@@ -45,6 +45,29 @@ struct ClientConnectTests {
     }
   }
 
+  @Test("a router without room for another agent says so, and what to do")
+  func noRoom() throws {
+    try Watchdog.bounding("a router without descriptors", seconds: 60) {
+      let home = try TemporaryDirectory("noroom")
+      let directory = home.file("run")
+      let router = try Child.start(
+        "/bin/sh",
+        ["-c", "ulimit -n 64; exec \"$0\" --json --dir \"$1\""]
+          + [try Programs.path("msg_router"), directory])
+      defer { router.kill() }
+      try router.waitForLine(containing: "\"event\":\"ready\"")
+      // Two descriptors each, of which 32 are kept.
+      let others = try (0..<16).map { _ in try RouterClient("\(directory)/router.sock") }
+      let error = #expect(throws: BusError.self) {
+        _ = try Bus.connect(to: directory).register("x")
+      }
+      #expect(error?.code == .resourceExhausted && error?.cause == .descriptors)
+      #expect(error?.detail.contains("out of descriptors (limit 64)") == true, "\(error as Any)")
+      for other in others { other.close() }
+      _ = try Bus.connect(to: directory).register("x")
+    }
+  }
+
   @Test("no command hangs, and doctor says that the router does not answer")
   func commands() throws {
     try Watchdog.bounding("commands before a full queue", seconds: 120) {
