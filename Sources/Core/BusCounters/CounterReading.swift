@@ -37,6 +37,20 @@ public struct CounterCounts: Equatable, Sendable {
   /// Received: messages it says what became of; equals ``expected`` in an honest agent's row.
   public var accounted: UInt64 { messages &+ gapMessages &+ droppedAll }
 
+  /// Received: whether each message that the row answers for is somewhere, once.
+  ///
+  /// Nothing wraps: numbers that are too large to be true add up to none that is.
+  public var addsUp: Bool {
+    guard sequence >= start else { return false }
+    var sum: UInt64 = 0
+    for part in [messages, gapMessages] + drops {
+      let (next, overflow) = sum.addingReportingOverflow(part)
+      guard !overflow else { return false }
+      sum = next
+    }
+    return sum == expected
+  }
+
   /// Adds the counts of another row, as a row that ends is added to the past.
   public mutating func add(_ other: CounterCounts) {
     sequence &+= other.expected

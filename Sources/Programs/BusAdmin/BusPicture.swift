@@ -136,9 +136,9 @@ public struct BusPicture: Equatable, Sendable {
         case (.sent, let state):
           one.published &+= row.counts.messages
           if state == .live { one.streams += 1 }
-        case (.received, .live) where agent.hasEnded: one.add(past: row)
-        case (.received, .live): one.add(live: row, published: index.published(for: row))
-        case (.received, _): one.add(past: row)
+        case (.received, .live) where !agent.hasEnded:
+          one.add(live: row, published: index.published(for: row), of: agent.name)
+        case (.received, _): one.add(past: row, of: agent.name)
         }
         found[key] = one
       }

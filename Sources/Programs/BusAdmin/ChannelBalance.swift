@@ -33,46 +33,56 @@ public struct ChannelBalance: Equatable, Sendable {
   public var drops = [UInt64](repeating: 0, count: DropReason.allCases.count)
   /// Readings whose publisher cannot be watched: they answer for what they have passed only.
   public var unseen = 0
-  /// Readings that do not add up, or stand before what their publisher has sent.
+  /// Readings that do not add up, or stand before what their publisher has sent; they are in no
+  /// other figure, so that an agent that lies spoils nobody else's.
   public var faults = 0
+  /// The agents whose readings these are, each once.
+  public var liars: [String] = []
 
   /// Messages not handed over for any reason.
   public var dropped: UInt64 { drops.reduce(0, &+) }
 
-  /// Whether every message is accounted for.
-  public var holds: Bool {
-    faults == 0 && sent == delivered &+ pending &+ gaps &+ dropped
-  }
+  /// Whether every message is accounted for: readings of which that is not so are faults.
+  public var holds: Bool { liars.isEmpty }
 
-  mutating func add(past row: CounterReading) {
-    add(row.counts)
-    sent &+= row.counts.expected
-    if row.isSettled, row.counts.expected != row.counts.accounted { faults += 1 }
+  /// What an agent has read on streams that are over.
+  mutating func add(past row: CounterReading, of agent: String) {
+    add(row, sent: row.counts.expected, of: agent)
   }
 
   /// A reading that goes on, of a stream on which its publisher has sent so many messages.
-  mutating func add(live row: CounterReading, published count: UInt64?) {
+  mutating func add(live row: CounterReading, published count: UInt64?, of agent: String) {
     let counts = row.counts
-    add(counts)
     readings += 1
     guard let count else {
       unseen += 1
-      sent &+= counts.expected
-      if row.isSettled, counts.expected != counts.accounted { faults += 1 }
+      add(row, sent: counts.expected, of: agent)
       return
     }
     guard count >= counts.sequence, counts.sequence >= counts.start else {
-      faults += 1
+      blame(agent)
       return
     }
-    sent &+= count - counts.start
-    pending &+= count - counts.sequence
-    if row.isSettled, counts.expected != counts.accounted { faults += 1 }
+    add(row, sent: count - counts.start, of: agent)
   }
 
-  private mutating func add(_ counts: CounterCounts) {
+  private mutating func add(_ row: CounterReading, sent count: UInt64, of agent: String) {
+    let counts = row.counts
+    guard counts.addsUp || !row.isSettled else {
+      blame(agent)
+      return
+    }
+    // Of a row that was caught in the middle of a change, what is nowhere yet is waited for.
+    let accounted = counts.accounted
+    sent &+= max(count, accounted)
+    pending &+= count > accounted ? count - accounted : 0
     delivered &+= counts.messages
     gaps &+= counts.gapMessages
     for place in drops.indices { drops[place] &+= counts.drops[place] }
+  }
+
+  private mutating func blame(_ agent: String) {
+    faults += 1
+    if !liars.contains(agent) { liars.append(agent) }
   }
 }

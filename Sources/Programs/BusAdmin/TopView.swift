@@ -117,10 +117,8 @@ public enum TopView {
       return line(text, .alert, width)
     }
     if let first = broken.first {
-      let found = first.delivered &+ first.pending &+ first.gaps &+ first.dropped
       let more = broken.count > 1 ? ", and on \(broken.count - 1) more" : ""
-      let text =
-        "balance broken on \(first.channel): sent \(first.sent), accounted for \(found)\(more)"
+      let text = "counters of \(first.liars[0]) on \(first.channel) cannot be true\(more)"
       return line(text, .alert, width)
     }
     let lost = picture.traffic.reduce(0) { $0 &+ $1.lost }

@@ -49,13 +49,44 @@ struct PictureTests {
     }
   }
 
+  @Test("an agent that lies is named, and spoils no figure of the others", arguments: 0..<5)
+  func liar(way: Int) throws {
+    func channel(withLiar: Bool) throws -> ChannelBalance {
+      var scene = Scene()
+      scene.agent("p")
+      scene.sends("c", stream: 1, messages: 20)
+      scene.agent("honest")
+      scene.reads("c", stream: 1, of: 1, at: 20, delivered: 15, gaps: 5, mode: .lossy)
+      guard withLiar else { return try #require(BusPicture(scene.sample(at: 1)).channels.first) }
+      scene.agent("liar")
+      let half = UInt64(1) << 63
+      switch way {
+      case 0: scene.reads("c", stream: 1, of: 1, at: 20, delivered: 1 << 40)
+      case 1: scene.reads("c", stream: 1, of: 1, at: .max, delivered: .max)
+      // These add up to what they have to, if sums may wrap.
+      case 2: scene.reads("c", stream: 1, of: 1, at: 0, delivered: half, gaps: half)
+      case 3: scene.reads("c", stream: 1, of: 9, start: 1, at: 0, delivered: .max)
+      default:
+        scene.reads("c", stream: 0, of: 0, at: 7, delivered: half, gaps: half + 7, state: .past)
+      }
+      return try #require(BusPicture(scene.sample(at: 1)).channels.first)
+    }
+    let (honest, all) = (try channel(withLiar: false), try channel(withLiar: true))
+    #expect(honest.holds && honest.liars.isEmpty)
+    #expect(!all.holds && all.faults == 1 && all.liars == ["liar"])
+    #expect(all.sent == honest.sent && all.delivered == honest.delivered)
+    #expect(all.pending == honest.pending && all.gaps == honest.gaps)
+  }
+
   @Test("a row caught in the middle of a change is not taken for a broken one")
   func unsettled() throws {
-    var scene = Scene()
-    scene.agent("r")
-    scene.reads("c", stream: 1, of: 9, at: 10, delivered: 9, isSettled: false)
-    let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
-    #expect(channel.faults == 0)
+    for (delivered, pending) in [(9, 1), (10, 0), (12, 0)] as [(UInt64, UInt64)] {
+      var scene = Scene()
+      scene.agent("r")
+      scene.reads("c", stream: 1, of: 9, at: 10, delivered: delivered, isSettled: false)
+      let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
+      #expect(channel.holds && channel.faults == 0 && channel.pending == pending)
+    }
   }
 
   @Test("a publisher that cannot be seen leaves the depth unknown, not zero")

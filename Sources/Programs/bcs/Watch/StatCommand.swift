@@ -102,14 +102,17 @@ struct StatCommand: ParsableCommand {
   }
 
   private func judge(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
-    let broken = picture.channels.filter { channel in
-      !channel.holds || witness.verdict(on: channel, in: sample) == .differs
+    let broken = picture.channels.compactMap { channel in
+      let verdict = witness.verdict(on: channel, in: sample)
+      let liar = channel.liars.first ?? verdict.liar
+      return channel.holds && liar == nil ? nil : (channel: channel.channel.printable, liar: liar)
     }
     guard let first = broken.first else { return }
+    let why = first.liar.map { ": the counters of \($0.printable) there cannot be true" } ?? ""
     throw Failure(
       "The balance does not hold on \(broken.count) of \(picture.channels.count) channels, first "
-        + "on '\(first.channel.printable)'.",
-      remedy: "An agent there writes counters that cannot be true: `bcs channel show "
-        + "\(first.channel.printable)` names its publishers and readers.", name: "BALANCE")
+        + "on '\(first.channel)'\(why).",
+      remedy: "Look at `bcs channel show \(first.channel)`, and end the agent whose counters "
+        + "cannot be true; figures of others are without its.", name: "BALANCE")
   }
 }

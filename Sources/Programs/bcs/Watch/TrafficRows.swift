@@ -81,6 +81,7 @@ enum BalanceRows {
         Column("pending", "+ PENDING", isNumber: true), Column("gaps", "+ GAPS", isNumber: true),
         Column("dropped", "+ DROPPED", isNumber: true), Column("drops", "BY REASON", .shortens),
         Column("balance", "BALANCE"), Column("unseen"), Column("faults"),
+        Column("liars"),
       ], empty: "No channels.")
   }
 
@@ -90,8 +91,8 @@ enum BalanceRows {
       .integer(one.streams), .unsigned(one.published), .integer(one.readings),
       .unsigned(one.sent), .unsigned(one.delivered), .unsigned(one.pending), .unsigned(one.gaps),
       .unsigned(one.dropped), TrafficRows.drops(one.drops),
-      .text(!one.holds ? "broken" : log == .differs ? "log differs" : "ok"),
-      .integer(one.unseen), .integer(one.faults),
+      .text(!one.holds ? "broken" : log.liar != nil ? "log differs" : "ok"),
+      .integer(one.unseen), .integer(one.faults), .list(one.liars.map { .text($0) }),
     ]
   }
 }
@@ -101,9 +102,14 @@ enum LogVerdict {
   /// The same.
   case agrees
   /// Something else: the publisher's counters are not to be believed.
-  case differs
+  case differs(publisher: String)
   /// No router, or the stream came or went meanwhile.
   case unknown
+
+  /// The publisher whose counters say something else.
+  var liar: String? {
+    if case .differs(let publisher) = self { publisher } else { nil }
+  }
 }
 
 /// The messages in each stream's log, read by the router before and after a look at the counters.
@@ -134,7 +140,8 @@ struct LogWitness {
           identity.lane == channel.lane, let least = before[identity.stream],
           let most = after[identity.stream], least <= most
         else { continue }
-        guard row.counts.messages >= least, row.counts.messages <= most else { return .differs }
+        guard row.counts.messages >= least, row.counts.messages <= most
+        else { return .differs(publisher: agent.name) }
         verdict = .agrees
       }
     }
