@@ -8,7 +8,8 @@ public enum BenchMain {
   public static func run(_ command: (some ParsableCommand).Type) -> Never {
     Machine.holdStandardDescriptors()
     do {
-      var parsed = try command.parseAsRoot()
+      let arguments = NegativeNumbers.joined(Array(CommandLine.arguments.dropFirst()))
+      var parsed = try command.parseAsRoot(arguments)
       try parsed.run()
       exit(0)
     } catch {

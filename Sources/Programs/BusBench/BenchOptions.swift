@@ -74,7 +74,7 @@ public struct BenchOptions: ParsableArguments, Sendable {
   ///
   /// - Throws: `ValidationError` that names the option and the range.
   public func validate() throws {
-    try check("--payload", payload, 8...16 << 20)
+    try check("--payload", payload, 8...16 << 20, from: "8 (latency: 16)")
     try check("--publishers", publishers, 1...64)
     try check("--readers", readers, 1...64)
     try check("--batch", batch, 1...65536)
@@ -90,11 +90,12 @@ public struct BenchOptions: ParsableArguments, Sendable {
   }
 
   private func check<Value: Comparable>(
-    _ name: String, _ value: Value?, _ range: ClosedRange<Value>
+    _ name: String, _ value: Value?, _ range: ClosedRange<Value>, from least: String? = nil
   ) throws {
     guard let value, !range.contains(value) else { return }
     throw ValidationError(
-      "\(name) is \(value): give a number from \(range.lowerBound) to \(range.upperBound).")
+      "\(name) is \(value): give a number from \(least ?? "\(range.lowerBound)") to "
+        + "\(range.upperBound).")
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BusText
 
 /// What is wrong with a call that the argument parser does not take, in the words of a person.
 enum Usage {
@@ -52,19 +53,8 @@ enum Usage {
     return "--watch takes 0.1 to 86400 seconds, not '\(value)'."
   }
 
-  /// A negative number behind a space looks like an option: what is wrong is told as if it had
-  /// been written behind an equals sign.
   private static func negative(_ arguments: [String]) -> String? {
-    var joined: [String] = []
-    for word in arguments {
-      if let last = joined.last, last.hasPrefix("-"), !last.contains("="), word.hasPrefix("-"),
-        Double(word) != nil
-      {
-        joined[joined.count - 1] = last + "=" + word
-      } else {
-        joined.append(word)
-      }
-    }
+    let joined = NegativeNumbers.joined(arguments)
     guard joined != arguments else { return nil }
     do {
       _ = try BCS.parseAsRoot(joined)

@@ -43,7 +43,7 @@ struct MsgRouter: ParsableCommand {
 
   static func main() {
     Environment.holdStandardDescriptors()
-    main(nil)
+    main(NegativeNumbers.joined(Array(CommandLine.arguments.dropFirst())))
   }
 
   func validate() throws {

@@ -37,6 +37,23 @@ struct CLIAdviceTests {
   }
 
   @Test(
+    "a number that is too small is named with the least one, whichever program it is given to",
+    arguments: [
+      (["test_latency", "--runs", "-1"], "--runs is -1: give a number from 1"),
+      (["test_latency", "--payload", "1"], "from 8 (latency: 16) to"),
+      (["test_latency", "--payload", "8"], "--payload 16 or more"),
+      (["test_throughput", "--runs", "-1"], "--runs is -1"),
+      (["msg_router", "--stall", "-1"], "--stall"), (["msg_router", "--log-most", "-1"], "-1"),
+    ])
+  func tooSmall(words: [String], text: String) throws {
+    let result = try Child.run(
+      try Programs.path(words[0]), Array(words[1...]), timeout: .seconds(20))
+    #expect(result.exit == .code(64), "\(result)")
+    let said = result.stderr + result.stdout
+    #expect(said.contains(text) && !said.contains("Missing value"), "\(said)")
+  }
+
+  @Test(
     "far-fetched suggestions are not made",
     arguments: [["sub", "a", "--qos", "1"], ["kill"], ["retain"], ["pub", "a", "--retain"]])
   func silence(words: [String]) throws {
