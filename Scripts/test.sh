@@ -22,7 +22,7 @@ grep -E '^[^ ]+ (Test|Suite) .* skipped(:|\.)' "$log"
 if [ "$status" -ne 0 ]; then
   printf '\nwhat failed:\n'
   # Lines that begin with an arrow are the comment of the issue before them.
-  awk '/recorded an issue|Fatal error|unexpected signal/ { shown = 1; print; next }
+  awk '/recorded an issue|^watchdog: |Fatal error|unexpected signal/ { shown = 1; print; next }
     shown && /^ *↳/ { print; next }
     { shown = 0 }' "$log" | tail -n 60
 fi

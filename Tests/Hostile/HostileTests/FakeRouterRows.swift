@@ -8,7 +8,7 @@ import Glibc
 
 enum FakeRouterRows {
   static var all: [AttackRow] {
-    answers.map(\.row) + FrameShape.fromRouter.flatMap(news) + [lateAnswer]
+    answers.map(\.row) + FrameShape.fromRouter.flatMap(news) + [lateAnswer, endedWatch]
   }
 
   // MARK: An answer to who has gone
@@ -38,6 +38,28 @@ enum FakeRouterRows {
       report.result("\(try peer.wait(for: 5).number(0, 8))", is: "\(number.0)", "closed stream")
     }
     report.work(peer.framesReceived, atMost: 16, "frames of the agent")
+    agent.close()
+    peer.leave()
+  }
+
+  // MARK: A watch that nobody holds any more
+
+  private static let endedWatch = AttackRow(
+    "false router: goes on telling of counters after the watch has ended"
+  ) { stand, report in
+    let (fake, agent, peer) = try join(stand)
+    defer { withExtendedLifetime(fake) {} }
+    let begun = Signal()
+    Thread.detachNewThread {
+      _ = try? agent.watchCounters()
+      begun.raise()
+    }
+    let asked = try peer.wait(for: 31)
+    try peer.send(RawFrame(kind: RawReply.Kind.done, request: asked.request).bytes)
+    // Without this a router goes on, to an agent that has no use for it.
+    report.result("\(try peer.wait(for: 35).kind)", is: "35", "the end of the watch is told")
+    while !begun.isRaised { usleep(1000) }
+    report.work(peer.framesReceived, atMost: 8, "frames of the agent")
     agent.close()
     peer.leave()
   }

@@ -35,6 +35,34 @@ struct ClientProblemTests {
     }
   }
 
+  @Test("of the problems that nobody takes the newest 64 wait, and all are counted")
+  func problemsThatWait() async throws {
+    try await Watchdog.bounding("problems that wait", seconds: 120) {
+      let bus = try ClientBus(["--stall", "0.02"])
+      let listener = try bus.agent("listener")
+      let fast = try bus.agent("fast")
+      let all = try await listener.subscribe(">", mode: .lossless, buffer: 1)
+      for number in 0..<70 {
+        var flood = try fast.publisher(on: "c\(number)", options: smallLog)
+        for value in 0..<1000 {
+          try flood.publish("c\(number).x", numbered(value), timeout: .seconds(20))
+        }
+        flood.close()
+      }
+      let reading = Task(executorPreference: OwnThreads.shared) { for try await _ in all {} }
+      for _ in 0..<4000 where all.statistics.problems < 70 { await rest(milliseconds: 10) }
+      #expect(all.statistics.problems == 70)
+      all.cancel()
+      try await reading.value
+      var waiting = 0
+      for await problem in all.problems {
+        #expect(problem.publisher == "fast" && problem.error.code == .evicted)
+        waiting += 1
+      }
+      #expect(waiting == 64)
+    }
+  }
+
   @Test("what waits for a slow consumer is bounded in bytes, and nothing of it is lost")
   func bytesThatWait() async throws {
     try await Watchdog.bounding("bytes that wait", seconds: 120) {
@@ -87,6 +115,10 @@ struct ClientProblemTests {
       var one = try agent.publisher(on: "one")
       var other = try agent.publisher(on: "other")
       let foreign = try one.topic("one.two")
+      // The log's table is full: the handle itself holds this one.
+      let filler = String(repeating: "x", count: 100)
+      for number in 0..<2000 { _ = try one.topic("one.\(number).\(filler)") }
+      let late = try one.topic("one.late")
       let own = try other.topic("other.two")
       func code(_ body: () throws -> Void) -> BusErrorCode? {
         do { try body() } catch { return (error as? BusError)?.code }
@@ -94,6 +126,9 @@ struct ClientProblemTests {
       }
       #expect(code { try other.publish(foreign, count: 8) { _ in } } == .invalid)
       #expect(code { try other.append(foreign, count: 8) { _ in } } == .invalid)
+      #expect(code { try other.publish(late, count: 8) { _ in } } == .invalid)
+      #expect(code { try other.append(late, count: 8) { _ in } } == .invalid)
+      #expect(code { try one.publish(late, count: 8) { _ in } } == nil)
       #expect(code { try other.publish(own, count: -1) { _ in } } == .invalid)
       #expect(code { try other.publish(own, count: 8) { _ in } } == nil)
       other.close()

@@ -231,6 +231,50 @@ struct ConversationEndTests {
     }
   }
 
+  @Test("a scatter that finds no place for each of its requests sends none of them")
+  func placesForAll() throws {
+    try Watchdog.bounding("a scatter without places", seconds: 60) {
+      let bus = try ClientBus()
+      let agents = try ["first", "second", "caller"].map { try bus.agent($0) }
+      defer { withExtendedLifetime(agents) {} }
+      var first = try agents[0].messenger()
+      var second = try agents[1].messenger()
+      try first.answer("work")
+      try second.answer("work")
+      var desk = try agents[2].messenger(MessengerOptions(requestsMost: 64))
+      let work = try desk.out.service("work")
+      while desk.out.responders(of: work).count < 2 { _ = try desk.poll { _, _, _ in } }
+      var toAnswer: [Incoming] = []
+      /// What arrives until it is so much, and in a while after it.
+      func arrived(_ count: Int) throws -> [Int] {
+        var values: [Int] = []
+        var turnsLeft = 50
+        while turnsLeft > 0 {
+          if values.count >= count { turnsLeft -= 1 }
+          _ = try desk.poll { _, _, _ in }
+          _ = try first.poll { message, incoming, _ in
+            values.append(number(message.payload))
+            toAnswer.append(incoming)
+          }
+          _ = try second.poll { message, _, _ in values.append(number(message.payload)) }
+        }
+        return values.sorted()
+      }
+      for value in 1...63 { _ = try desk.out.request(work, numbered(value)) }
+      #expect(try arrived(63) == Array(1...63))
+      #expect(throws: BusError.wouldBlock) { try desk.out.scatter(work, numbered(64)) }
+      #expect(try arrived(0) == [])
+      try first.out.reply(to: toAnswer[0], numbered(0))
+      var isAnswered = false
+      while !isAnswered {
+        _ = try first.poll { _, _, _ in }
+        _ = try desk.poll { _, _, _ in isAnswered = true }
+      }
+      #expect(try desk.out.scatter(work, numbered(5)).count == 2)
+      #expect(try arrived(2) == [5, 5])
+    }
+  }
+
   @Test("requesters that send one request and end do not all choose the same responder")
   func shortLived() async throws {
     try await Watchdog.bounding("short-lived requesters", seconds: 60) {

@@ -76,6 +76,24 @@ struct RouterUnreadTests {
     }
   }
 
+  @Test("an agent that reads now and then is charged for what waits, not for what was dropped")
+  func readsLate() throws {
+    try Watchdog.bounding("an agent that reads late", seconds: 120) {
+      let router = try RouterProcess(["--queued", "64K"])
+      let sleeper = try asker(router.socket, "sleeper")
+      let feed = try router.connect()
+      _ = try feed.register("feed")
+      // Each time news are dropped for it, some 15 KiB of them; it then reads, and gets a snapshot.
+      for round in 0..<12 {
+        try makeNews(feed, 400)
+        _ = sleeper.takeWhatLies()
+        let rows = try sleeper.ask(.query(QueryFrame(subject: .agents)))
+        #expect(rows.last?.frame.kind != .error, "round \(round)")
+      }
+      #expect(try Self.names(feed) == ["sleeper", "feed"])
+    }
+  }
+
   @Test("of the agents of a user that do not read, the one for which most waits is dropped")
   func queued() throws {
     try Watchdog.bounding("a user's queues", seconds: 120) {
