@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Searches for inputs that break what must hold for any bytes: libFuzzer with AddressSanitizer over
-# the targets of Fuzz/, two at a time. Docs/internals/fuzzing.md says what each of them reaches.
+# the targets of Fuzz/, as many at a time as there are CPUs. Docs/internals/fuzzing.md says what each
+# of them reaches.
 #
 #   Scripts/fuzz.sh [--executions N | --seconds S] [TARGET...]   search; 10000000 executions each,
 #                                                                2000000 lives of a router
@@ -18,7 +19,7 @@ scratch=.build-fuzz
 found=$scratch/found
 core='log frames header topic counters'
 engine='router policy'
-# The longest first, so that two at a time end together.
+# The longest first, so that the last ones end together.
 all='policy log router topic counters frames header'
 growth_most=256
 canary_runs=${FUZZ_CANARY:-8000000}
@@ -136,7 +137,7 @@ start=$(date +%s)
 printf '%-9s %11s %8s %8s %7s %7s %8s  %s\n' target executions exec/s coverage corpus 'MiB+' \
   canary result
 # shellcheck disable=SC2086 # one word a target is meant, and none without a limit
-printf '%s\n' $targets | xargs -P 2 -I '{}' "$0" --one '{}' $limit
+printf '%s\n' $targets | xargs -P "$(nproc)" -I '{}' "$0" --one '{}' $limit
 status=$?
 printf 'fuzz: %s s\n' "$(($(date +%s) - start))"
 [ "$status" -eq 0 ] || fail "not all is as it must be: logs and inputs are in $found"
