@@ -39,9 +39,9 @@ public struct CounterCounts: Equatable, Sendable {
 
   /// Received: whether each message that the row answers for is somewhere, once.
   ///
-  /// Nothing wraps: numbers that are too large to be true add up to none that is.
+  /// Nothing wraps, nor do sums of many rows: numbers that are too large to be true do not add up.
   public var addsUp: Bool {
-    guard sequence >= start else { return false }
+    guard sequence >= start, sequence < 1 << 52 else { return false }
     var sum: UInt64 = 0
     for part in [messages, gapMessages] + drops {
       let (next, overflow) = sum.addingReportingOverflow(part)

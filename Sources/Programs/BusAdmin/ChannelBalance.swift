@@ -36,14 +36,17 @@ public struct ChannelBalance: Equatable, Sendable {
   /// Readings that do not add up, or stand before what their publisher has sent; they are in no
   /// other figure, so that an agent that lies spoils nobody else's.
   public var faults = 0
-  /// The agents whose readings these are, each once.
-  public var liars: [String] = []
+  /// Who may have written what cannot be true, each once: whose readings these are, and the
+  /// publisher where a reading stands before it.
+  public var suspects: [String] = []
+  /// Readings that were caught in the middle of a change; they are in no other figure either.
+  public var unsettled = 0
 
   /// Messages not handed over for any reason.
   public var dropped: UInt64 { drops.reduce(0, &+) }
 
   /// Whether every message is accounted for: readings of which that is not so are faults.
-  public var holds: Bool { liars.isEmpty }
+  public var holds: Bool { suspects.isEmpty }
 
   /// What an agent has read on streams that are over.
   mutating func add(past row: CounterReading, of agent: String) {
@@ -59,30 +62,30 @@ public struct ChannelBalance: Equatable, Sendable {
       add(row, sent: counts.expected, of: agent)
       return
     }
-    guard count >= counts.sequence, counts.sequence >= counts.start else {
-      blame(agent)
+    guard count >= counts.sequence else {
+      guard row.isSettled else { return unsettled += 1 }
+      blame([agent, row.identity.peer])
       return
     }
-    add(row, sent: count - counts.start, of: agent)
+    add(row, sent: count &- counts.start, of: agent)
   }
 
   private mutating func add(_ row: CounterReading, sent count: UInt64, of agent: String) {
     let counts = row.counts
-    guard counts.addsUp || !row.isSettled else {
-      blame(agent)
+    guard counts.addsUp else {
+      guard row.isSettled else { return unsettled += 1 }
+      blame([agent])
       return
     }
-    // Of a row that was caught in the middle of a change, what is nowhere yet is waited for.
-    let accounted = counts.accounted
-    sent &+= max(count, accounted)
-    pending &+= count > accounted ? count - accounted : 0
+    sent &+= count
+    pending &+= count &- counts.accounted
     delivered &+= counts.messages
     gaps &+= counts.gapMessages
     for place in drops.indices { drops[place] &+= counts.drops[place] }
   }
 
-  private mutating func blame(_ agent: String) {
+  private mutating func blame(_ agents: [String]) {
     faults += 1
-    if !liars.contains(agent) { liars.append(agent) }
+    for agent in agents where !suspects.contains(agent) { suspects.append(agent) }
   }
 }

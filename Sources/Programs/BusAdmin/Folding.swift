@@ -80,5 +80,6 @@ extension ChannelBalance {
     gaps &+= other.gaps
     for place in drops.indices { drops[place] &+= other.drops[place] }
     unseen += other.unseen
+    unsettled += other.unsettled
   }
 }

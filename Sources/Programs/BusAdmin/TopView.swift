@@ -118,7 +118,8 @@ public enum TopView {
     }
     if let first = broken.first {
       let more = broken.count > 1 ? ", and on \(broken.count - 1) more" : ""
-      let text = "counters of \(first.liars[0]) on \(first.channel) cannot be true\(more)"
+      let who = first.suspects.joined(separator: " or ")
+      let text = "counters of \(who) on \(first.channel) cannot be true\(more)"
       return line(text, .alert, width)
     }
     let lost = picture.traffic.reduce(0) { $0 &+ $1.lost }

@@ -46,10 +46,11 @@ struct PictureTests {
         "c", stream: 1, of: 1, start: start, at: sequence, delivered: sequence &- start)
       let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
       #expect(!channel.holds && channel.faults == 1 && channel.pending == 0)
+      #expect(channel.suspects == (sequence == 21 ? ["r", "p1"] : ["r"]))
     }
   }
 
-  @Test("an agent that lies is named, and spoils no figure of the others", arguments: 0..<5)
+  @Test("an agent that lies is named, and spoils no figure of the others", arguments: 0..<7)
   func liar(way: Int) throws {
     func channel(withLiar: Bool) throws -> ChannelBalance {
       var scene = Scene()
@@ -66,26 +67,32 @@ struct PictureTests {
       // These add up to what they have to, if sums may wrap.
       case 2: scene.reads("c", stream: 1, of: 1, at: 0, delivered: half, gaps: half)
       case 3: scene.reads("c", stream: 1, of: 9, start: 1, at: 0, delivered: .max)
+      // These do add up.
+      case 4: scene.reads("c", stream: 1, of: 9, at: .max, delivered: .max)
+      case 5: scene.reads("c", stream: 0, of: 0, at: .max, delivered: .max, state: .past)
       default:
         scene.reads("c", stream: 0, of: 0, at: 7, delivered: half, gaps: half + 7, state: .past)
       }
       return try #require(BusPicture(scene.sample(at: 1)).channels.first)
     }
     let (honest, all) = (try channel(withLiar: false), try channel(withLiar: true))
-    #expect(honest.holds && honest.liars.isEmpty)
-    #expect(!all.holds && all.faults == 1 && all.liars == ["liar"])
+    #expect(honest.holds && honest.suspects.isEmpty)
+    // Where a reading stands before its publisher either of them may lie.
+    #expect(!all.holds && all.faults == 1)
+    #expect(all.suspects == (way == 1 ? ["liar", "p1"] : ["liar"]))
     #expect(all.sent == honest.sent && all.delivered == honest.delivered)
     #expect(all.pending == honest.pending && all.gaps == honest.gaps)
   }
 
   @Test("a row caught in the middle of a change is not taken for a broken one")
   func unsettled() throws {
-    for (delivered, pending) in [(9, 1), (10, 0), (12, 0)] as [(UInt64, UInt64)] {
+    for (delivered, unsettled) in [(9, 1), (10, 0), (12, 1)] as [(UInt64, Int)] {
       var scene = Scene()
       scene.agent("r")
       scene.reads("c", stream: 1, of: 9, at: 10, delivered: delivered, isSettled: false)
       let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
-      #expect(channel.holds && channel.faults == 0 && channel.pending == pending)
+      #expect(channel.holds && channel.faults == 0 && channel.unsettled == unsettled)
+      #expect(channel.sent == (unsettled == 0 ? 10 : 0) && channel.pending == 0)
     }
   }
 

@@ -104,14 +104,16 @@ struct StatCommand: ParsableCommand {
   private func judge(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
     let broken = picture.channels.compactMap { channel in
       let verdict = witness.verdict(on: channel, in: sample)
-      let liar = channel.liars.first ?? verdict.liar
-      return channel.holds && liar == nil ? nil : (channel: channel.channel.printable, liar: liar)
+      // What lies in the log is beyond doubt.
+      let suspects = verdict.liar.map { [$0] } ?? channel.suspects
+      let name = channel.channel.printable
+      return suspects.isEmpty ? nil : (channel: name, suspects: suspects.map(\.printable))
     }
     guard let first = broken.first else { return }
-    let why = first.liar.map { ": the counters of \($0.printable) there cannot be true" } ?? ""
     throw Failure(
       "The balance does not hold on \(broken.count) of \(picture.channels.count) channels, first "
-        + "on '\(first.channel)'\(why).",
+        + "on '\(first.channel)': the counters of \(first.suspects.joined(separator: " or ")) "
+        + "there cannot be true.",
       remedy: "Look at `bcs channel show \(first.channel)`, and end the agent whose counters "
         + "cannot be true; figures of others are without its.", name: "BALANCE")
   }

@@ -81,7 +81,7 @@ enum BalanceRows {
         Column("pending", "+ PENDING", isNumber: true), Column("gaps", "+ GAPS", isNumber: true),
         Column("dropped", "+ DROPPED", isNumber: true), Column("drops", "BY REASON", .shortens),
         Column("balance", "BALANCE"), Column("unseen"), Column("faults"),
-        Column("liars"),
+        Column("suspects"), Column("unsettled"),
       ], empty: "No channels.")
   }
 
@@ -92,7 +92,8 @@ enum BalanceRows {
       .unsigned(one.sent), .unsigned(one.delivered), .unsigned(one.pending), .unsigned(one.gaps),
       .unsigned(one.dropped), TrafficRows.drops(one.drops),
       .text(!one.holds ? "broken" : log.liar != nil ? "log differs" : "ok"),
-      .integer(one.unseen), .integer(one.faults), .list(one.liars.map { .text($0) }),
+      .integer(one.unseen), .integer(one.faults), .list(one.suspects.map { .text($0) }),
+      .integer(one.unsettled),
     ]
   }
 }
