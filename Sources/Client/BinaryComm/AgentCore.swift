@@ -98,12 +98,19 @@ final class AgentCore: Sendable {
 
   /// Makes the first connection and registers, trying until the deadline for a router to appear.
   func start(deadlineNs: UInt64) throws(BusError) {
+    var refusal: BusError?
     while true {
       do throws(BusError) {
         try connectFirst(deadlineNs: deadlineNs)
         break
       } catch {
-        guard case .noRouter = error, HostClock.monotonicNs() < deadlineNs else { throw error }
+        // Neither does a full router stay as it is: somebody may end.
+        let isFull =
+          error.code == .resourceExhausted && [.descriptors, .limit].contains(error.cause)
+        if isFull { refusal = error }
+        guard error.code == .noRouter || isFull, HostClock.monotonicNs() < deadlineNs else {
+          throw error.code == .timeout ? refusal ?? error : error
+        }
         pauseMs(20)
       }
     }

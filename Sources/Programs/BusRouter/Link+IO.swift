@@ -12,10 +12,17 @@ struct Link {
   var wanted = UInt32(PLAT_WANT_READ)
   /// Whether it handed in what is no memory file.
   var handedInOther = false
-  /// Descriptors that were sent and may not have been read.
-  var inFlight = 0
+  var inFlight = InFlight()
   /// Since when the agent has taken nothing of what waits; monotonic ns.
   var unreadSinceNs: UInt64?
+}
+
+/// What was sent over a socket and may not have been read.
+struct InFlight {
+  /// Descriptors.
+  var count = 0
+  /// Descriptors that may follow before it is looked again whether the agent has read.
+  var allowed = 0
 }
 
 /// Finds out who is at the other end of a socket, beyond doubt.

@@ -20,14 +20,6 @@ extension RouterLoop {
       < descriptorsMost
   }
 
-  /// Whether the connections of a user, and what their agents have not read, leave descriptors to
-  /// others; the router's own user could end it as well.
-  private func leavesOthersDescriptors(_ user: UInt32) -> Bool {
-    let most = limits.share(of: descriptorsMost)
-    let load = users[user] ?? UserLoad()
-    return user == geteuid() || load.descriptors < most && load.inFlight < most
-  }
-
   func acceptAll() {
     for _ in 0..<Self.recordsPerTurn {
       let socket = plat_accept(listener)
@@ -64,7 +56,7 @@ extension RouterLoop {
       guard leavesOthersDescriptors(peer.uid) else {
         close(pidfd)
         let text =
-          "Agents of user \(peer.uid) have half of the router's descriptors (limit "
+          "Agents of user \(peer.uid) have their share of the router's descriptors (limit "
           + "\(descriptorsMost)) in connections, or unread in their sockets: end some of them, or "
           + "raise the hard limit (ulimit -Hn) and restart the router."
         refuse(socket, of: peer.uid, text)

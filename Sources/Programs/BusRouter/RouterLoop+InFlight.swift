@@ -18,28 +18,52 @@ extension RouterLoop {
     let inFlight: Int
   }
 
-  /// How often it is looked whether an agent has read that a descriptor waits for.
+  /// How often it is looked whether an agent has read that a descriptor waits for, while it has not
+  /// waited for long.
   static let readCheckMs: Int32 = 5
+  /// How many descriptors an agent gets at once beyond the quarter when it has read all.
+  private var burst: Int { max(1, min(16, inFlightMost / 256)) }
+  /// Sockets of dropped connections that are closed at one tick.
+  private static let leftPerTick = 256
+
+  /// The limit that quarter and half are of: agents of the router's user, who raise theirs to no
+  /// more, send descriptors too, and what the router has in flight counts against theirs.
+  private var inFlightMost: Int { min(descriptorsMost, 65536) }
 
   private func isAboveQuarter(_ user: UInt32) -> Bool {
-    (users[user]?.inFlight ?? 0) >= descriptorsMost / 4
+    (users[user]?.inFlight ?? 0) >= inFlightMost / 4
   }
 
   private func isAboveShare(_ user: UInt32) -> Bool {
-    user != geteuid() && (users[user]?.inFlight ?? 0) >= limits.share(of: descriptorsMost)
+    user != geteuid() && (users[user]?.inFlight ?? 0) >= limits.share(of: inFlightMost)
   }
 
-  /// Whether a descriptor may be sent over a socket now; `inFlight` is what may lie unread in it.
-  func mayHandOver(_ inFlight: inout Int, to socket: Int32, of user: UInt32) -> OutQueue.HandOver {
+  /// Whether the connections of a user, and what their agents have not read, leave descriptors to
+  /// others; the router's own user could end it as well.
+  func leavesOthersDescriptors(_ user: UInt32) -> Bool {
+    guard user != geteuid() else { return true }
+    func leaves() -> Bool {
+      let load = users[user] ?? UserLoad()
+      return load.descriptors < limits.share(of: descriptorsMost) && !isAboveShare(user)
+        && load.leftSockets < inFlightMost / 16
+    }
+    if !leaves() { countAgain(user) }
+    return leaves()
+  }
+
+  /// Whether a descriptor may be sent over a socket now.
+  func mayHandOver(_ sent: inout InFlight, to socket: Int32, of user: UInt32) -> OutQueue.HandOver {
     guard isAboveQuarter(user) else { return .now }
     countAgain(user)
-    if inFlight > 0, Kernel.isRead(socket) {
-      users[user]?.inFlight -= inFlight
-      inFlight = 0
+    if sent.allowed == 0, sent.count == 0 || Kernel.isRead(socket) {
+      users[user]?.inFlight -= sent.count
+      sent = InFlight(allowed: burst)
     }
     guard isAboveQuarter(user) else { return .now }
-    if inFlight > 0 { return .whenRead }
-    return isAboveShare(user) ? .whenOthersRead : .now
+    guard sent.allowed > 0 else { return .whenRead }
+    guard !isAboveShare(user) else { return .whenOthersRead }
+    sent.allowed -= 1
+    return .now
   }
 
   /// Sends what waited for agents to read, if they have.
@@ -56,10 +80,10 @@ extension RouterLoop {
   /// Looks who of a user's agents has read, once between two ticks.
   private func countAgain(_ user: UInt32) {
     guard counted.insert(user).inserted else { return }
-    for (connection, link) in links where link.peer.uid == user && link.inFlight > 0 {
+    for (connection, link) in links where link.peer.uid == user && link.inFlight.count > 0 {
       guard Kernel.isRead(link.socket) else { continue }
-      users[user]?.inFlight -= link.inFlight
-      links[connection]?.inFlight = 0
+      users[user]?.inFlight -= link.inFlight.count
+      links[connection]?.inFlight.count = 0
     }
   }
 
@@ -79,13 +103,18 @@ extension RouterLoop {
   /// Once a second: closes sockets of dropped connections whose agents have read or ended.
   func tendLeft() {
     counted = []
-    let read = left.filter { Kernel.isRead($0.socket) }
-    guard !read.isEmpty else { return }
-    left.removeAll { one in read.contains { $0.socket == one.socket } }
-    for one in read {
+    var kept: [LeftSocket] = []
+    var closed = 0
+    for one in left {
+      guard closed < Self.leftPerTick, Kernel.isRead(one.socket) else {
+        kept.append(one)
+        continue
+      }
+      closed += 1
       users[one.user]?.leftSockets -= 1
       users[one.user]?.inFlight -= one.inFlight
       hangUp(one.socket, of: one.user)
     }
+    left = kept
   }
 }

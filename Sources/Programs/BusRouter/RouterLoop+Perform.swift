@@ -91,7 +91,7 @@ extension RouterLoop {
       to: socket, table, handOver: { mayHandOver(&inFlight, to: socket, of: user) }
     ) { token in
       table.release(token)
-      inFlight += 1
+      inFlight.count += 1
       users[user]?.inFlight += 1
     }
     link.inFlight = inFlight
@@ -100,8 +100,13 @@ extension RouterLoop {
     if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
     let hasRead = progress == .empty || progress == .crowded || link.queue.bytes < before
     if hasRead { link.unreadSinceNs = nil }
+    let now = HostClock.monotonicNs()
     if progress != .empty, progress != .crowded, link.unreadSinceNs == nil {
-      link.unreadSinceNs = HostClock.monotonicNs()
+      link.unreadSinceNs = now
+    }
+    // One that has not read for a while is looked at once a second only.
+    if progress == .unread, now &- (link.unreadSinceNs ?? now) > 1_000_000_000 {
+      progress = .unreadForLong
     }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
     if owesSnapshot { link.queue.snapshotFollows() }
@@ -120,7 +125,7 @@ extension RouterLoop {
     if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
     if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }
     if progress == .starved { starved.insert(connection) }
-    if progress == .crowded { crowded.insert(connection) }
+    if progress == .crowded || progress == .unreadForLong { crowded.insert(connection) }
     if progress == .unread { unread.insert(connection) } else { unread.remove(connection) }
     guard wanted != link.wanted else { return }
     link.wanted = wanted

@@ -104,7 +104,7 @@ extension RouterLoop {
     plat_watch_remove(poller, link.socket)
     plat_watch_remove(poller, link.pidfd)
     Glibc.close(link.pidfd)
-    leave(link.socket, of: link.peer.uid, inFlight: link.inFlight)
+    leave(link.socket, of: link.peer.uid, inFlight: link.inFlight.count)
     for token in link.queue.tokens { table.release(token) }
     handle(.disconnected(connection))
   }

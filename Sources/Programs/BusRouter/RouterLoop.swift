@@ -39,7 +39,7 @@ final class RouterLoop {
   /// Connections with a descriptor that waits until their agent has read.
   var unread: Set<ConnectionID> = []
   var readCheckedNs: UInt64 = 0
-  /// Connections with one that waits until other agents of their user have.
+  /// Connections with one that waits until other agents of their user have, or for long.
   var crowded: Set<ConnectionID> = []
   var users: [UInt32: UserLoad] = [:]
   /// Of whom it was looked since the last tick who has read.

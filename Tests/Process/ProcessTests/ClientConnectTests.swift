@@ -59,7 +59,8 @@ struct ClientConnectTests {
       // Two descriptors each, of which 32 are kept.
       let others = try (0..<16).map { _ in try RouterClient("\(directory)/router.sock") }
       let error = #expect(throws: BusError.self) {
-        _ = try Bus.connect(to: directory).register("x")
+        let options = AgentOptions(connectTimeout: .seconds(2))
+        _ = try Bus.connect(to: directory).register("x", options: options)
       }
       #expect(error?.code == .resourceExhausted && error?.cause == .descriptors)
       #expect(error?.detail.contains("out of descriptors (limit 64)") == true, "\(error as Any)")
