@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Searches for inputs that break what must hold for any bytes: libFuzzer with AddressSanitizer over
-# the targets of Fuzz/, as many at a time as there are CPUs. Docs/internals/fuzzing.md says what each
-# of them reaches.
+# the targets of Fuzz/, as many at a time as there are CPUs. Docs/internals/fuzzing.md says what
+# each of them reaches.
 #
 #   Scripts/fuzz.sh [--executions N | --seconds S] [TARGET...]   search; 10000000 executions each,
 #                                                                2000000 lives of a router

@@ -91,7 +91,7 @@ final class RouterTarget: FuzzTarget {
     let peer = Peer(pid: Int32(100 + place), uid: 1000, startTime: 5)
     let connection = books.open(place)
     try books.happen(.connected(connection, peer), &router)
-    let hello = AgentFrame.hello(HelloFrame(layoutVersion: 1, program: "t"))
+    let hello = AgentFrame.hello(HelloFrame(program: "t"))
     try books.happen(.frame(connection, request: 1, hello, []), &router)
     var words = FrameWords()
     words.name = FrameFields.names[place]

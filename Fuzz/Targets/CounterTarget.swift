@@ -20,8 +20,8 @@ final class CounterTarget: FuzzTarget {
       identity.layout_version = UInt16(BUS_LAYOUT_VERSION)
       identity.segment_bytes = UInt64(Self.bytes)
       identity.incarnation = 5
-      identity.rows = UInt32(Self.bytes / 1024 - 1)
-      identity.histograms = UInt32(Self.bytes / 2048)
+      identity.rows = UInt32(Self.bytes / Int(BUS_COUNTERS_BYTES_PER_ROW) - 1)
+      identity.histograms = UInt32(Self.bytes / Int(BUS_COUNTERS_BYTES_PER_HISTOGRAM))
       unsafe to.storeBytes(of: identity, as: bus_counters_identity_t.self)
     }
   }
@@ -44,7 +44,7 @@ final class CounterTarget: FuzzTarget {
 
   private func look(_ view: CounterView) throws(Broken) {
     let rows = view.look()
-    let most = Self.bytes / 1024 - 1
+    let most = Self.bytes / Int(BUS_COUNTERS_BYTES_PER_ROW) - 1
     try claim(rows.count <= most, "\(rows.count) rows where \(most) have room")
     var sum = CounterCounts()
     for row in rows {
@@ -74,8 +74,8 @@ final class CounterTarget: FuzzTarget {
       segment.store(UInt64(code >> 4) + 1, at: Int(BUS_COUNTERS_USED))
     case 1:
       segment.store(input.number(bytes: 8), at: row + 40 + Int(input.byte() & 31) * 8)
-    case 2: segment.store(input.number(bytes: 2), at: row + 256 + Int(input.byte() & 31) * 8)
-    case 3: segment.store(value(&input), at: row + 256 + Int(input.byte() & 31) * 8)
+    case 2: segment.store(input.number(bytes: 2), at: row + 256 + Int(input.byte() & 63) * 8)
+    case 3: segment.store(value(&input), at: row + 256 + Int(input.byte() & 63) * 8)
     case 4: segment.store(value(&input), at: Int(BUS_COUNTERS_USED))
     case 5: segment.store(value(&input), at: Int(BUS_COUNTERS_VERSION))
     case 6: segment.store(value(&input), at: Self.bytes / 2 + Int(input.byte()) * 8)

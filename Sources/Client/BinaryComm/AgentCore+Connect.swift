@@ -169,6 +169,7 @@ final class Dialogue {
   private(set) var early: [(bytes: [UInt8], descriptors: [Descriptor], isCut: Bool)] = []
   /// What the router says of its own before it closes a connection that it does not take.
   private var refusal: BusError?
+  private var isWelcome = false
 
   init(directory: String, trust: RouterTrust, deadlineNs: UInt64) throws(BusError) {
     socket = try ControlSocket.connect(
@@ -179,12 +180,13 @@ final class Dialogue {
 
   func hello(program: String) throws(BusError) -> (frame: WelcomeFrame, page: Descriptor?) {
     let frame = AgentFrame.hello(
-      HelloFrame(layoutVersion: UInt16(BUS_LAYOUT_VERSION), program: program))
+      HelloFrame(program: program))
     try tell(frame, request: 1)
     let (answer, descriptor) = try answer(to: 1)
     guard case .welcome(let welcome) = answer else {
       throw .incompatibleVersion("the router answered hello with another frame")
     }
+    isWelcome = true
     return (welcome, descriptor)
   }
 
@@ -240,7 +242,7 @@ final class Dialogue {
           throw .incompatibleVersion("the router's answer is not understood: \(error)")
         }
         guard decoded.request == request else {
-          if case .error(let error) = decoded.frame {
+          if case .error(let error) = decoded.frame, !isWelcome {
             refusal = BusError(number: error.code, text: error.text)
           }
           early.append((bytes, descriptors, isCut))

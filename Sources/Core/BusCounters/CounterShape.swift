@@ -5,9 +5,9 @@ public struct CounterShape: Equatable, Sendable {
   /// Size of the segment.
   public let bytes: Int
   /// How many rows it has.
-  public var rows: Int { bytes / 1024 - 1 }
+  public var rows: Int { bytes / Int(BUS_COUNTERS_BYTES_PER_ROW) - 1 }
   /// How many histograms it has.
-  public var histograms: Int { bytes / 2048 }
+  public var histograms: Int { bytes / Int(BUS_COUNTERS_BYTES_PER_HISTOGRAM) }
 
   /// The shape of a segment; nil for a size that no part of an agent's counters has.
   public init?(bytes: UInt64) {

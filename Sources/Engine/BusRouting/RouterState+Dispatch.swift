@@ -8,13 +8,19 @@ extension RouterState {
       closeAll(segments)
       return
     }
-    guard segments.count == frame.segmentsExpected else {
+    guard segments.count == frame.kind.descriptorCount else {
       closeAll(segments)
       let text =
-        "A \(frame.kind) frame comes with \(frame.segmentsExpected) descriptors, "
+        "A \(frame.kind) frame comes with \(frame.kind.descriptorCount) descriptors, "
         + "this one came with \(segments.count)."
       refuse(asker, .invalid, text)
       act(.drop(asker.connection, reason: text))
+      return
+    }
+    // No welcome either: its descriptor would lie unread in the sockets of who comes ever again.
+    guard !connection.isStranger || frame == .goodbye else {
+      closeAll(segments)
+      refuse(asker, .denied, strangerText(connection.peer))
       return
     }
     switch frame {
@@ -79,16 +85,6 @@ extension RouterState {
       agents[agent]?.handsIn = false
       answer(asker, .done)
     default: break
-    }
-  }
-}
-
-extension AgentFrame {
-  /// How many descriptors belong to a frame of this kind.
-  fileprivate var segmentsExpected: Int {
-    switch self {
-    case .register, .reattach, .addLog, .handInLog, .addCounters, .addBlob: 1
-    default: 0
     }
   }
 }

@@ -26,11 +26,19 @@ extension RouterState {
     connectionsOfUser[peer.uid] = ofUser + 1
   }
 
+  /// What a user is told to whom no name can be given.
+  func strangerText(_ peer: Peer) -> String {
+    policy.isSameUser
+      ? "This is user \(peer.uid), not the router's user \(identity.uid), and no policy file is in "
+        + "force."
+      : "The policy gives user \(peer.uid) no name."
+  }
+
   mutating func greet(_ hello: HelloFrame, _ asker: Asker) {
-    guard hello.layoutVersion == Self.layoutVersion else {
+    guard hello.layoutVersion == ControlFormat.layoutVersion else {
       let text =
         "The agent was built with layout version \(hello.layoutVersion), the router with "
-        + "\(Self.layoutVersion): install the same release for both."
+        + "\(ControlFormat.layoutVersion): install the same release for both."
       refuse(asker, .incompatibleVersion, text)
       act(.drop(asker.connection, reason: text))
       return
@@ -171,8 +179,6 @@ extension RouterState {
           agent: agent.uuid, incarnation: incarnation, ticket: ticket, channels: channels)))
     act(.log(.debug, "agent \(agent.name) is process \(peer.pid) of user \(peer.uid)"))
   }
-
-  static var layoutVersion: UInt16 { 1 }
 }
 
 extension Segment {

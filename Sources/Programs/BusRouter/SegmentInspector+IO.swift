@@ -117,9 +117,11 @@ struct SegmentInspector {
     let part = identity.u16(6)
     var wanted = UInt64(BUS_COUNTERS_BYTES_FIRST)
     for _ in 0..<min(part, UInt16(BUS_COUNTERS_PARTS)) { wanted *= UInt64(BUS_COUNTERS_GROWTH) }
+    let rows = size / UInt64(BUS_COUNTERS_BYTES_PER_ROW) &- 1
+    let histograms = size / UInt64(BUS_COUNTERS_BYTES_PER_HISTOGRAM)
     guard identity.u16(4) == BUS_LAYOUT_VERSION, part < BUS_COUNTERS_PARTS, size == wanted,
-      identity.u64(8) == size, UInt64(identity.u32(40)) == size / 1024 - 1,
-      UInt64(identity.u32(44)) == size / 2048
+      identity.u64(8) == size, UInt64(identity.u32(40)) == rows,
+      UInt64(identity.u32(44)) == histograms
     else { return .unusable("The identity of the counters breaks the layout.") }
     return .counters(
       CountersShape(

@@ -4,7 +4,7 @@ import CBusABI
 /// What this program is.
 enum Release {
   /// The version of the release.
-  static let version = "0.1.0"
+  static var version: String { BUS_RELEASE }
 
   /// Program, release, and the versions that router and agents have to share.
   static var banner: String {

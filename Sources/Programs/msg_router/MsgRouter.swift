@@ -8,6 +8,7 @@ import BusRouter
 import BusRouting
 import BusText
 import BusWire
+import CBusABI
 import Glibc
 public import Logging
 
@@ -25,7 +26,7 @@ struct MsgRouter: ParsableCommand {
 
       Exit codes: 0 ended by a signal, 1 failed, 64 wrong usage.
       """,
-    version: RouterVersion.text)
+    version: BUS_RELEASE)
 
   @Option(help: "The runtime directory.")
   var dir: String?

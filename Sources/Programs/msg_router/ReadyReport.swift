@@ -4,6 +4,7 @@ import BusOptions
 import BusRouter
 import BusRouting
 import BusText
+import CBusABI
 
 /// What the router prints when agents can connect.
 struct ReadyReport {
@@ -22,7 +23,7 @@ struct ReadyReport {
   /// Lines for a terminal.
   var text: TerminalText {
     var lines: [TerminalText] = [
-      "msg_router \(RouterVersion.text) is ready",
+      "msg_router \(BUS_RELEASE) is ready",
       "  socket      \(ready.socket)",
       "  pid         \(ready.pid)",
       "  arena       \(ByteSize(bytes: limits.arenaBytes).description), "
@@ -48,7 +49,7 @@ struct ReadyReport {
   /// One line of JSON with stable names.
   var json: TerminalText {
     JSONValue.line([
-      ("event", .text("ready")), ("version", .text(RouterVersion.text)),
+      ("event", .text("ready")), ("version", .text(BUS_RELEASE)),
       ("socket", .text(ready.socket)), ("pid", .integer(Int(ready.pid))),
       ("arena_bytes", .unsigned(limits.arenaBytes)), ("agent_quota", .unsigned(limits.agentBytes)),
       ("numa_nodes", .integer(host.numaNodes.count)), ("cpus", .integer(host.allowedCPUs.count)),

@@ -38,7 +38,7 @@ enum BlobRows {
     Offer(name: "a payload of max in both", says: [(.max, 16, 8)], payloadBytes: .max),
     Offer(name: "a payload of the sign bit", says: [(1 << 63, 16, 8)], payloadBytes: 1 << 63),
     Offer(name: "another magic", says: [(0, 0, 4)]),
-    Offer(name: "another layout version", says: [(2, 4, 2)]),
+    Offer(name: "another layout version", says: [(1, 4, 2)]),
     Offer(name: "another size in the file", says: [(4096, 8, 8)]),
     Offer(name: "max as the size in the file", says: [(.max, 8, 8)]),
     Offer(name: "a time of max", keepMs: 0xFFFF_FFFF),

@@ -37,9 +37,9 @@ enum CounterRows {
 
   static let words: [Word] = [
     Word("magic", 0, 4, "refused: magic", [0, 1, 0xFFFF_FFFF, 1 << 31]),
-    Word("layout version", 4, 2, "refused: layout version", [0, 2, 0xFFFF, 0x8000]),
+    Word("layout version", 4, 2, "refused: layout version", [0, 1, 3, 0xFFFF, 0x8000]),
     Word("part", 6, 2, "refused: identity", [1, 0xFFFF, 0x8000]),
-    Word("segment size", 8, 8, "refused: identity", [0, 16385, 65536, .max, 1 << 63]),
+    Word("segment size", 8, 8, "refused: identity", [0, 16384, 24577, 98304, .max, 1 << 63]),
     Word("agent", 16, 8, "3 rows, 0 unsettled", [0, .max]),
     Word("incarnation", 32, 8, "refused: identity", [0, 12, .max, 1 << 63]),
     Word("number of rows", 40, 4, "3 rows, 0 unsettled", [0, 1, 16, 0xFFFF_FFFF, 1 << 31]),
@@ -55,7 +55,7 @@ enum CounterRows {
     Word("kind", row + 9, 1, "2 rows, 0 unsettled", [0, 3, 128, 255]),
     Word("lane", row + 10, 1, "2 rows, 0 unsettled", [2, 128, 255]),
     Word("mode", row + 11, 1, "2 rows, 0 unsettled", [4, 128, 255]),
-    Word("histogram", row + 12, 2, "3 rows, 0 unsettled", [1, 8, 9, 0xFFFF, 0x8000]),
+    Word("histogram", row + 12, 2, "3 rows, 0 unsettled", [1, 12, 13, 0xFFFF, 0x8000]),
     Word("length of the channel", row + 14, 1, "3 rows, 0 unsettled", [0, 128, 129, 255]),
     Word("length of the peer", row + 15, 1, "3 rows, 0 unsettled", [0, 80, 81, 255]),
     Word("stream", row + 16, 8, "3 rows, 0 unsettled", all8),
@@ -125,7 +125,7 @@ enum CounterRows {
         strike: { counters in
           counters.memory.put(3, at: row, width: 4)
           counters.memory.put(1, at: row + 12, width: 2)
-          for at in stride(from: 8192, to: 9216, by: 8) { counters.memory.put(.max, at: at) }
+          for at in stride(from: 12288, to: 13312, by: 8) { counters.memory.put(.max, at: at) }
         }, expected: ["3 rows, 0 unsettled"]),
       Several(
         name: "all rows in use, and more are said to be",

@@ -191,7 +191,7 @@ extension DescriptorRows.Scene {
     case "addCounters":
       frame = RawFrame(kind: 30)
       frame.number(0, 2)
-      frame.number(16384, 8)
+      frame.number(UInt64(BUS_COUNTERS_BYTES_FIRST), 8)
     default:
       frame = RawFrame(kind: place == "register" ? 2 : 16)
       frame.text(Array("kit.descriptors".utf8))

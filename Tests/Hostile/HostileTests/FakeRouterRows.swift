@@ -329,7 +329,7 @@ extension FrameShape {
       [
         .number("incarnation", 5, 8), .bytes("agent", someUUID), .text("name", "feed"),
         .text("category", ""), .number("pid", 5, 4), .number("uid", 5, 4), .number("part", 0, 2),
-        .number("segmentBytes", 16384, 8),
+        .number("segmentBytes", 24576, 8),
       ]),
     FrameShape(131, "countersGone", [.number("incarnation", 5, 8)]),
     FrameShape(

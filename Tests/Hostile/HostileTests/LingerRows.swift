@@ -24,7 +24,7 @@ enum LingerRows {
     Way(name: "beside a frame that takes a segment", result: "it goes on") { peer, socket in
       var frame = RawFrame(kind: 30)
       frame.number(0, 2)
-      frame.number(16384, 8)
+      frame.number(24576, 8)
       try peer.send(frame.bytes, [socket])
     },
     Way(name: "one of three", result: "it ends") { peer, socket in

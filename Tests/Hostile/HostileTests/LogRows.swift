@@ -47,7 +47,7 @@ enum LogRows {
       [("0", 0), ("1", 1), ("max", max32), ("the sign bit", sign32), ("one more", 0x474F_4C43)]),
     WordTable(
       "layout version", at: 4, width: 2, all: "refused: layout version",
-      [("0", 0), ("max", 0xFFFF), ("the sign bit", 0x8000), ("one more", 2)]),
+      [("0", 0), ("max", 0xFFFF), ("the sign bit", 0x8000), ("one more", 3), ("one less", 1)]),
     WordTable(
       "kind", at: 6, width: 2, all: "refused: kind",
       [("0", 0), ("max", 0xFFFF), ("the sign bit", 0x8000), ("one more", 3)]),

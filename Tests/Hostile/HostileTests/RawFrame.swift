@@ -95,7 +95,9 @@ struct FrameShape: Sendable {
 
   /// Every kind that an agent may send.
   static let fromAgents: [FrameShape] = [
-    FrameShape(1, "hello", [.number("layoutVersion", 1, 2), .text("program", "kit")]),
+    FrameShape(
+      1, "hello",
+      [.number("layoutVersion", UInt64(ControlFormat.layoutVersion), 2), .text("program", "kit")]),
     FrameShape(
       2, "register", descriptors: 1,
       [.text("name", "kit"), .text("category", ""), .bytes("agent", uuid)]),
@@ -169,7 +171,7 @@ struct FrameShape: Sendable {
       ]),
     FrameShape(
       30, "addCounters", descriptors: 1,
-      [.number("part", 0, 2), .number("segmentBytes", 16384, 8)]),
+      [.number("part", 0, 2), .number("segmentBytes", 24576, 8)]),
     FrameShape(31, "watch"),
     FrameShape(
       32, "addBlob", descriptors: 1,

@@ -166,8 +166,8 @@ struct RawCounters: Sendable {
     memory.put(UInt64(bytes), at: 8)
     memory.put(owner.bytes, at: 16)
     memory.put(incarnation, at: 32)
-    memory.put(UInt64(bytes / 1024 - 1), at: 40, width: 4)
-    memory.put(UInt64(bytes / 2048), at: 44, width: 4)
+    memory.put(UInt64(bytes / Int(BUS_COUNTERS_BYTES_PER_ROW) - 1), at: 40, width: 4)
+    memory.put(UInt64(bytes / Int(BUS_COUNTERS_BYTES_PER_HISTOGRAM)), at: 44, width: 4)
     try memory.seal(seals)
   }
 

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusCounters
 import BusTestSupport
 import BusWire
 import CBusABI
@@ -36,7 +37,7 @@ enum RequestSeriesRows {
       line: 0, items: [], payload: Array("forged".utf8), topic: 0,
       type: UInt64(BUS_TYPE_RESPONSE), correlation: UInt64(id), stamp: RequestRow.now)
     for _ in 0..<5000 where asker.statistics.drops.isEmpty && heard.isEmpty { try turn() }
-    report.result("\(asker.statistics.drops)", is: "\([InboxDrop.unknownCorrelation: 1])")
+    report.result("\(asker.statistics.drops)", is: "\([DropReason.unknownCorrelation: 1])")
     if let asked { try responder.out.reply(to: asked, Array("honest".utf8)) }
     for _ in 0..<5000 where heard.isEmpty { try turn() }
     report.result("\(heard)", is: "\([Array("honest".utf8)])", "what answers the request")

@@ -198,7 +198,7 @@ struct CounterProcessTests {
     #expect(try refusal(.counters(own, Incarnation(1))) == .invalid)
     #expect(try refusal(.counters(own, client.incarnation, sealed: false)) == .invalid)
     #expect(try refusal(.counters(own, client.incarnation, bytes: 32768)) == .invalid)
-    #expect(try refusal(.counters(own, client.incarnation, part: 1, bytes: 65536)) == .invalid)
+    #expect(try refusal(.counters(own, client.incarnation, part: 1, bytes: 98304)) == .invalid)
     #expect(try refusal(.reader(own, client.incarnation)) == .invalid)
     for place in [0, 4, 6, 8, 40, 44] {
       let broken = try TestSegment.counters(own, client.incarnation) { $0[place] ^= 1 }
@@ -211,8 +211,9 @@ struct CounterProcessTests {
 extension TestSegment {
   /// A segment of counters, well-formed but for what `change` does to its bytes.
   static func counters(
-    _ agent: BusUUID, _ incarnation: Incarnation, part: UInt16 = 0, bytes: UInt64 = 16384,
-    sealed: Bool = true, _ change: (inout [UInt8]) -> Void = { _ in }
+    _ agent: BusUUID, _ incarnation: Incarnation, part: UInt16 = 0,
+    bytes: UInt64 = UInt64(BUS_COUNTERS_BYTES_FIRST), sealed: Bool = true,
+    _ change: (inout [UInt8]) -> Void = { _ in }
   ) throws -> TestSegment {
     var raw = bus_counters_identity_t()
     raw.magic = BUS_COUNTERS_MAGIC
@@ -220,8 +221,8 @@ extension TestSegment {
     raw.part = part
     raw.segment_bytes = bytes
     raw.incarnation = incarnation.value
-    raw.rows = UInt32(bytes / 1024 - 1)
-    raw.histograms = UInt32(bytes / 2048)
+    raw.rows = UInt32(bytes / UInt64(BUS_COUNTERS_BYTES_PER_ROW) - 1)
+    raw.histograms = UInt32(bytes / UInt64(BUS_COUNTERS_BYTES_PER_HISTOGRAM))
     var all = [UInt8](repeating: 0, count: Int(bytes))
     unsafe withUnsafeBytes(of: raw) { from in
       for place in from.indices { all[place] = unsafe from[place] }

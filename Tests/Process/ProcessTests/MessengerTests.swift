@@ -1,4 +1,5 @@
 import BinaryComm
+import BusCounters
 import BusTestSupport
 import BusWire
 import Glibc

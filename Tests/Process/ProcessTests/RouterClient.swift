@@ -146,7 +146,7 @@ final class RouterClient {
   /// Says hello and returns the descriptor of the clock page.
   @discardableResult
   func hello() throws -> Int32 {
-    let answer = try ask(.hello(HelloFrame(layoutVersion: 1, program: "test"))).last
+    let answer = try ask(.hello(HelloFrame(program: "test"))).last
     guard case .welcome(let welcome)? = answer?.frame, let page = answer?.descriptor else {
       throw ClientFailure.closed
     }

@@ -44,7 +44,7 @@ struct RouterHostileTests {
   func versions() throws {
     let router = try RouterProcess()
     let protocolClient = try router.connect()
-    var bytes = AgentFrame.hello(HelloFrame(layoutVersion: 1, program: "t")).encode(request: 7)
+    var bytes = AgentFrame.hello(HelloFrame(program: "t")).encode(request: 7)
     bytes[4] = 200
     try protocolClient.send(bytes)
     let answer = try protocolClient.receive()
@@ -240,7 +240,7 @@ struct RouterHostileTests {
     arguments: ["noexec", "peerpidfd"])
   func killed(forbidden: String) throws {
     let router = try RouterProcess(["--forbid", forbidden])
-    let hello = AgentFrame.hello(HelloFrame(layoutVersion: 1, program: "forks")).encode(request: 1)
+    let hello = AgentFrame.hello(HelloFrame(program: "forks")).encode(request: 1)
     let digits = hello.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     let agent = try Child.start(
       "/usr/bin/python3", ["-c", Self.forkingClient, router.socket, digits])
@@ -297,7 +297,7 @@ struct RouterHostileTests {
   private func samples() -> [[UInt8]] {
     let id = AttachmentID(3)
     let frames: [AgentFrame] = [
-      .hello(HelloFrame(layoutVersion: 1, program: "x")), .goodbye, .handInDone,
+      .hello(HelloFrame(program: "x")), .goodbye, .handInDone,
       .register(RegisterFrame(name: "x", category: "", agent: TestSegment.uuid("x"))),
       .addLog(
         AddLogFrame(

@@ -135,7 +135,7 @@ struct TableTests {
       rows.append(row)
       row.show(messages: UInt64(number), bytes: 1)
     }
-    #expect(watched.table.parts.map(\.bytes) == [16384, 65536, 262_144, 1_048_576])
+    #expect(watched.table.parts.map(\.bytes) == [24576, 98304, 393_216, 1_572_864])
     for (number, row) in rows.enumerated() { row.show(messages: UInt64(number) + 1, bytes: 2) }
     let seen = try watched.look()
     for number in 0..<400 {

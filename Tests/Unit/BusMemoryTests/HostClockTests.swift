@@ -7,7 +7,7 @@ import Testing
 struct ClockPage: ~Copyable {
   let segment: OwnedSegment
 
-  init(magic: UInt32 = 0x4B43_4C43, layout: UInt16 = 1, usable: UInt16 = 1) throws {
+  init(magic: UInt32 = 0x4B43_4C43, layout: UInt16 = 2, usable: UInt16 = 1) throws {
     let segment = try OwnedSegment(name: "clock", bytes: 4096)
     unsafe segment.base.storeBytes(of: magic, as: UInt32.self)
     unsafe segment.base.storeBytes(of: layout, toByteOffset: 4, as: UInt16.self)
@@ -95,7 +95,7 @@ struct HostClockTests {
   func unusable() throws {
     for page in [
       try ClockPage(usable: 0).filled(), try ClockPage(magic: 0).filled(),
-      try ClockPage(layout: 2).filled(), try ClockPage(layout: 0).filled(),
+      try ClockPage(layout: 3).filled(), try ClockPage(layout: 0).filled(),
     ] {
       var clock = HostClock(page: page)
       #expect(clock.nanoseconds(ticks: 1) == nil)

@@ -303,7 +303,7 @@ struct SimulatedAgent {
     (incoming, outgoing, asked, named) = ([], [], [:], nil)
     connection = ConnectionID(0)
     guard let ticket else { return }
-    say(.hello(HelloFrame(layoutVersion: 1, program: "t")))
+    say(.hello(HelloFrame(program: "t")))
     ask(
       .reattach(
         ReattachFrame(

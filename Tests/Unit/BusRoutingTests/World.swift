@@ -84,6 +84,8 @@ struct World {
         if let token, token != Self.clockPage {
           #expect(open[token] != nil, "a closed descriptor was sent")
         }
+        let count = token == nil ? 0 : 1
+        #expect(count == frame.kind.descriptorCount, "\(frame.kind) with \(count) descriptors")
         sent[connection, default: []].append(
           Sent(delivery: delivery, frame: frame, token: token))
         remember(frame)
@@ -140,7 +142,7 @@ struct World {
     let connection = ConnectionID(lastConnection)
     let peer = Peer(pid: pid ?? Int32(100 + lastConnection), uid: uid, startTime: 5)
     happen(.connected(connection, peer))
-    happen(.frame(connection, request: 1, .hello(HelloFrame(layoutVersion: 1, program: "t")), []))
+    happen(.frame(connection, request: 1, .hello(HelloFrame(program: "t")), []))
     return connection
   }
 

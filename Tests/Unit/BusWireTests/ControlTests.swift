@@ -80,7 +80,7 @@ struct ControlTests {
     var mode = AgentFrame.query(QueryFrame(subject: .router)).encode()
     mode[16] = 9
     #expect(throws: ControlError.value(9)) { try AgentFrame.decode(mode) }
-    var name = AgentFrame.hello(HelloFrame(layoutVersion: 1, program: "x")).encode()
+    var name = AgentFrame.hello(HelloFrame(program: "x")).encode()
     name[20] = 0xFF
     #expect(throws: ControlError.notText) { try AgentFrame.decode(name) }
   }

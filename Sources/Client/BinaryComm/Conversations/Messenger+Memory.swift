@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 public import BusWire
@@ -391,10 +392,4 @@ extension Outbox {
       }
     }
   }
-
-  /// The conversations that were stopped because they sent too much.
-  public var trippedConversations: [TrippedConversation] { guards.tripped }
-
-  /// Lets a stopped conversation go on; false when it was not stopped.
-  public mutating func reset(_ conversation: BusUUID) -> Bool { guards.reset(conversation) }
 }

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusWire
@@ -24,16 +25,16 @@ extension Outbox {
     case UInt32(BUS_TYPE_EVENT), UInt32(BUS_TYPE_COMMAND):
       return admitEvent(message, words, id, lane)
     default:
-      count(.unexpected, message)
+      count(.malformed, message)
       return nil
     }
   }
 
   /// Counts a message of the inbox that is not handed to the program, here and in its row.
-  private mutating func count(_ reason: InboxDrop, _ message: borrowing Message) {
+  private mutating func count(_ reason: DropReason, _ message: borrowing Message) {
     count(reason)
     let bytes = UInt64(message.words.length)
-    unsafe message.topics._withUnsafeGuaranteedRef { $0.refuse(reason.counted, bytes: bytes) }
+    unsafe message.topics._withUnsafeGuaranteedRef { $0.refuse(reason, bytes: bytes) }
   }
 
   /// Gives the publisher of an inbox log its place in the table.
@@ -224,7 +225,7 @@ extension Outbox {
     guard let topic = try? Topic(name), let line = unsafe lines.at(peer.line),
       unsafe line.pointee.mayCall.contains(where: { pattern in pattern.matches(topic) })
     else {
-      count(.noRight, message)
+      count(.denied, message)
       throw .denied("the policy does not allow this call, or there is no such service")
     }
     guard let service = servedIndex[name] else {

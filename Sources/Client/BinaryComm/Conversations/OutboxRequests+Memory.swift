@@ -289,7 +289,8 @@ extension Outbox {
     if letter.type == .request {
       if let request = pending.find(letter.correlationId) { end(request, why) }
     } else {
-      countUnsent(.unreachable, DropReason(why), to: name, Lane(letter.priority))
+      statistics.unsent &+= 1
+      countUnsent(DropReason(why), to: name, Lane(letter.priority))
     }
   }
 }

@@ -1,2 +1,3 @@
 #include "bus_layout.h"
+#include "bus_version.h"
 #include "bus_wire.h"

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BUS_LAYOUT_VERSION 1
+#define BUS_LAYOUT_VERSION 2
 
 // ---------------------------------------------------------------------------------------------
 // Log segment: written by one publisher, mapped read-only by its readers.
@@ -153,12 +153,15 @@ _Static_assert(sizeof(bus_blob_identity_t) == 64, "blob identity");
 // on one lane: what its rows counted that have ended. Identity first, counting words behind it, on
 // lines that no other row shares.
 #define BUS_COUNTERS_MAGIC 0x52544E43u
-#define BUS_COUNTERS_BYTES_FIRST 16384
+#define BUS_COUNTERS_BYTES_FIRST 24576
 #define BUS_COUNTERS_GROWTH 4
 #define BUS_COUNTERS_PARTS 5
 #define BUS_COUNTERS_ROWS_OFFSET 512
-#define BUS_COUNTERS_ROW_BYTES 512
+#define BUS_COUNTERS_ROW_BYTES 768
 #define BUS_COUNTERS_HISTOGRAM_BYTES 1024
+// A segment has a row less than it has so many bytes, and a histogram for each so many.
+#define BUS_COUNTERS_BYTES_PER_ROW (2 * BUS_COUNTERS_ROW_BYTES)
+#define BUS_COUNTERS_BYTES_PER_HISTOGRAM (2 * BUS_COUNTERS_HISTOGRAM_BYTES)
 
 typedef struct bus_counters_identity {
   uint32_t magic;           //  0  BUS_COUNTERS_MAGIC
@@ -167,8 +170,8 @@ typedef struct bus_counters_identity {
   uint64_t segment_bytes;   //  8  size of the memfd
   uint8_t agent[16];        // 16
   uint64_t incarnation;     // 32
-  uint32_t rows;            // 40  segment_bytes / 1024 - 1
-  uint32_t histograms;      // 44  segment_bytes / 2048
+  uint32_t rows;            // 40  segment_bytes / BUS_COUNTERS_BYTES_PER_ROW - 1
+  uint32_t histograms;      // 44  segment_bytes / BUS_COUNTERS_BYTES_PER_HISTOGRAM
   uint8_t reserved[208];    // 48
 } bus_counters_identity_t;
 _Static_assert(sizeof(bus_counters_identity_t) == 256, "counters identity");
@@ -214,10 +217,13 @@ _Static_assert(offsetof(bus_counter_row_t, peer) == 168, "peer of a counter row"
 #define BUS_COUNT_ERRORS 296       // u64 calls that failed
 #define BUS_COUNT_GAP_EVENTS 304   // u64 how often a reader was overtaken
 #define BUS_COUNT_GAP_MESSAGES 312 // u64 messages it lost by that
-#define BUS_COUNT_DROPS 320        // 16 * u64, by BUS_DROP_*
-#define BUS_COUNT_DROP_REASONS 16
-#define BUS_COUNT_BLOCKED 448      // u64 sent: how often the window was full
+#define BUS_COUNT_DROPS 320        // 40 * u64, by BUS_DROP_*; those of no reason yet are 0
+#define BUS_COUNT_DROP_REASONS 40
+#define BUS_COUNT_BLOCKED 640      // u64 sent: how often the window was full
+#define BUS_COUNT_SPARE 648        // 15 * u64 for what is counted next, as of queues; 0
+#define BUS_COUNT_SPARE_WORDS 15
 _Static_assert(BUS_COUNT_DROPS + BUS_COUNT_DROP_REASONS * 8 == BUS_COUNT_BLOCKED, "drops");
+_Static_assert(BUS_COUNT_SPARE + BUS_COUNT_SPARE_WORDS * 8 == BUS_COUNTERS_ROW_BYTES, "spare");
 _Static_assert(BUS_COUNTERS_ROWS_OFFSET % 128 == 0 && BUS_COUNTERS_ROW_BYTES % 128 == 0 &&
                  BUS_COUNT_VERSION % 128 == 0, "no two writers share a pair of lines");
 

@@ -8,7 +8,7 @@ public struct HelloFrame: Hashable, Sendable {
   public var program: String
 
   /// Takes the fields in the order of the wire.
-  public init(layoutVersion: UInt16, program: String) {
+  public init(layoutVersion: UInt16 = ControlFormat.layoutVersion, program: String) {
     self.layoutVersion = layoutVersion
     self.program = program
   }

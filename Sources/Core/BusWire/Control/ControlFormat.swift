@@ -1,3 +1,5 @@
+import CBusABI
+
 /// What every frame of the control socket has in common: its header and its limits.
 ///
 ///      0  u32 magic `BCSC`
@@ -11,6 +13,9 @@ public enum ControlFormat {
   public static let magic: UInt32 = 0x4353_4342
   /// The version of the protocol that this code speaks.
   public static let version: UInt16 = 1
+  /// The version of the shared memory's layout that this code reads and writes; agents and router
+  /// have the same.
+  public static var layoutVersion: UInt16 { UInt16(BUS_LAYOUT_VERSION) }
   /// Bytes before the body.
   public static let headerBytes = 16
   /// The largest frame in bytes, header included.

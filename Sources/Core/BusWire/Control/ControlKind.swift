@@ -106,4 +106,13 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case countersGone = 131
   /// Router to agent: `RouterFrame.blob`.
   case blob = 132
+
+  /// How many descriptors come with a frame of this kind: memory, which the frame tells of.
+  public var descriptorCount: Int {
+    switch self {
+    case .register, .reattach, .addLog, .handInLog, .addCounters, .addBlob: 1
+    case .welcome, .announce, .join, .counters, .blob: 1
+    default: 0
+    }
+  }
 }

@@ -48,7 +48,7 @@ struct TellCommand: ParsableCommand {
     let payload = try blobs.carried(bytes, session.agent).payload
     var messenger = try session.agent.messenger()
     let count = try send(payload, &messenger)
-    let lost = messenger.statistics.drops[.unreachable] ?? 0
+    let lost = messenger.statistics.unsent
     messenger.close()
     guard lost == 0 else {
       throw Failure(.peerDied, "\(lost) of \(count) recipients ended before the message arrived.")
