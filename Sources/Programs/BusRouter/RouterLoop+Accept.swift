@@ -16,7 +16,7 @@ extension RouterLoop {
 
   /// Whether another connection or segment still fits, two descriptors for each connection.
   var hasDescriptorsLeft: Bool {
-    links.count * 2 + left.count + table.count + closer.count + Self.descriptorsKept
+    links.count * 2 + leaving.count + left.count + table.count + closer.count + Self.descriptorsKept
       < descriptorsMost
   }
 

@@ -16,6 +16,7 @@ extension RouterLoop {
     let socket: Int32
     let user: UInt32
     let inFlight: Int
+    let sinceNs: UInt64
   }
 
   /// How often it is looked whether an agent has read that a descriptor waits for, while it has not
@@ -23,8 +24,8 @@ extension RouterLoop {
   static let readCheckMs: Int32 = 5
   /// How many descriptors an agent gets at once beyond the quarter when it has read all.
   private var burst: Int { max(1, min(16, inFlightMost / 256)) }
-  /// Sockets of dropped connections that are closed at one tick.
-  private static let leftPerTick = 256
+  /// Sockets of dropped connections that are looked at in one turn, and closed at one tick.
+  private static let leftPerTurn = 256
 
   /// The limit that quarter and half are of: agents of the router's user, who raise theirs to no
   /// more, send descriptors too, and what the router has in flight counts against theirs.
@@ -66,14 +67,24 @@ extension RouterLoop {
     return .now
   }
 
-  /// Sends what waited for agents to read, if they have.
+  /// Sends what waited for agents to read, and closes what was left for them to read, if they have.
   func tendUnread() {
-    guard !unread.isEmpty else { return }
+    guard !unread.isEmpty || !leaving.isEmpty else { return }
     let now = HostClock.monotonicNs()
     guard now >= readCheckedNs &+ UInt64(Self.readCheckMs) * 1_000_000 else { return }
     readCheckedNs = now
     for connection in unread where links[connection].map({ Kernel.isRead($0.socket) }) ?? true {
       flush(connection)
+    }
+    for _ in 0..<min(Self.leftPerTurn, leaving.count) {
+      let one = leaving.removeFirst()
+      if Kernel.isRead(one.socket) {
+        close(one)
+      } else if now &- one.sinceNs < 1_000_000_000 {
+        leaving.append(one)
+      } else {
+        left.append(one)
+      }
     }
   }
 
@@ -97,24 +108,29 @@ extension RouterLoop {
     }
     _ = shutdown(socket, Int32(SHUT_RDWR))
     users[user]?.leftSockets += 1
-    left.append(LeftSocket(socket: socket, user: user, inFlight: inFlight))
+    // Most have read it in a moment: the last frame says why they were dropped.
+    let now = HostClock.monotonicNs()
+    leaving.append(LeftSocket(socket: socket, user: user, inFlight: inFlight, sinceNs: now))
   }
 
   /// Once a second: closes sockets of dropped connections whose agents have read or ended.
   func tendLeft() {
-    counted = []
     var kept: [LeftSocket] = []
     var closed = 0
     for one in left {
-      guard closed < Self.leftPerTick, Kernel.isRead(one.socket) else {
+      guard closed < Self.leftPerTurn, Kernel.isRead(one.socket) else {
         kept.append(one)
         continue
       }
       closed += 1
-      users[one.user]?.leftSockets -= 1
-      users[one.user]?.inFlight -= one.inFlight
-      hangUp(one.socket, of: one.user)
+      close(one)
     }
     left = kept
+  }
+
+  private func close(_ one: LeftSocket) {
+    users[one.user]?.leftSockets -= 1
+    users[one.user]?.inFlight -= one.inFlight
+    hangUp(one.socket, of: one.user)
   }
 }

@@ -137,6 +137,7 @@ extension RouterLoop {
     let now = HostClock.monotonicNs()
     for line in lines.due(now) { logger.notice("\(line)") }
     endUnread(now)
+    counted = []
     tendLeft()
     let waiting = starved.union(crowded)
     starved = []

@@ -44,6 +44,8 @@ final class RouterLoop {
   var users: [UInt32: UserLoad] = [:]
   /// Of whom it was looked since the last tick who has read.
   var counted: Set<UInt32> = []
+  /// Sockets of connections that were dropped within the last second, and of earlier ones.
+  var leaving: [LeftSocket] = []
   var left: [LeftSocket] = []
   var lines = RepeatedLines()
   private var lastConnection: UInt64 = 0
@@ -80,7 +82,7 @@ final class RouterLoop {
       close(link.pidfd)
       hangUp(link.socket, of: link.peer.uid)
     }
-    for one in left { close(one.socket) }
+    for one in leaving + left { close(one.socket) }
     close(poller)
     close(timer)
     if spare >= 0 { close(spare) }
@@ -124,7 +126,7 @@ final class RouterLoop {
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
     if unfinished.contains(where: mayGoOn) { return 0 }
-    return unread.isEmpty ? -1 : Self.readCheckMs
+    return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 
   private func mayGoOn(_ connection: ConnectionID) -> Bool {
