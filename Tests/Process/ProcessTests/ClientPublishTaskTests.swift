@@ -20,36 +20,43 @@ struct ClientPublishTaskTests {
   }
 
   @Test("a cancelled task waits no longer, and its message is not published")
-  func cancelled() async throws {
-    try await Watchdog.bounding("cancelled publish", seconds: 120) {
-      let bus = try ClientBus(["--stall", "600", "--log-most", "1M"])
-      let writer = try bus.agent("writer")
-      let listener = try bus.agent("listener")
-      var reader = try listener.reader("alerts.>", mode: .lossless)
-      try await Self.fillWindow(writer)
-      let before = try Self.threads()
-      let tasks = (0..<400).map { value in
-        Task(executorPreference: OwnThreads.shared) {
-          try await writer.publish("alerts.late", numbered(value, bytes: 60_000))
-        }
+  func cancelled() async {
+    // In a process of its own: other tests have threads, too.
+    await #expect(processExitsWith: .success) {
+      try await Watchdog.bounding("cancelled publish", seconds: 120) {
+        try await ClientPublishTaskTests.cancelWaiting()
       }
-      await rest(milliseconds: 300)
-      let during = try Self.threads()
-      #expect(during < before + 100, "\(during - before) threads wait for 400 tasks")
-      for task in tasks { task.cancel() }
-      for task in tasks {
-        let outcome = await task.result
-        let error = #expect(throws: BusError.self) { try outcome.get() }
-        #expect(error?.code == .cancelled)
-      }
-      var topics: [String] = []
-      // Room again, and a message behind all that was there: it comes last.
-      topics += try reader.drain().map(\.topic)
-      try await writer.publish("alerts.next", numbered(1))
-      while topics.last != "alerts.next" { topics += try reader.drain().map(\.topic) }
-      let late = topics.filter { $0 == "alerts.late" }
-      #expect(late.isEmpty, "\(late.count) messages of cancelled tasks were published")
     }
+  }
+
+  private static func cancelWaiting() async throws {
+    let bus = try ClientBus(["--stall", "600", "--log-most", "1M"])
+    let writer = try bus.agent("writer")
+    let listener = try bus.agent("listener")
+    var reader = try listener.reader("alerts.>", mode: .lossless)
+    try await Self.fillWindow(writer)
+    let before = try Self.threads()
+    let tasks = (0..<400).map { value in
+      Task(executorPreference: OwnThreads.shared) {
+        try await writer.publish("alerts.late", numbered(value, bytes: 60_000))
+      }
+    }
+    await rest(milliseconds: 300)
+    let during = try Self.threads()
+    #expect(during < before + 100, "\(during - before) threads wait for 400 tasks")
+    for task in tasks { task.cancel() }
+    for task in tasks {
+      let outcome = await task.result
+      let error = #expect(throws: BusError.self) { try outcome.get() }
+      #expect(error?.code == .cancelled)
+    }
+    var topics: [String] = []
+    // Room again, and a message behind all that was there: it comes last.
+    topics += try reader.drain().map(\.topic)
+    try await writer.publish("alerts.next", numbered(1))
+    while topics.last != "alerts.next" { topics += try reader.drain().map(\.topic) }
+    let late = topics.filter { $0 == "alerts.late" }
+    #expect(late.isEmpty, "\(late.count) messages of cancelled tasks were published")
   }
 
   @Test("closing the agent ends what waits for room with `closed`")
