@@ -85,7 +85,7 @@ let package = Package(
     // Programs.
     module(
       "Programs", "BusRouter",
-      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusLog", "CBusABI", "CBusPlatform", logging]),
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging]),
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusText"),
     module("Programs", "BusJSON", uses: ["BusText"]),

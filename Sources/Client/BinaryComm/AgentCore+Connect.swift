@@ -179,9 +179,7 @@ final class Dialogue {
   }
 
   func hello(program: String) throws(BusError) -> (frame: WelcomeFrame, page: Descriptor?) {
-    let frame = AgentFrame.hello(
-      HelloFrame(program: program))
-    try tell(frame, request: 1)
+    try tell(.hello(HelloFrame(program: program)), request: 1)
     let (answer, descriptor) = try answer(to: 1)
     guard case .welcome(let welcome) = answer else {
       throw .incompatibleVersion("the router answered hello with another frame")

@@ -16,7 +16,8 @@ public struct CounterShape: Equatable, Sendable {
     self.bytes = known
   }
 
-  init(part: Int) { bytes = Self.bytes(ofPart: part) }
+  /// The shape of a part of an agent's counters, the first being 0; beyond the last, of the last.
+  public init(part: Int) { bytes = Self.bytes(ofPart: part) }
 
   /// Most segments of one agent.
   public static var partsMost: Int { Int(BUS_COUNTERS_PARTS) }

@@ -16,7 +16,7 @@ extension RouterState {
     // Of a user who may take no name nothing is wanted; a few may come and be told so.
     let isStranger = peer.uid != identity.uid && peer.uid != 0 && !policy.names(user: peer.uid)
     guard !isStranger || strangers < limits.connectionsOfStrangers else {
-      let text = "The policy gives user \(peer.uid) no name, and too many such users are here."
+      let text = strangerText(peer) + " Too many such users are here."
       refuse(Asker(connection: connection, request: 0), .denied, text)
       act(.drop(connection, reason: text))
       return

@@ -62,21 +62,13 @@ public struct ChannelBalance: Equatable, Sendable {
       add(row, sent: counts.expected, of: agent)
       return
     }
-    guard count >= counts.sequence else {
-      guard row.isSettled else { return unsettled += 1 }
-      blame([agent, row.identity.peer])
-      return
-    }
+    guard count >= counts.sequence else { return doubt(row, of: [agent, row.identity.peer]) }
     add(row, sent: count &- counts.start, of: agent)
   }
 
   private mutating func add(_ row: CounterReading, sent count: UInt64, of agent: String) {
     let counts = row.counts
-    guard counts.addsUp else {
-      guard row.isSettled else { return unsettled += 1 }
-      blame([agent])
-      return
-    }
+    guard counts.addsUp else { return doubt(row, of: [agent]) }
     sent &+= count
     pending &+= count &- counts.accounted
     delivered &+= counts.messages
@@ -84,7 +76,9 @@ public struct ChannelBalance: Equatable, Sendable {
     for place in drops.indices { drops[place] &+= counts.drops[place] }
   }
 
-  private mutating func blame(_ agents: [String]) {
+  /// A row that cannot be true, unless it was caught in the middle of a change.
+  private mutating func doubt(_ row: CounterReading, of agents: [String]) {
+    guard row.isSettled else { return unsettled += 1 }
     faults += 1
     for agent in agents where !suspects.contains(agent) { suspects.append(agent) }
   }

@@ -23,8 +23,6 @@ struct OutQueue {
     case starved
     /// A descriptor waits until the other end has read what lies in the socket.
     case unread
-    /// The same, and it has not for a while; try again at the next tick.
-    case unreadForLong
     /// A descriptor waits until other agents of the same user have read; try at the next tick.
     case crowded
     /// The other end is gone.

@@ -22,6 +22,8 @@ extension RouterLoop {
   /// How often it is looked whether an agent has read that a descriptor waits for, while it has not
   /// waited for long.
   static let readCheckMs: Int32 = 5
+  /// For how long it is; from then on once a second.
+  private static let soonNs: UInt64 = 1_000_000_000
   /// How many descriptors an agent gets at once beyond the quarter when it has read all.
   private var burst: Int { max(1, min(16, inFlightMost / 256)) }
   /// Sockets of dropped connections that are looked at in one turn, and closed at one tick.
@@ -80,12 +82,18 @@ extension RouterLoop {
       let one = leaving.removeFirst()
       if Kernel.isRead(one.socket) {
         close(one)
-      } else if now &- one.sinceNs < 1_000_000_000 {
+      } else if now &- one.sinceNs <= Self.soonNs {
         leaving.append(one)
       } else {
         left.append(one)
       }
     }
+  }
+
+  /// Whether an agent is looked at once a second only, for it has not read for a while.
+  func isUnreadForLong(_ link: Link) -> Bool {
+    guard let sinceNs = link.unreadSinceNs else { return false }
+    return HostClock.monotonicNs() &- sinceNs > Self.soonNs
   }
 
   /// Looks who of a user's agents has read, once between two ticks.

@@ -98,16 +98,9 @@ extension RouterLoop {
     users[user]?.queuedBytes += link.queue.bytes - before
     // Who has dropped news to make up for has not read, though nothing waits any more.
     if progress == .empty, link.queue.owesSnapshot, !socketHasRoom { progress = .full }
-    let hasRead = progress == .empty || progress == .crowded || link.queue.bytes < before
-    if hasRead { link.unreadSinceNs = nil }
-    let now = HostClock.monotonicNs()
-    if progress != .empty, progress != .crowded, link.unreadSinceNs == nil {
-      link.unreadSinceNs = now
-    }
-    // One that has not read for a while is looked at once a second only.
-    if progress == .unread, now &- (link.unreadSinceNs ?? now) > 1_000_000_000 {
-      progress = .unreadForLong
-    }
+    let isToRead = progress != .empty && progress != .crowded
+    if !isToRead || link.queue.bytes < before { link.unreadSinceNs = nil }
+    if isToRead, link.unreadSinceNs == nil { link.unreadSinceNs = HostClock.monotonicNs() }
     let owesSnapshot = progress == .empty && link.queue.owesSnapshot
     if owesSnapshot { link.queue.snapshotFollows() }
     watch(&link, connection, progress)
@@ -125,8 +118,12 @@ extension RouterLoop {
     if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
     if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }
     if progress == .starved { starved.insert(connection) }
-    if progress == .crowded || progress == .unreadForLong { crowded.insert(connection) }
-    if progress == .unread { unread.insert(connection) } else { unread.remove(connection) }
+    unread.remove(connection)
+    if progress == .crowded || progress == .unread && isUnreadForLong(link) {
+      crowded.insert(connection)
+    } else if progress == .unread {
+      unread.insert(connection)
+    }
     guard wanted != link.wanted else { return }
     link.wanted = wanted
     plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)

@@ -1,3 +1,4 @@
+import BusCounters
 import BusLog
 import BusMemory
 import BusRouting
@@ -115,13 +116,10 @@ struct SegmentInspector {
 
   private func counters(_ identity: Identity, size: UInt64) -> Segment.Finding {
     let part = identity.u16(6)
-    var wanted = UInt64(BUS_COUNTERS_BYTES_FIRST)
-    for _ in 0..<min(part, UInt16(BUS_COUNTERS_PARTS)) { wanted *= UInt64(BUS_COUNTERS_GROWTH) }
-    let rows = size / UInt64(BUS_COUNTERS_BYTES_PER_ROW) &- 1
-    let histograms = size / UInt64(BUS_COUNTERS_BYTES_PER_HISTOGRAM)
-    guard identity.u16(4) == BUS_LAYOUT_VERSION, part < BUS_COUNTERS_PARTS, size == wanted,
-      identity.u64(8) == size, UInt64(identity.u32(40)) == rows,
-      UInt64(identity.u32(44)) == histograms
+    let shape = CounterShape(part: Int(part))
+    guard identity.u16(4) == BUS_LAYOUT_VERSION, part < CounterShape.partsMost,
+      size == UInt64(shape.bytes), identity.u64(8) == size,
+      Int(identity.u32(40)) == shape.rows, Int(identity.u32(44)) == shape.histograms
     else { return .unusable("The identity of the counters breaks the layout.") }
     return .counters(
       CountersShape(
