@@ -8,7 +8,7 @@ import Glibc
 
 enum FakeRouterRows {
   static var all: [AttackRow] {
-    answers.map(\.row) + FrameShape.fromRouter.flatMap(news) + [lateAnswer, endedWatch]
+    answers.map(\.row) + FrameShape.fromRouter.flatMap(news) + [lateAnswer, endedWatch, unreadable]
   }
 
   // MARK: An answer to who has gone
@@ -59,6 +59,41 @@ enum FakeRouterRows {
     // Without this a router goes on, to an agent that has no use for it.
     report.result("\(try peer.wait(for: 35).kind)", is: "35", "the end of the watch is told")
     while !begun.isRaised { usleep(1000) }
+    report.work(peer.framesReceived, atMost: 8, "frames of the agent")
+    agent.close()
+    peer.leave()
+  }
+
+  // MARK: A log that cannot be read
+
+  private static let unreadable = AttackRow(
+    "false router: announces memory that is no log to a reader"
+  ) { stand, report in
+    let (fake, agent, peer) = try join(stand)
+    let (judged, ended) = (Signal(), Signal())
+    Thread.detachNewThread {
+      let reader = try? agent.reader("alerts.>")
+      judged.wait()
+      _ = consume reader
+      ended.raise()
+    }
+    let asked = try peer.wait(for: 6)
+    var subscribed = RawFrame(kind: RawReply.Kind.subscribed, request: asked.request)
+    subscribed.number(asked.number(0, 4), 4)
+    subscribed.number(1, 4)
+    try peer.send(subscribed.bytes)
+    for attachment in [5, 6] as [UInt64] {
+      var announce = RawFrame(kind: RawReply.Kind.announce, request: 0)
+      announce.number(asked.number(0, 4), 4)
+      announce.number(attachment, 8)
+      for field in FrameShape.announce.fields.dropFirst(2) { announce.put(field) }
+      try peer.send(announce.bytes, [fake.page])
+      // Or the publisher would go on asking for a reader that never comes.
+      let detached = try peer.wait(for: 9)
+      report.result("\(detached.number(0, 8))", is: "\(attachment)", "what is given up")
+    }
+    judged.raise()
+    ended.wait()
     report.work(peer.framesReceived, atMost: 8, "frames of the agent")
     agent.close()
     peer.leave()
@@ -269,6 +304,16 @@ enum FakeRouterRows {
 extension FrameShape {
   private static let someUUID = BusUUID.random().bytes
 
+  fileprivate static let announce = FrameShape(
+    105, "announce", descriptors: 1,
+    [
+      .number("subscription", 1, 4), .number("attachment", 5, 8), .number("stream", 5, 8),
+      .number("publisherIncarnation", 5, 8), .bytes("publisher", someUUID),
+      .text("publisherName", "feed"), .text("channel", "alerts"), .number("generation", 0, 4),
+      .number("capacity", 16384, 8), .number("segmentBytes", 24576, 8), .number("flags", 0, 1),
+      .number("mayCall", 0, 2, below: 1),
+    ])
+
   /// Every kind that a router may send without being asked.
   static let fromRouter: [FrameShape] = [
     FrameShape(
@@ -277,15 +322,7 @@ extension FrameShape {
         .number("stream", 5, 8), .number("generation", 0, 4), .number("expected", 0, 2, below: 1),
         .bytes("proof", [UInt8](repeating: 7, count: 32)),
       ]),
-    FrameShape(
-      105, "announce", descriptors: 1,
-      [
-        .number("subscription", 1, 4), .number("attachment", 5, 8), .number("stream", 5, 8),
-        .number("publisherIncarnation", 5, 8), .bytes("publisher", someUUID),
-        .text("publisherName", "feed"), .text("channel", "alerts"), .number("generation", 0, 4),
-        .number("capacity", 16384, 8), .number("segmentBytes", 24576, 8), .number("flags", 0, 1),
-        .number("mayCall", 0, 2, below: 1),
-      ]),
+    announce,
     FrameShape(
       106, "join", descriptors: 1,
       [

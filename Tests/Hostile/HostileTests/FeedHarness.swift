@@ -18,6 +18,9 @@ final class Feed {
   private(set) var sources: Set<BusUUID> = []
   private(set) var errors: [String] = []
   private(set) var polls = 0
+  /// What the publisher does to its log between the reader's decision to hand a message over and
+  /// the look of whoever it is handed to.
+  var whileHanded: (@Sendable (RawLog) -> Void)?
 
   /// The log is opened, and `before` strikes, before the reader subscribes.
   init(
@@ -41,6 +44,7 @@ final class Feed {
     for _ in 0..<most where topics.count < count {
       do throws(BusError) {
         let taken = try reader.poll { message in
+          whileHanded?(log)
           topics.append(message.topic)
           sources.insert(message.source)
         }

@@ -16,6 +16,8 @@ struct FeedRow: Sendable {
   var items: [UInt8] = []
   /// What is done to the log before it is read.
   var strike: @Sendable (RawLog) -> Void = { _ in }
+  /// What is done to it when a message was found to be wanted, and was not looked at yet.
+  var whileHanded: (@Sendable (RawLog) -> Void)?
   var moving: (@Sendable (RawLog, UInt64) -> Void)?
   let expected: [[String]]
   var errors: [[String]] = [[]]
@@ -27,6 +29,7 @@ struct FeedRow: Sendable {
       feed.log.publish(
         line: 0, items: items, payload: Array("payload".utf8), topic: topic)
       strike(feed.log)
+      feed.whileHanded = whileHanded
       if let step = moving {
         let log = feed.log
         let mover = try Mover { step(log, $0) }
@@ -156,6 +159,12 @@ enum FeedRows {
   // MARK: What moves while it is read
 
   static let movements: [FeedRow] = [
+    FeedRow(
+      name: "extension: the topic is another one when it is named than when it was judged",
+      topic: .max, items: item("alerts.y"),
+      whileHanded: { log in
+        log.memory.put(Array("alerts.z".utf8), at: log.record(0) + 68)
+      }, expected: [["alerts.y"]]),
     FeedRow(
       name: "topic table: an entry moves between this channel and another one",
       moving: { log, step in

@@ -100,26 +100,38 @@ enum PublisherRows {
 
   // MARK: One publisher's trouble
 
-  private static let troubles: [(String, @Sendable (RawLog) -> Void)] = [
-    ("a record of zeros", { $0.memory.put(64, at: LogPlace.commit) }),
-    ("a commit off the grid", { $0.memory.put(65, at: LogPlace.commit) }),
+  /// What is done to the log of the reading with this attachment.
+  private typealias Strike = @Sendable (RawLog, UInt64) -> Void
+
+  private static let troubles: [(String, Strike)] = [
+    ("a record of zeros", { log, _ in log.memory.put(64, at: LogPlace.commit) }),
+    ("a commit off the grid", { log, _ in log.memory.put(65, at: LogPlace.commit) }),
+    (
+      "messages that are void, since it went on without this reader",
+      { log, attachment in
+        log.topics([Array("alerts.void".utf8)])
+        log.memory.put(attachment, at: LogPlace.departedList)
+        log.memory.put(1, at: LogPlace.departed)
+        log.publish(8, topic: 0)
+      }
+    ),
     (
       "a record of max bytes",
-      { log in
+      { log, _ in
         log.publish(1, topic: 0)
         log.memory.put(0xFFFF_FFFF, at: log.record(0) + 8)
       }
     ),
     (
       "the end of its stream",
-      { log in
+      { log, _ in
         log.publish(1, topic: 0)
         log.memory.put(0xFF02, at: log.record(0) + 6, width: 2)
       }
     ),
     (
       "a rotation into nothing",
-      { log in
+      { log, _ in
         log.publish(1, topic: 0)
         log.memory.put(0xFF01, at: log.record(0) + 6, width: 2)
       }
@@ -136,17 +148,17 @@ enum PublisherRows {
   }
 
   private static func subscription(
-    _ stand: Stand, _ report: Report, _ strike: @Sendable (RawLog) -> Void
+    _ stand: Stand, _ report: Report, _ strike: Strike
   ) async throws {
     let peer = try stand.attacker("kit.feed")
     let log = try peer.log("alerts")
     try peer.open(log)
     let (listener, sender) = (try stand.victim("kit.victim"), try stand.victim("kit.sender"))
     async let opening = listener.subscribe("alerts.>", mode: .lossless)
-    try peer.letIn()
+    let attachment = try peer.letIn()
     let alerts = try await opening
     try await sender.publish("alerts.sound", numbered(1))
-    strike(log)
+    strike(log, attachment)
     var iterator = alerts.makeAsyncIterator()
     var came: [String] = []
     var error = "none"

@@ -59,7 +59,8 @@ final class RouterClient {
   private var lastRequest: UInt32 = 0
 
   init(_ path: String) throws {
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
+    // A child that another test starts meanwhile must not hold the connection.
+    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
     let result = unsafe withUnixAddress(path) { unsafe Glibc.connect(socket, $0, $1) }
     guard result == 0 else {
       let reason = errno

@@ -168,7 +168,7 @@ struct RouterHostileTests {
     let before = descriptorCount(router.child.pid)
     var random = Seed.announced(for: "hostile frames").generator()
     let samples = samples()
-    let null = unsafe open("/dev/null", O_RDONLY)
+    let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
     defer { close(null) }
     for round in 0..<200 {
       let client = try router.connect()

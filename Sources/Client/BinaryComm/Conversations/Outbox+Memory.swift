@@ -83,6 +83,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   deinit { unsafe deadlineItem.deallocate() }
 
   /// The time, and whether somebody has set the wall clock.
+  @inline(__always)
   mutating func now() -> HostTime {
     let now = clock.now()
     wall.observe(now)

@@ -27,7 +27,8 @@ package struct WallOffsets {
   package mutating func observe(_ now: HostTime) {
     let offset = now.unixNs &- now.monotonicNs
     if _fastPath(Self.distance(offset, current) < Self.stepNs) {
-      current = offset
+      // The corrections of the clock's page are all that moves it.
+      if _slowPath(offset != current) { current = offset }
     } else {
       step(to: offset, now.monotonicNs)
     }
@@ -37,6 +38,7 @@ package struct WallOffsets {
     Int64(bitPattern: one &- other).magnitude
   }
 
+  @inline(never)
   private mutating func step(to offset: UInt64, _ nowNs: UInt64) {
     former.removeAll { past in
       Self.distance(past.offset, offset) < Self.stepNs
@@ -63,6 +65,7 @@ package struct WallOffsets {
     return search(stamp, kernel())
   }
 
+  @inline(never)
   private mutating func search(_ stamp: UInt64, _ now: HostTime) -> UInt64 {
     observe(now)
     var youngest: UInt64?
