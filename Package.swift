@@ -64,8 +64,9 @@ let package = Package(
     system("CHwloc", "hwloc", "libhwloc-dev"), system("COpenSSL", "libcrypto", "libssl-dev"),
 
     // Core: no packages, no Foundation, no I/O beyond mmap.
+    module("Core", "BusSystem", uses: ["CBusPlatform"]),
     module("Core", "BusWire", uses: ["CBusABI", "CBusPlatform"], spans),
-    module("Core", "BusMemory", uses: ["CBusABI", "CBusPlatform"], spans),
+    module("Core", "BusMemory", uses: ["BusSystem", "CBusABI", "CBusPlatform"], spans),
     module("Core", "BusCounters", uses: ["BusWire", "BusMemory", "CBusABI", "CBusPlatform"], spans),
     module("Core", "BusLog", uses: ["BusWire", "BusMemory", "BusCounters", "CBusABI", "CBusPlatform"], spans),
 
@@ -76,23 +77,23 @@ let package = Package(
 
     // Adapters: one heavy thing each.
     module("Adapters", "BusHardware", uses: ["CHwloc", "CBusPlatform"]),
-    module("Adapters", "BusPolicyFile", uses: ["BusAccess", "BusWire", yaml]),
+    module("Adapters", "BusPolicyFile", uses: ["BusAccess", "BusSystem", "BusWire", yaml]),
     module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
 
     // Client: meets the router in shared memory and on the control socket only.
-    module("Client", "BinaryComm", uses: ["BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform"], spans),
+    module("Client", "BinaryComm", uses: ["BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform"], spans),
 
     // Programs.
     module(
       "Programs", "BusRouter",
-      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging]),
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging]),
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusText"),
     module("Programs", "BusJSON", uses: ["BusText"]),
-    module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+    module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusSystem", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
     module("Programs", "BusAdmin", uses: ["BusCounters", "BusText"]),
-    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusText", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
+    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusSystem", "BusText", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
+    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusSystem", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
     program("example_chat", uses: ["BinaryComm", "BusText"]),
@@ -100,8 +101,9 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "BusTestSupport", path: "Tests/Support", exclude: ["CAllocationCount"], swiftSettings: settings),
+      name: "BusTestSupport", dependencies: ["BusSystem"], path: "Tests/Support", exclude: ["CAllocationCount"], swiftSettings: settings),
     .target(name: "CAllocationCount", path: "Tests/Support/CAllocationCount", cSettings: c),
+    tests("Unit", "BusSystemTests", uses: ["BusSystem", "BusTestSupport"]),
     tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusCountersTests", uses: ["BusCounters", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),

@@ -8,18 +8,18 @@ final class PolicyTarget: FuzzTarget {
   static let name = "policy"
   static let bytesMax = 512
 
-  private let callers: [Caller]
-  private let stranger: Caller
+  private let callers: [Principal]
+  private let stranger: Principal
   private let topics: [Topic]
   private let patterns: [TopicPattern]
   private static let users: [String: UInt32] = ["alice": 1000, "bob": 1001]
 
   init() throws {
     callers = [
-      Caller(name: try Topic("hub"), uid: 1000), Caller(name: try Topic("cli.1"), uid: 1001),
+      Principal(name: try Topic("hub"), uid: 1000), Principal(name: try Topic("cli.1"), uid: 1001),
     ]
     // No text names this user: the number is not among those a file can hold.
-    stranger = Caller(name: try Topic("hub"), uid: .max)
+    stranger = Principal(name: try Topic("hub"), uid: .max)
     topics = try ["a", "alerts", "alerts.disk", "bcs.broadcast", "bcs.x", "bcs"].map {
       try Topic($0)
     }
@@ -43,7 +43,7 @@ final class PolicyTarget: FuzzTarget {
     Canary.sing(when: isRich && policy.broadcast == .granted)
   }
 
-  private func ask(_ policy: Policy, _ caller: Caller) throws(Broken) {
+  private func ask(_ policy: Policy, _ caller: Principal) throws(Broken) {
     let may = policy.mayTakeName(caller).allowed
     let rights = [
       policy.mayWatch(caller).allowed, !policy.callPatterns(of: caller).isEmpty,

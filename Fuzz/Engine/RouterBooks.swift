@@ -106,7 +106,7 @@ struct RouterBooks {
       let shape = ReaderShape(
         segmentBytes: 65536, agent: frame.agent, incarnation: frame.incarnation)
       return honest ? .reader(shape) : .noRoom("no room")
-    case .addLog, .handInLog:
+    case .addLog, .restoreLog:
       return .log(
         LogShape(
           segmentBytes: words.segmentBytes, capacity: words.capacity, agent: agent,
@@ -140,7 +140,7 @@ struct RouterBooks {
     try claim(
       attachments <= 4 * agents * limits.attachmentsPerAgent, "\(attachments) attachments")
     try claim(
-      router.blobCount <= agents * limits.blobsPerAgent + limits.blobsLeftMost,
+      router.blobCount <= agents * limits.blobsPerAgent + limits.blobsLeftMax,
       "\(router.blobCount) blobs")
     try claim(router.streamCount <= 4096, "\(router.streamCount) streams")
     Canary.sing(when: announced > 0 || router.blobCount > 0)

@@ -14,7 +14,7 @@ final class RouterTarget: FuzzTarget {
 
   private let rules: Policy
   private let limits: RouterLimits
-  private static let connectionsMost = 4
+  private static let connectionsMax = 4
   /// Routers as they begin, by the bits of the first byte: copied, not made anew each time.
   private var beginnings: [(router: RouterState, books: RouterBooks)] = []
   /// Who may read what under `rules`, written down apart from the policy's code.
@@ -47,7 +47,7 @@ final class RouterTarget: FuzzTarget {
     limits.interestsPerAgent = 3
     limits.answersPerAgent = 3
     limits.blobsPerAgent = 3
-    limits.blobsLeftMost = 4
+    limits.blobsLeftMax = 4
     limits.connections = 4
     limits.connectionsPerUser = 4
     limits.connectionsOfStrangers = 2
@@ -76,7 +76,7 @@ final class RouterTarget: FuzzTarget {
     var (router, books) = beginnings[head]
     books.probe.word = 0
     for _ in 0..<64 where input.left > 0 { try step(&router, &books, &input) }
-    for place in 0..<Self.connectionsMost {
+    for place in 0..<Self.connectionsMax {
       try books.happen(.disconnected(books.connection(place)), &router)
     }
     // The first tick of a router that took over begins its grace, a later one ends it.
@@ -105,7 +105,7 @@ final class RouterTarget: FuzzTarget {
     _ router: inout RouterState, _ books: inout RouterBooks, _ input: inout FuzzInput
   ) throws(Broken) {
     let code = input.byte()
-    let place = Int(code >> 5) % Self.connectionsMost
+    let place = Int(code >> 5) % Self.connectionsMax
     switch code & 31 {
     case 0:
       let peer = Peer(pid: Int32(input.byte()), uid: code & 128 == 0 ? 1000 : 7, startTime: 5)

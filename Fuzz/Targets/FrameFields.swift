@@ -29,13 +29,13 @@ package enum FrameFields {
     .query: [.subject],
     .goodbye: [],
     .reattach: [.name, .category, .agent, .incarnation, .ticket],
-    .handInLog: [.stream, .channel, .generation, .capacity, .segmentBytes, .flag, .flag, .ticket],
-    .handInReader: [.stream, .attachment, .incarnation],
-    .handInSubscription: [.small32, .pattern, .mode, .flag, .slot],
-    .handInAttachment: [
+    .restoreLog: [.stream, .channel, .generation, .capacity, .segmentBytes, .flag, .flag, .ticket],
+    .restoreReader: [.stream, .attachment, .incarnation],
+    .restoreSubscription: [.small32, .pattern, .mode, .flag, .slot],
+    .restoreAttachment: [
       .attachment, .small32, .stream, .incarnation, .name, .agent, .channel, .slot, .flag,
     ],
-    .handInDone: [],
+    .restoreDone: [],
     .answer: [.service, .group, .flag],
     .resolve: [.service, .group],
     .forget: [.service, .group],

@@ -39,7 +39,7 @@ package final class FramesTarget: FuzzTarget {
     _ again: [UInt8], _ bytes: [UInt8], _ kind: @autoclosure () -> String
   ) throws(Broken) {
     // Longer texts are cut when they are sent.
-    guard bytes.count <= ControlFormat.textBytesMost else { return }
+    guard bytes.count <= ControlFormat.textBytesMax else { return }
     try claim(again == bytes, "a \(kind()) frame of \(bytes.count) bytes comes back different")
   }
 

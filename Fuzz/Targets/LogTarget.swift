@@ -36,7 +36,7 @@ final class LogTarget: FuzzTarget {
           shape: shape, stagger: UInt32(generation)))
     }
     logs = try identities.map { identity in
-      let log = try PreparedLog(identity)
+      let log = try NewLog(identity)
       let copy = try PeerSegment(consuming: dup(log.descriptor), announced: shape.segmentBytes)
       return unsafe try HostileSegment(bytes: Int(shape.segmentBytes)) { to in
         unsafe to.copyMemory(from: copy.lentBase, byteCount: 4096)
@@ -50,7 +50,7 @@ final class LogTarget: FuzzTarget {
     for log in logs { log.reset() }
     let head = input.byte()
     let mode = ReadMode(rawValue: head % 3 + 1) ?? .lossless
-    let start = WindowGate.Start(
+    let start = FlowControl.Start(
       generation: 0, position: UInt64(head >> 6) * 64, sequence: UInt64(head >> 6),
       departed: UInt64(head >> 5 & 1))
     if head & 8 != 0 { slot.open(attachment: 7) }

@@ -48,7 +48,7 @@ public struct HostReport: Sendable {
   }
 
   package init(facts: HostFacts, without absent: HostDegradations) {
-    items = HostItemName.allCases.map { HostJudge(facts: facts, absent: absent).item($0) }
+    items = HostItemName.allCases.map { HostCheck(facts: facts, absent: absent).item($0) }
     allowedCPUs = facts.allowedCPUs
     cpusByPreference =
       facts.topology?.preference(among: facts.allowedCPUs) ?? facts.allowedCPUs

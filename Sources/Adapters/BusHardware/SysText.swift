@@ -1,7 +1,7 @@
 /// Pure readers of the text formats of /proc and /sys; text that is not as expected gives nil or
 /// an empty list, never a guess.
 package enum SysText {
-  private static let mostCPUs = 65_536
+  private static let cpusMax = 65_536
 
   /// CPUs of a list such as `0-3,8`, lowest first; nil when it is no such list.
   package static func cpuList(_ text: String) -> [Int]? {
@@ -9,7 +9,7 @@ package enum SysText {
     for part in trimmed(text).split(separator: ",") {
       let ends = part.split(separator: "-", omittingEmptySubsequences: false)
       guard ends.count <= 2, let first = Int(ends[0]), let last = Int(ends[ends.count - 1]),
-        first >= 0, first <= last, last < mostCPUs
+        first >= 0, first <= last, last < cpusMax
       else { return nil }
       cpus.formUnion(first...last)
     }

@@ -1,4 +1,5 @@
 public import BusAccess
+import BusSystem
 
 /// Why a policy file cannot be used, where in it, and what to do.
 public struct PolicyFileError: Error, Equatable, Sendable {
@@ -98,7 +99,7 @@ extension PolicyFileError.Problem: CustomStringConvertible {
   private var fileSentence: String {
     switch self {
     case .unreadable(let code):
-      "The policy file cannot be read (\(SystemCalls.message(of: code))): "
+      "The policy file cannot be read (\(Errno.text(code))): "
         + "check the path and its permissions."
     case .notAFile:
       "This is not a regular file: name a YAML file."

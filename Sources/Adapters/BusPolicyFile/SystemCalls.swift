@@ -9,13 +9,6 @@ enum SystemCalls {
     let owner: UInt32
   }
 
-  /// The system's words for an error number.
-  static func message(of code: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-    return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
   /// Opens a file to read it; never waits, not even for a pipe without writer.
   ///
   /// - Returns: the descriptor, or `errno` negated.

@@ -1,5 +1,6 @@
 public import BusLog
 import BusMemory
+import BusSystem
 public import BusWire
 import CBusPlatform
 import Synchronization
@@ -45,12 +46,12 @@ public enum BusQuery: Sendable, CaseIterable {
 ///
 /// It goes on working when the router dies, and hands everything in when the router is back.
 public final class Agent: Sendable {
-  let core: AgentCore
+  let core: AgentShared
   let pool = Mutex(PublisherPool())
   /// The thread behind the asynchronous conversations.
-  let desks = Mutex<Desk?>(nil)
+  let loops = Mutex<MessengerLoop?>(nil)
 
-  init(_ core: AgentCore) { self.core = core }
+  init(_ core: AgentShared) { self.core = core }
 
   deinit { core.shut(.closed("the agent was closed")) }
 
@@ -88,11 +89,11 @@ public final class Agent: Sendable {
     }
     let limits = core.state.withLock { $0.limits }
     let channel = limits.channels.channel(of: topic).text
-    let allowed = limits.channelBytesMost[channel] ?? limits.logBytesMost
-    let wanted = options.mostLogBytes.map { LogGrowth(most: UInt64(clamping: $0)) }
+    let allowed = limits.channelBytesMax[channel] ?? limits.logBytesMax
+    let wanted = options.logBytesMax.map { LogGrowth(most: UInt64(clamping: $0)) }
     let growth = wanted ?? LogGrowth(allowed: allowed)
     let first = options.firstLogBytes.map { UInt64(clamping: $0) } ?? limits.logBytesFirst
-    let capacity = min(first, max(growth.payloadMost, LogShape.capacityMin))
+    let capacity = min(first, max(growth.payloadMax, LogShape.capacityMin))
     guard let shape = LogShape(capacity: capacity) else {
       throw .invalid("a log of \(capacity) bytes is not possible: take a power of two")
     }
@@ -108,15 +109,15 @@ public final class Agent: Sendable {
     guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
       throw .closed("the agent was closed")
     }
-    let shared = PublisherCore(
+    let shared = PublisherShared(
       agent: core, channel: channel, stall: StallPolicy(stallNs: stall))
-    var log: PreparedLog
+    var log: NewLog
     do throws(MemoryError) {
-      log = try PreparedLog(identity)
+      log = try NewLog(identity)
     } catch {
       throw .noMemory("no memory for a log", error)
     }
-    let file = Descriptor(log.releaseDescriptor())
+    let file = FileDescriptor(log.releaseDescriptor())
     let capacity = log.identity.shape
     let publisher = Publisher(shared, log, clock: core.clock.clock(), growth)
     try shared.register(capacity, file, deadlineNs: deadline(after: .seconds(5)))
@@ -171,7 +172,7 @@ public final class Agent: Sendable {
     let shared = core.state.withLock { state in
       let id = state.nextSubscription
       state.nextSubscription += 1
-      let shared = SubscriptionCore(
+      let shared = SubscriptionShared(
         agent: core, id: id, pattern: pattern, mode: mode, lease: epoch, segment: segment)
       state.subscriptions[id] = shared
       return shared
@@ -207,7 +208,7 @@ public final class Agent: Sendable {
   ///
   /// What was published is in registered logs, so readers still get all of it.
   public func close() {
-    desks.withLock { $0 }?.drain(.seconds(1))
+    loops.withLock { $0 }?.drain(.seconds(1))
     pool.withLock { $0.closeAll() }
     let publishers = core.state.withLock { state in
       state.isLeaving = true
@@ -217,7 +218,7 @@ public final class Agent: Sendable {
     for publisher in publishers { publisher.shut(.closed("the agent was closed")) }
     core.post(.goodbye)
     for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
-      core.bell.ring()
+      core.wakeup.signal()
       pauseMs(1)
     }
     core.shut(.closed("the agent was closed"))

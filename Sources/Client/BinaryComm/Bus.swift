@@ -50,7 +50,7 @@ public struct Bus: Sendable {
     }
     if options.undumpable { _ = plat_undumpable() }
     DescriptorLimit.raise()
-    let core = try AgentCore(directory: directory, trust: trust, name: name, category: category)
+    let core = try AgentShared(directory: directory, trust: trust, name: name, category: category)
     try core.start(deadlineNs: deadline(after: options.connectTimeout))
     return Agent(core)
   }

@@ -31,15 +31,25 @@ static void default_signals(void) {
   for (int number = 1; number < NSIG; number++) sigaction(number, &action, NULL);
 }
 
+static void close_from(int first) {
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
+  // Kernels before 5.9.
+  long most = sysconf(_SC_OPEN_MAX);
+  for (long fd = first; fd < (most > 0 && most < 65536 ? most : 65536); fd++) close((int)fd);
+}
+
 // Returns only when the program cannot be executed.
 static int execute(const plat_child_t *how, pid_t parent, const sigset_t *none) {
   if (how->leads_group && setpgid(0, 0) < 0) return errno;
   if (how->guardian >= 0) tell(how->guardian, (plat_word_t)getpid());
-  if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return errno;
-  // A parent that ended before that call is not there to be waited for.
-  if (getppid() != parent) return ECHILD;
+  if (how->ends_with_parent) {
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return errno;
+    // A parent that ended before that call is not there to be waited for.
+    if (getppid() != parent) return ECHILD;
+  }
   default_signals();
   if (put(how->input, 0) < 0 || put(how->output, 1) < 0 || put(how->errors, 2) < 0) return errno;
+  if (how->closes_others) close_from(3);
   sigprocmask(SIG_SETMASK, none, NULL);
   execvpe(how->program, how->arguments, how->environment);
   return errno;
@@ -83,10 +93,7 @@ static void hold_nothing_but(int pipe_end) {
     if (none >= 0) dup2(none, standard);
   }
   dup2(pipe_end, 3);
-  if (syscall(SYS_close_range, 4u, ~0u, 0u) == 0) return;
-  // Kernels before 5.9.
-  long most = sysconf(_SC_OPEN_MAX);
-  for (long fd = 4; fd < (most > 0 && most < 65536 ? most : 65536); fd++) close((int)fd);
+  close_from(4);
 }
 
 static void watch_over(int pipe_end) {

@@ -308,6 +308,8 @@ int plat_send(int socket, const void *bytes, size_t length, const int *fds, int 
   return sent < 0 ? -errno : 0;
 }
 
+int plat_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
+
 ssize_t plat_receive_all(int socket, void *bytes, size_t room, int *fds, int *count, int *cut) {
   struct iovec io = {bytes, room};
   union {

@@ -89,9 +89,9 @@ public struct CounterIdentity: Hashable, Sendable {
   }
 
   /// Most bytes of a channel's name in a row.
-  static let channelBytesMost = 128
+  static let channelBytesMax = 128
   /// Most bytes of a peer's name in a row.
-  static let peerBytesMost = 80
+  static let peerBytesMax = 80
 }
 
 /// Why a message was not handed over; see `BUS_DROP_*`.

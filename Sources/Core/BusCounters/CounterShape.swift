@@ -11,7 +11,7 @@ public struct CounterShape: Equatable, Sendable {
 
   /// The shape of a segment; nil for a size that no part of an agent's counters has.
   public init?(bytes: UInt64) {
-    let sizes = (0..<Self.partsMost).map { Self.bytes(ofPart: $0) }
+    let sizes = (0..<Self.partsMax).map { Self.bytes(ofPart: $0) }
     guard let known = Int(exactly: bytes), sizes.contains(known) else { return nil }
     self.bytes = known
   }
@@ -20,11 +20,11 @@ public struct CounterShape: Equatable, Sendable {
   public init(part: Int) { bytes = Self.bytes(ofPart: part) }
 
   /// Most segments of one agent.
-  public static var partsMost: Int { Int(BUS_COUNTERS_PARTS) }
+  public static var partsMax: Int { Int(BUS_COUNTERS_PARTS) }
 
   /// Each part is larger than the one before, so that few make many rows.
   static func bytes(ofPart part: Int) -> Int {
-    (0..<max(0, min(part, partsMost - 1))).reduce(Int(BUS_COUNTERS_BYTES_FIRST)) { bytes, _ in
+    (0..<max(0, min(part, partsMax - 1))).reduce(Int(BUS_COUNTERS_BYTES_FIRST)) { bytes, _ in
       bytes * Int(BUS_COUNTERS_GROWTH)
     }
   }

@@ -162,7 +162,7 @@ public final class CounterTable: Sendable {
 
   /// What the past of channels beyond the first thousand is counted under.
   public static let otherChannels = "(other)"
-  private static let pastsMost = 1024
+  private static let pastsMax = 1024
 
   // MARK: Places
 
@@ -179,7 +179,7 @@ public final class CounterTable: Sendable {
     let number = state.parts.count
     let life = incarnation.load(ordering: .relaxed)
     let made =
-      number < CounterShape.partsMost && life != 0
+      number < CounterShape.partsMax && life != 0
       ? try? CounterPart(number: number, agent: agent, incarnation: life) : nil
     state.parts.append(made ?? CounterPart(unseen: number))
     return number
@@ -191,7 +191,7 @@ public final class CounterTable: Sendable {
     let counts = identity.direction == .received
     var key = identity.past
     // A reader of everything may meet channels without end.
-    if state.past[key] == nil, state.past.count >= Self.pastsMost {
+    if state.past[key] == nil, state.past.count >= Self.pastsMax {
       key.channel = Self.otherChannels
     }
     let known = state.past[key] ?? []

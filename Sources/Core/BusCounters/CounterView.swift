@@ -32,7 +32,7 @@ public struct CounterView: Sendable {
   /// Throws when the segment is not the part that was announced.
   public mutating func add(_ segment: PeerSegment, part number: Int) throws(MemoryError) {
     guard number >= parts.count else { return }
-    guard number == parts.count, number < CounterShape.partsMost else {
+    guard number == parts.count, number < CounterShape.partsMax else {
       throw .layout(field: "part", value: UInt64(clamping: number))
     }
     guard segment.fileBytes >= UInt64(MemoryLayout<bus_counters_identity_t>.size),
@@ -62,7 +62,7 @@ public struct CounterView: Sendable {
     guard let first = parts.first else { return [] }
     guard let version = try? first.segment.word64(at: Int(BUS_COUNTERS_VERSION)) else { return [] }
     var rows: [CounterReading] = []
-    for _ in 0..<Self.looksMost {
+    for _ in 0..<Self.looksMax {
       let before = version.loadAcquire()  // SYNC: counters.part
       guard before & 1 == 0 else { continue }
       rows = readAll()
@@ -76,7 +76,7 @@ public struct CounterView: Sendable {
     }
   }
 
-  private static let looksMost = 16
+  private static let looksMax = 16
 
   private func readAll() -> [CounterReading] {
     var rows: [CounterReading] = []
@@ -96,7 +96,7 @@ public struct CounterView: Sendable {
     let tenancy = unsafe WatchedWord32(at: at + 4)
     let version = unsafe WatchedWord64(at: at + Int(BUS_COUNT_VERSION))
     var copy = RowCopy()
-    for look in 1...Self.rowLooksMost {
+    for look in 1...Self.rowLooksMax {
       let before = state.loadAcquire()
       guard before != UInt32(BUS_ROW_FREE) else { return nil }
       // Before the version: the next tenant counts versions from 0 again.
@@ -110,14 +110,14 @@ public struct CounterView: Sendable {
         return copy.reading(part: number, row: row, isSettled: true, of: self)
       }
       // A writer that was stopped in the middle, or one that never stops: as it stands.
-      if look == Self.rowLooksMost {
+      if look == Self.rowLooksMax {
         return copy.reading(part: number, row: row, isSettled: false, of: self)
       }
     }
     return nil
   }
 
-  private static let rowLooksMost = 64
+  private static let rowLooksMax = 64
 
   func histogram(_ number: Int, ofPart index: Int) -> LatencyHistogram? {
     guard parts.indices.contains(index) else { return nil }
@@ -166,8 +166,8 @@ private struct RowCopy {
     let histogram = Int(UInt16(byte(12)) | UInt16(byte(13)) << 8)
     let identity = CounterIdentity(
       direction: direction, kind: kind, lane: lane, mode: mode,
-      channel: text(at: 40, length: Int(byte(14)), most: CounterIdentity.channelBytesMost),
-      peer: text(at: 168, length: Int(byte(15)), most: CounterIdentity.peerBytesMost),
+      channel: text(at: 40, length: Int(byte(14)), most: CounterIdentity.channelBytesMax),
+      peer: text(at: 168, length: Int(byte(15)), most: CounterIdentity.peerBytesMax),
       peerIncarnation: word(24), stream: word(16), attachment: word(32))
     return CounterReading(
       key: CounterReading.Key(part: part, row: row, tenancy: tenancy), state: state,

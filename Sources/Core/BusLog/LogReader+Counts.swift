@@ -18,8 +18,8 @@ extension LogReader {
 
   /// What was lost so far, and how.
   @inlinable @inline(__always)
-  public var losses: ReadingMeter.Losses {
-    ReadingMeter.Losses(
+  public var losses: ReadingRecorder.Losses {
+    ReadingRecorder.Losses(
       gapEvents: gapEvents, gaps: gaps, superseded: superseded, forged: forgedCount)
   }
 

@@ -93,12 +93,12 @@ extension LogReader {
   /// How often one poll begins anew at a later start before it leaves the rest to the next one.
   ///
   /// Each time a whole ring may have to be walked, or a record of a quarter of it to be copied.
-  @usableFromInline static var resyncsMost: Int { 4 }
+  @usableFromInline static var resyncsMax: Int { 4 }
 
   /// As ``resync()``, as often as one poll may; false: stop polling.
   @usableFromInline @inline(never)
   mutating func resync(_ resyncs: inout Int) -> Bool {
-    guard resyncs < Self.resyncsMost else { return false }
+    guard resyncs < Self.resyncsMax else { return false }
     resyncs &+= 1
     return resync()
   }

@@ -94,7 +94,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   /// `owner`: whose log the router says it is; nil for a log whose words are to be believed, one of
   /// this process. Throws when the log is not the one announced.
   public init(
-    _ segment: PeerSegment, mode: ReadMode, start: WindowGate.Start, slot: CursorSlot?,
+    _ segment: PeerSegment, mode: ReadMode, start: FlowControl.Start, slot: CursorSlot?,
     relay: Bool = false, owner: StreamOwner? = nil
   ) throws(MemoryError) {
     let identity = try LogIdentity(reading: segment)

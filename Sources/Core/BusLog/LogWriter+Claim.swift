@@ -89,11 +89,11 @@ extension LogWriter {
     if list.count > sleeperRoom {
       unsafe sleepers.deallocate()
       sleeperRoom = list.count * 2
-      unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: sleeperRoom)
+      unsafe sleepers = UnsafeMutablePointer<ParkedReader>.allocate(capacity: sleeperRoom)
     }
     sleeperCount = list.count
     for index in 0..<sleeperCount {
-      unsafe (sleepers + index).initialize(to: Sleeper(epoch: list[index].epoch, woken: 0))
+      unsafe (sleepers + index).initialize(to: ParkedReader(epoch: list[index].epoch, woken: 0))
     }
     sleeperSegments = list.map(\.segment)
   }
@@ -116,7 +116,7 @@ extension LogWriter {
     }
   }
 
-  private func wake(_ sleeper: inout Sleeper, _ epoch: UInt32) {
+  private func wake(_ sleeper: inout ParkedReader, _ epoch: UInt32) {
     let isOwnWord = epoch & EpochBits.onOwnWord != 0
     guard sleeper.woken != epoch else {
       // A flush of nothing is nothing that could keep the reader from its sleep.

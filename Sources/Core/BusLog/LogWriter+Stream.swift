@@ -76,7 +76,7 @@ extension LogWriter {
   ///
   /// The new log continues positions and sequences, so readers keep their cursors. The old log's
   /// mapping ends here; readers hold their own.
-  public mutating func rotate(to next: consuming PreparedLog) -> PreparedLog? {
+  public mutating func rotate(to next: consuming NewLog) -> NewLog? {
     let (old, new) = (log.identity, next.identity)
     guard new.generation == old.generation &+ 1, new.agent == old.agent,
       new.incarnation == old.incarnation, new.channel == old.channel,

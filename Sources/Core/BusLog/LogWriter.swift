@@ -41,10 +41,10 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline let row: CounterRow?
   @usableFromInline var payloadBytes: UInt64 = 0
 
-  var log: PreparedLog
+  var log: NewLog
   var view: OwnLogView
-  let gate: WindowGate
-  var sleepers: UnsafeMutablePointer<Sleeper>
+  let gate: FlowControl
+  var sleepers: UnsafeMutablePointer<ParkedReader>
   var sleeperRoom = 16
   var sleeperSegments: [PeerSegment] = []
   var gateVersion: UInt64 = 0
@@ -54,7 +54,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   var isClosed = false
 
   /// A reader that may sleep, and the last epoch in which it was woken.
-  struct Sleeper {
+  struct ParkedReader {
     let epoch: WatchedWord32
     var woken: UInt32
     /// What was committed at the first wake of that epoch.
@@ -70,11 +70,11 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// on every CPU, so each claim pays for the readers that may join. `row`: where its messages are
   /// counted, kept by the caller's table.
   public init(
-    first log: consuming PreparedLog, gate: WindowGate, fences: Bool = false,
+    first log: consuming NewLog, gate: FlowControl, fences: Bool = false,
     fencesClaims: Bool = false, row: CounterRow? = nil
   ) {
     let view = OwnLogView(log, basePosition: 0)
-    unsafe sleepers = UnsafeMutablePointer<Sleeper>.allocate(capacity: sleeperRoom)
+    unsafe sleepers = UnsafeMutablePointer<ParkedReader>.allocate(capacity: sleeperRoom)
     limit = gate.limit
     commitWord = view.commit
     sequenceWord = view.sequence

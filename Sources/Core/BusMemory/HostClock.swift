@@ -16,7 +16,7 @@ import Glibc
 public struct HostClock: @unchecked Sendable {
   // @unchecked Sendable: a copy of plain numbers and memory that `page` or `cell` keeps alive.
   let page: PeerSegment?
-  let cell: ClockCell?
+  let cell: SharedClock?
   let base: UnsafeRawPointer?
   @usableFromInline let versionWord: WatchedWord64?
   @usableFromInline var version: UInt64 = 0
@@ -46,7 +46,7 @@ public struct HostClock: @unchecked Sendable {
   }
 
   /// A clock by words laid out as in the router's page, which `page` or `cell` keeps alive.
-  init(base: UnsafeRawPointer, page: PeerSegment?, cell: ClockCell?) {
+  init(base: UnsafeRawPointer, page: PeerSegment?, cell: SharedClock?) {
     let offset = MemoryLayout<bus_clock_page_t>.offset(of: \.version) ?? 8
     unsafe self.base = base
     self.page = page

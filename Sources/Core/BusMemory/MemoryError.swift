@@ -1,3 +1,4 @@
+import BusSystem
 import CBusPlatform
 import Glibc
 
@@ -20,7 +21,7 @@ public enum MemoryError: Error, Equatable, Sendable {
   public var message: String {
     switch self {
     case .system(let call, let number):
-      unsafe "\(call) failed: \(String(cString: strerror(number))) (error \(number))"
+      "\(call) failed: \(Errno.text(number)) (error \(number))"
         + (number == EFBIG
           ? ": the limit of the size of files holds for shared memory, too" : "")
     case .unsealed(let seals):

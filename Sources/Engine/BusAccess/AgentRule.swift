@@ -32,13 +32,13 @@ public struct AgentRule: Sendable, Equatable {
     answer = []
   }
 
-  func holds(_ caller: Caller) -> Bool {
+  func holds(_ caller: Principal) -> Bool {
     users.contains(caller.uid) && name.matches(caller.name)
   }
 }
 
 /// The process that asks for something, as the kernel and its registration tell.
-public struct Caller: Hashable, Sendable, CustomStringConvertible {
+public struct Principal: Hashable, Sendable, CustomStringConvertible {
   /// The agent name it has or wants.
   public let name: Topic
   /// The user it runs as, from the kernel, never from the process itself.

@@ -2,7 +2,7 @@ public import BusWire
 
 extension Policy {
   /// Whether the caller's process may register under its name.
-  public func mayTakeName(_ caller: Caller) -> Decision {
+  public func mayTakeName(_ caller: Principal) -> Decision {
     if caller.name.isReserved { return .deny("\(caller.name) is reserved for the bus itself.") }
     if case .sameUser(let uid) = basis {
       guard caller.uid == uid else {
@@ -20,12 +20,12 @@ extension Policy {
   }
 
   /// Whether the caller may publish on a topic; the answer is that for the topic's channel.
-  public func mayWrite(_ caller: Caller, topic: Topic) -> Decision {
+  public func mayWrite(_ caller: Principal, topic: Topic) -> Decision {
     mayWrite(caller, channel: channelMap.channel(of: topic))
   }
 
   /// Whether the caller may have a log on a channel.
-  public func mayWrite(_ caller: Caller, channel: Topic) -> Decision {
+  public func mayWrite(_ caller: Principal, channel: Topic) -> Decision {
     decide(caller, "write", channel, \.write)
   }
 
@@ -33,7 +33,7 @@ extension Policy {
   ///
   /// A pattern with a wildcard first is never more than the channels the caller may read. Each log
   /// still needs `mayRead(_:_:channel:)` before it is handed out.
-  public func mayRead(_ caller: Caller, _ pattern: TopicPattern) -> Decision {
+  public func mayRead(_ caller: Principal, _ pattern: TopicPattern) -> Decision {
     let name = mayTakeName(caller)
     guard name.allowed else { return name }
     guard case .rules = basis else { return readFreely(pattern, because: name) }
@@ -53,7 +53,7 @@ extension Policy {
   }
 
   /// Whether the caller may map a log of a channel to serve a subscription.
-  public func mayRead(_ caller: Caller, _ pattern: TopicPattern, channel: Topic) -> Decision {
+  public func mayRead(_ caller: Principal, _ pattern: TopicPattern, channel: Topic) -> Decision {
     guard channelMap.reaches(pattern, channel: channel) else {
       return .deny("\(pattern) matches nothing in the channel \(channel).")
     }
@@ -63,26 +63,26 @@ extension Policy {
   /// Whether the caller may make the publishers of a channel wait for it.
   ///
   /// It needs the right to read the channel and, apart from it, the right to hold back.
-  public func mayHoldBack(_ caller: Caller, channel: Topic) -> Decision {
+  public func mayHoldBack(_ caller: Principal, channel: Topic) -> Decision {
     let read = decide(caller, "read", channel, \.read)
     guard read.allowed else { return read }
     return decide(caller, "hold back publishers of", channel, \.holdBack, broadcastIsFree: false)
   }
 
   /// Whether the caller may send requests to a service or an agent's own name.
-  public func mayCall(_ caller: Caller, service: Topic) -> Decision {
+  public func mayCall(_ caller: Principal, service: Topic) -> Decision {
     decide(caller, "call", service: service, \.call)
   }
 
   /// The services the caller may send requests to; empty: none.
-  public func callPatterns(of caller: Caller) -> [TopicPattern] {
+  public func callPatterns(of caller: Principal) -> [TopicPattern] {
     guard mayTakeName(caller).allowed else { return [] }
     guard case .rules = basis else { return (try? TopicPattern(">")).map { [$0] } ?? [] }
     return entries(for: caller).flatMap(\.call)
   }
 
   /// Whether the caller may answer requests to a service; always so for its own name.
-  public func mayAnswer(_ caller: Caller, service: Topic) -> Decision {
+  public func mayAnswer(_ caller: Principal, service: Topic) -> Decision {
     let name = mayTakeName(caller)
     guard name.allowed else { return name }
     if service == caller.name { return .allow("\(service) is the caller's own name.") }
@@ -91,7 +91,7 @@ extension Policy {
 
   /// Whether the caller may watch the counters of every agent: names, channels, how much and how
   /// fast, but no message.
-  public func mayWatch(_ caller: Caller) -> Decision {
+  public func mayWatch(_ caller: Principal) -> Decision {
     let name = mayTakeName(caller)
     guard name.allowed else { return name }
     guard case .rules = basis else { return name }
@@ -110,7 +110,7 @@ extension Policy {
   }
 
   private func decide(
-    _ caller: Caller, _ verb: String, _ channel: Topic, _ rights: KeyPath<AgentRule, [Grant]>,
+    _ caller: Principal, _ verb: String, _ channel: Topic, _ rights: KeyPath<AgentRule, [Grant]>,
     broadcastIsFree: Bool = true
   ) -> Decision {
     let name = mayTakeName(caller)
@@ -134,7 +134,7 @@ extension Policy {
   }
 
   private func decide(
-    _ caller: Caller, _ verb: String, service: Topic,
+    _ caller: Principal, _ verb: String, service: Topic,
     _ rights: KeyPath<AgentRule, [TopicPattern]>
   ) -> Decision {
     let name = mayTakeName(caller)

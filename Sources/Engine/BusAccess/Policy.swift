@@ -86,11 +86,11 @@ public struct Policy: Sendable {
   }
 
   /// The largest quota in bytes that an entry gives this caller; nil when none states one.
-  public func quotaBytes(of caller: Caller) -> UInt64? {
+  public func quotaBytes(of caller: Principal) -> UInt64? {
     entries(for: caller).compactMap(\.quotaBytes).max()
   }
 
-  func entries(for caller: Caller) -> [AgentRule] {
+  func entries(for caller: Principal) -> [AgentRule] {
     agents.filter { $0.holds(caller) }
   }
 }

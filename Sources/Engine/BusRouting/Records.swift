@@ -18,7 +18,7 @@ struct Connection {
 /// A registered agent.
 struct Agent {
   let connection: ConnectionID
-  let caller: Caller
+  let caller: Principal
   let category: String
   let uuid: BusUUID
   let incarnation: Incarnation
@@ -43,7 +43,7 @@ struct Agent {
   /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
   /// What it says it read under a former router, until the grace is over.
-  var claims: [AttachmentID: HandInAttachmentFrame] = [:]
+  var claims: [AttachmentID: RestoreAttachmentFrame] = [:]
   /// Whose streams take its places.
   var shares = ReadingShares()
   /// What it should read and has no place for, and why.

@@ -3,7 +3,7 @@ public struct RepeatedLines: Sendable {
   /// For how long equal lines are counted before they are summed up, in ns.
   public static let intervalNs: UInt64 = 10_000_000_000
   /// How many kinds are told apart; those beyond are counted together.
-  public static let kindsMost = 64
+  public static let kindsMax = 64
 
   private var counts: [String: Int] = [:]
   private var beyond = 0
@@ -18,7 +18,7 @@ public struct RepeatedLines: Sendable {
       counts[kind] = count + 1
       return false
     }
-    guard counts.count < Self.kindsMost else {
+    guard counts.count < Self.kindsMax else {
       beyond += 1
       return false
     }

@@ -12,7 +12,7 @@ public enum Delivery: Hashable, Sendable {
 }
 
 /// How much a log line matters.
-public enum Importance: Hashable, Sendable {
+public enum LogImportance: Hashable, Sendable {
   /// For who looks for a fault.
   case debug
   /// What an operator expects to see.
@@ -33,5 +33,5 @@ public enum RouterAction: Hashable, Sendable {
   /// and others had their turn.
   case unfinished(ConnectionID)
   /// Tell the operator.
-  case log(Importance, String)
+  case log(LogImportance, String)
 }

@@ -12,7 +12,7 @@ public struct RouterLimits: Hashable, Sendable {
   /// Ring bytes a log may grow to, where the policy states nothing for the channel.
   ///
   /// The largest payload, 16 MiB, needs a ring of four times its size.
-  public var logBytesMost: UInt64 = 64 << 20
+  public var logBytesMax: UInt64 = 64 << 20
   /// How long a lossless reader may hold its publisher back, in ms.
   public var stallMs: UInt32 = 5000
   /// How long a router that took over waits for the agents of the former one, in ns.
@@ -40,7 +40,7 @@ public struct RouterLimits: Hashable, Sendable {
   /// Streams of one agent on a lane of another's inbox, those included that end and are still read.
   public var streamsPerLane = 2
   /// Attachments named in one logAdded, so that the frame stays within its limit.
-  public var expectedMost = 1900
+  public var expectedMax = 1900
   /// Readers that a returning publisher may name.
   public var handedInReadersPerAgent = 8192
   /// Names that one agent may answer.
@@ -52,9 +52,9 @@ public struct RouterLimits: Hashable, Sendable {
   /// Blobs of one agent that are not dropped.
   public var blobsPerAgent = 1024
   /// Blobs of agents that have left, altogether.
-  public var blobsLeftMost = 1024
+  public var blobsLeftMax = 1024
   /// For how long a blob is kept when its maker has left, at most, in ms.
-  public var blobKeepMsMost: UInt32 = 3_600_000
+  public var blobKeepMsMax: UInt32 = 3_600_000
   /// Segments that the router may have open; the owner of the sockets knows how many.
   public var descriptors = 65536
   /// Subscriptions of all agents.
@@ -90,7 +90,7 @@ public struct RouterLimits: Hashable, Sendable {
   public var contradictions: [String] {
     let relations: [(String, Bool)] = [
       ("one agent fits into the arena", agentBytes <= arenaBytes),
-      ("the first log of a stream is none that is too large", logBytesFirst <= logBytesMost),
+      ("the first log of a stream is none that is too large", logBytesFirst <= logBytesMax),
       (
         "who may take no name leaves connections to those who may",
         connectionsOfStrangers <= share(of: connections)
@@ -113,10 +113,10 @@ public struct RouterLimits: Hashable, Sendable {
         "more than one publisher finds a place at a reader",
         2 * attachmentsKeptPerPublisher <= attachmentsPerAgent
       ),
-      ("expected attachments fit into one frame", expectedMost * 8 + 64 <= 16 * 1024),
+      ("expected attachments fit into one frame", expectedMax * 8 + 64 <= 16 * 1024),
       (
         "a publisher can hand in every reader of one stream",
-        handedInReadersPerAgent >= expectedMost
+        handedInReadersPerAgent >= expectedMax
       ),
       ("a lane has a living stream and one that ends", streamsPerLane == 2),
       ("readers have longer than a stall to drain a log", drainMs >= stallMs),

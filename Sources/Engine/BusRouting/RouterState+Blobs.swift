@@ -29,7 +29,7 @@ extension RouterState {
 
   /// Takes a blob of an agent.
   mutating func addBlob(
-    _ frame: AddBlobFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+    _ frame: AddBlobFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
     guard let owner = agents[agent], case .blob(let shape) = segment.finding else {
       act(.close(segment.token))
@@ -63,8 +63,8 @@ extension RouterState {
     guard shape.token == frame.token, shape.segmentBytes == frame.segmentBytes,
       shape.payloadBytes == frame.payloadBytes, !owner.blobs.contains(frame.token)
     else { return (.invalid, "The blob is not the one that is named, or another one is here.") }
-    guard frame.keepMs <= limits.blobKeepMsMost else {
-      let most = limits.blobKeepMsMost / 1000
+    guard frame.keepMs <= limits.blobKeepMsMax else {
+      let most = limits.blobKeepMsMax / 1000
       return (.invalid, "A blob is kept for at most \(most) s: ask for less.")
     }
     guard owner.blobs.count < limits.blobsPerAgent else {
@@ -84,7 +84,7 @@ extension RouterState {
   }
 
   /// Hands a blob to who knows its token.
-  mutating func openBlob(_ frame: OpenBlobFrame, _ asker: Asker) {
+  mutating func openBlob(_ frame: OpenBlobFrame, _ asker: Requester) {
     guard let blob = blobs[BlobKey(maker: frame.maker, token: frame.token)] else {
       // A maker that is still to come back brings its blobs with it.
       if inGrace || mayBeginGrace {
@@ -128,7 +128,7 @@ extension RouterState {
     let before = left.count
     var bytesOfUser: [UInt32: UInt64] = [:]
     for one in left { bytesOfUser[one.value.uid, default: 0] += one.value.segmentBytes }
-    while left.count > limits.blobsLeftMost
+    while left.count > limits.blobsLeftMax
       || budget.use(by: Self.nobody).bytes > budget.limit / 4
     {
       let most = bytesOfUser.max { ($0.value, $0.key) < ($1.value, $1.key) }

@@ -44,7 +44,7 @@ extension RouterState {
 
   /// The reading that a claim stands for; nil after its reader was told why there is none.
   private mutating func attachment(
-    from claim: HandInAttachmentFrame, of reader: Incarnation, in stream: BusStream, isSole: Bool
+    from claim: RestoreAttachmentFrame, of reader: Incarnation, in stream: BusStream, isSole: Bool
   ) -> Attachment? {
     let word = handedInReaders[stream.publisher]?[claim.attachment]
     let isOfStream = word?.stream == stream.id
@@ -70,7 +70,7 @@ extension RouterState {
   }
 
   /// The publisher did not come back; its readers have what there is.
-  private mutating func endLost(_ claim: HandInAttachmentFrame, of reader: Incarnation) {
+  private mutating func endLost(_ claim: RestoreAttachmentFrame, of reader: Incarnation) {
     if claim.joined {
       let frame = StreamEndedFrame(stream: claim.stream, finalPosition: .max, reason: .died)
       tell(reader, .streamEnded(frame))
@@ -120,7 +120,7 @@ extension RouterState {
   }
 
   private func isServed(
-    _ id: AttachmentID, _ word: HandedInReader, by publisher: Incarnation
+    _ id: AttachmentID, _ word: RestoredReader, by publisher: Incarnation
   ) -> Bool {
     guard let attachment = attachments[id] else { return false }
     return attachment.stream == word.stream && attachment.publisher == publisher
@@ -136,7 +136,7 @@ extension RouterState {
     let present = readings(of: stream)
     var made: [AttachmentID] = []
     for (reader, number, mode) in readers(of: stream.channel)
-    where mode == .lossless && made.count < limits.expectedMost {
+    where mode == .lossless && made.count < limits.expectedMax {
       guard !present.contains(Reading(reader: reader, subscription: number)),
         let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
       else { continue }

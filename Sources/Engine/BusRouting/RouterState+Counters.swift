@@ -11,7 +11,7 @@ struct CounterSegment {
 extension RouterState {
   /// Takes the next segment of an agent's counters and gives it to everybody who watches.
   mutating func addCounters(
-    _ frame: AddCountersFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+    _ frame: AddCountersFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
     guard let owner = agents[agent] else {
       act(.close(segment.token))
@@ -45,7 +45,7 @@ extension RouterState {
   }
 
   /// Gives an agent everybody's counters, and from now on those that come.
-  mutating func watch(of agent: Incarnation, _ asker: Asker) {
+  mutating func watch(of agent: Incarnation, _ asker: Requester) {
     guard let viewer = agents[agent] else { return }
     let decision = policy.mayWatch(viewer.caller)
     guard decision.allowed else {
@@ -66,7 +66,7 @@ extension RouterState {
   }
 
   /// Shows an agent no more counters.
-  mutating func unwatch(of agent: Incarnation, _ asker: Asker) {
+  mutating func unwatch(of agent: Incarnation, _ asker: Requester) {
     agents[agent]?.isWatching = false
     answer(asker, .done)
   }

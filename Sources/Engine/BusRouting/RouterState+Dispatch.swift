@@ -3,7 +3,7 @@ import BusWire
 
 extension RouterState {
   /// Takes one frame: who may send it in this state, and with how many descriptors.
-  mutating func handle(_ frame: AgentFrame, _ segments: [Segment], from asker: Asker) {
+  mutating func handle(_ frame: AgentFrame, _ segments: [Segment], from asker: Requester) {
     guard let connection = connections[asker.connection] else {
       closeAll(segments)
       return
@@ -40,7 +40,7 @@ extension RouterState {
   }
 
   private mutating func handle(
-    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Asker
+    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Requester
   ) {
     switch frame {
     case .addLog(let frame): if let segment { addLog(frame, segment, of: agent, asker) }
@@ -64,12 +64,12 @@ extension RouterState {
     case .addBlob(let frame): if let segment { addBlob(frame, segment, of: agent, asker) }
     case .openBlob(let frame): openBlob(frame, asker)
     case .dropBlob(let frame): dropBlob(frame, of: agent)
-    default: handleHandIn(frame, segment, of: agent, asker)
+    default: handleRestore(frame, segment, of: agent, asker)
     }
   }
 
-  private mutating func handleHandIn(
-    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Asker
+  private mutating func handleRestore(
+    _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Requester
   ) {
     guard agents[agent]?.handsIn == true else {
       if let segment { act(.close(segment.token)) }
@@ -77,11 +77,11 @@ extension RouterState {
       return
     }
     switch frame {
-    case .handInLog(let frame): if let segment { handInLog(frame, segment, of: agent, asker) }
-    case .handInReader(let frame): handInReader(frame, of: agent, asker)
-    case .handInSubscription(let frame): handInSubscription(frame, of: agent, asker)
-    case .handInAttachment(let frame): handInAttachment(frame, of: agent, asker)
-    case .handInDone:
+    case .restoreLog(let frame): if let segment { restoreLog(frame, segment, of: agent, asker) }
+    case .restoreReader(let frame): restoreReader(frame, of: agent, asker)
+    case .restoreSubscription(let frame): restoreSubscription(frame, of: agent, asker)
+    case .restoreAttachment(let frame): restoreAttachment(frame, of: agent, asker)
+    case .restoreDone:
       agents[agent]?.handsIn = false
       answer(asker, .done)
     default: break

@@ -30,7 +30,7 @@ extension RouterState {
       guard let agent = agents[incarnation], agent.handsIn else { continue }
       agents[incarnation]?.handsIn = false
       let text = "The agent did not finish handing in within the grace: register again."
-      refuse(Asker(connection: agent.connection, request: 0), .fenced, text)
+      refuse(Requester(connection: agent.connection, request: 0), .fenced, text)
       act(.drop(agent.connection, reason: text))
     }
   }

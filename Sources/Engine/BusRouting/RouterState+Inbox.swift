@@ -8,7 +8,7 @@ extension RouterState {
   /// Judges the wish of an agent to read an inbox: its own, once, without loss.
   mutating func checkInbox(
     _ frame: SubscribeFrame, _ pattern: TopicPattern, _ owner: Incarnation, of reader: Agent,
-    _ asker: Asker
+    _ asker: Requester
   ) -> Subscription? {
     guard owner == reader.incarnation else {
       deny(asker, because: "\(reader.caller) asks for the inbox of another incarnation.")
@@ -24,7 +24,7 @@ extension RouterState {
   }
 
   /// Takes the subscription to an agent's own inbox: nobody can have written to it before.
-  mutating func openInbox(_ inbox: Subscription, of agent: Incarnation, _ asker: Asker) {
+  mutating func openInbox(_ inbox: Subscription, of agent: Incarnation, _ asker: Requester) {
     add(inbox, of: agent)
     answer(
       asker, .subscribed(SubscribedFrame(subscription: inbox.number, streams: 0)))
@@ -32,7 +32,7 @@ extension RouterState {
   }
 
   /// Whether an agent may have a log on a channel; answers what is wrong.
-  mutating func mayHaveLog(_ writer: Agent, on channel: Topic, _ asker: Asker) -> Bool {
+  mutating func mayHaveLog(_ writer: Agent, on channel: Topic, _ asker: Requester) -> Bool {
     guard let inbox = InboxChannel(channel.text) else {
       let decision = policy.mayWrite(writer.caller, channel: channel)
       if !decision.allowed { deny(asker, because: decision.reason) }
@@ -73,7 +73,7 @@ extension RouterState {
       return []
     }
     // What does not fit into the frame is not given: a policy with so many names uses a pattern.
-    return policy.callPatterns(of: writer.caller).prefix(Self.callRightsMost).map(\.text)
+    return policy.callPatterns(of: writer.caller).prefix(Self.callRightsMax).map(\.text)
   }
 
   /// Closes the router's descriptor of an inbox log that its one reader has mapped: with a hundred
@@ -89,5 +89,5 @@ extension RouterState {
   }
 
   /// As many patterns of 127 bytes as fit into an announce frame.
-  private static var callRightsMost: Int { 100 }
+  private static var callRightsMax: Int { 100 }
 }

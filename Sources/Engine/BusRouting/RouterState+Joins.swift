@@ -2,7 +2,7 @@ import BusPorts
 import BusWire
 
 extension RouterState {
-  mutating func attach(_ frame: AttachFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func attach(_ frame: AttachFrame, of agent: Incarnation, _ asker: Requester) {
     guard let attachment = attachments[frame.attachment], attachment.reader == agent else {
       return  // It ended while the frame was on its way.
     }
@@ -48,7 +48,7 @@ extension RouterState {
     tell(attachment.reader, .joined(frame))
   }
 
-  mutating func joined(_ frame: JoinedFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func joined(_ frame: JoinedFrame, of agent: Incarnation, _ asker: Requester) {
     guard let attachment = attachments[frame.attachment],
       let stream = streams[attachment.stream]
     else { return }

@@ -5,7 +5,7 @@ import BusWire
 extension RouterState {
   /// Lists what is there: everything to the router's own user and to root, to others what
   /// concerns themselves.
-  mutating func query(_ subject: QuerySubject, _ asker: Asker) {
+  mutating func query(_ subject: QuerySubject, _ asker: Requester) {
     guard let connection = connections[asker.connection], connection.incarnation != nil else {
       refuse(asker, .invalid, "Send hello first.")
       return
@@ -45,7 +45,7 @@ extension RouterState {
   /// The next rows of a connection's query.
   mutating func goOn(_ connection: ConnectionID) {
     guard var query = openQueries[connection] else { return }
-    let asker = Asker(connection: connection, request: query.request)
+    let asker = Requester(connection: connection, request: query.request)
     let keys =
       switch query.subject {
       case .router: [UInt64]()
@@ -91,7 +91,7 @@ extension RouterState {
       ("connections", "\(connections.count)"), ("streams", "\(streams.count)"),
       ("attachments", "\(attachments.count)"), ("arena_bytes", "\(limits.arenaBytes)"),
       ("arena_used", "\(budget.used)"), ("agent_quota", "\(limits.agentBytes)"),
-      ("log_first", "\(limits.logBytesFirst)"), ("log_most", "\(limits.logBytesMost)"),
+      ("log_first", "\(limits.logBytesFirst)"), ("log_most", "\(limits.logBytesMax)"),
       ("stall_ms", "\(limits.stallMs)"),
       ("policy", policy.isSameUser ? "same-user" : "rules"),
       ("in_grace", inGrace ? "1" : "0"),

@@ -3,7 +3,7 @@ import BusPorts
 import BusWire
 
 /// What a returning publisher says of a reader in its window.
-struct HandedInReader {
+struct RestoredReader {
   let stream: StreamID
   /// Nobody (0): the publisher expects it at the start of the stream and does not know whose it is.
   let reader: Incarnation
@@ -12,7 +12,7 @@ struct HandedInReader {
 }
 
 extension RouterState {
-  mutating func reattach(_ frame: ReattachFrame, _ segment: Segment, _ asker: Asker) {
+  mutating func reattach(_ frame: ReattachFrame, _ segment: Segment, _ asker: Requester) {
     guard let connection = connections[asker.connection], connection.incarnation != nil,
       connection.agent == nil
     else {
@@ -51,8 +51,8 @@ extension RouterState {
   /// Whether a former router made this number.
   private func isFormer(_ number: UInt64) -> Bool { number != 0 && number < incarnation.value }
 
-  mutating func handInLog(
-    _ frame: HandInLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+  mutating func restoreLog(
+    _ frame: RestoreLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
     let offer = LogOffer(
       stream: frame.stream, channel: frame.channel, generation: frame.generation,
@@ -68,7 +68,7 @@ extension RouterState {
     }
     guard let owner = agents[agent], isFormer(frame.stream.value),
       owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent,
-      mayHandIn(shape, channel, of: agent, into: streams[frame.stream])
+      mayRestore(shape, channel, of: agent, into: streams[frame.stream])
     else {
       act(.close(segment.token))
       refuse(asker, .invalid, "The log does not follow the logs of this stream handed in so far.")
@@ -97,7 +97,7 @@ extension RouterState {
           stream: frame.stream, generation: frame.generation, expected: [], proof: frame.proof)))
   }
 
-  private func mayHandIn(
+  private func mayRestore(
     _ shape: LogShape, _ channel: Topic, of agent: Incarnation, into stream: BusStream?
   ) -> Bool {
     guard let stream else { return true }
@@ -108,19 +108,21 @@ extension RouterState {
     return shape.generation > last.generation && shape.basePosition >= last.basePosition
   }
 
-  mutating func handInReader(_ frame: HandInReaderFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func restoreReader(
+    _ frame: RestoreReaderFrame, of agent: Incarnation, _ asker: Requester
+  ) {
     guard handedInReaders[agent]?.count ?? 0 < limits.handedInReadersPerAgent else {
       refuse(
         asker, because: .limit,
         "A publisher may hand in \(limits.handedInReadersPerAgent) readers.")
       return
     }
-    handedInReaders[agent, default: [:]][frame.attachment] = HandedInReader(
+    handedInReaders[agent, default: [:]][frame.attachment] = RestoredReader(
       stream: frame.stream, reader: frame.readerIncarnation)
   }
 
-  mutating func handInSubscription(
-    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker
+  mutating func restoreSubscription(
+    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Requester
   ) {
     guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
     add(subscription, of: agent)
@@ -131,8 +133,8 @@ extension RouterState {
   ///
   /// It changes nothing before: streams are what their publishers hand in, and neither the number
   /// of a stream nor that of an attachment is taken by who names it first.
-  mutating func handInAttachment(
-    _ frame: HandInAttachmentFrame, of agent: Incarnation, _ asker: Asker
+  mutating func restoreAttachment(
+    _ frame: RestoreAttachmentFrame, of agent: Incarnation, _ asker: Requester
   ) {
     guard let reader = agents[agent], let channel = try? Topic(frame.channel),
       (try? Topic(frame.publisherName)) != nil, isFormer(frame.attachment.value),

@@ -9,7 +9,7 @@ extension RouterState {
       let text =
         "The router has \(connections.count) connections, \(ofUser) of them of user "
         + "\(peer.uid): end some agents."
-      refuse(Asker(connection: connection, request: 0), because: .limit, text)
+      refuse(Requester(connection: connection, request: 0), because: .limit, text)
       act(.drop(connection, reason: text))
       return
     }
@@ -17,7 +17,7 @@ extension RouterState {
     let isStranger = peer.uid != identity.uid && peer.uid != 0 && !policy.names(user: peer.uid)
     guard !isStranger || strangers < limits.connectionsOfStrangers else {
       let text = strangerText(peer) + " Too many such users are here."
-      refuse(Asker(connection: connection, request: 0), .denied, text)
+      refuse(Requester(connection: connection, request: 0), .denied, text)
       act(.drop(connection, reason: text))
       return
     }
@@ -34,7 +34,7 @@ extension RouterState {
       : "The policy gives user \(peer.uid) no name."
   }
 
-  mutating func greet(_ hello: HelloFrame, _ asker: Asker) {
+  mutating func greet(_ hello: HelloFrame, _ asker: Requester) {
     guard hello.layoutVersion == ControlFormat.layoutVersion else {
       let text =
         "The agent was built with layout version \(hello.layoutVersion), the router with "
@@ -53,11 +53,11 @@ extension RouterState {
     let welcome = WelcomeFrame(
       routerIncarnation: incarnation, incarnation: own, arenaBytes: limits.arenaBytes,
       routerPid: identity.pid, logBytesFirst: limits.logBytesFirst,
-      logBytesMost: limits.logBytesMost, stallMs: limits.stallMs)
+      logBytesMax: limits.logBytesMax, stallMs: limits.stallMs)
     answer(asker, .welcome(welcome), with: clockPage)
   }
 
-  mutating func register(_ frame: RegisterFrame, _ segment: Segment, _ asker: Asker) {
+  mutating func register(_ frame: RegisterFrame, _ segment: Segment, _ asker: Requester) {
     guard let connection = connections[asker.connection], let own = connection.incarnation,
       connection.agent == nil
     else {
@@ -81,7 +81,7 @@ extension RouterState {
 
   /// Puts the agent into the registry, or answers why not and closes the segment.
   mutating func admit(
-    _ claim: Claim, _ segment: Segment, _ peer: Peer, _ asker: Asker
+    _ claim: Claim, _ segment: Segment, _ peer: Peer, _ asker: Requester
   ) -> Bool {
     guard let caller = check(claim, peer, asker) else {
       act(.close(segment.token))
@@ -118,7 +118,7 @@ extension RouterState {
     return true
   }
 
-  private mutating func check(_ claim: Claim, _ peer: Peer, _ asker: Asker) -> Caller? {
+  private mutating func check(_ claim: Claim, _ peer: Peer, _ asker: Requester) -> Principal? {
     let name: Topic
     do {
       try AgentName.check(claim.name)
@@ -140,7 +140,7 @@ extension RouterState {
           + "leave it out, or make one of version 4 or 7.")
       return nil
     }
-    let caller = Caller(name: name, uid: peer.uid)
+    let caller = Principal(name: name, uid: peer.uid)
     let decision = policy.mayTakeName(caller)
     guard decision.allowed else {
       if policy.isSameUser, peer.uid != identity.uid {
@@ -165,12 +165,12 @@ extension RouterState {
     return caller
   }
 
-  mutating func sendRegistered(_ incarnation: Incarnation, _ peer: Peer, _ asker: Asker) {
+  mutating func sendRegistered(_ incarnation: Incarnation, _ peer: Peer, _ asker: Requester) {
     guard let agent = agents[incarnation] else { return }
     let ticket = seal(ticketBytes(agent.name, agent.uuid, incarnation, peer))
     let channels = policy.channelMap.channels.map { channel in
-      let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMost
-      return ChannelLimit(prefix: channel.text, logBytesMost: most)
+      let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMax
+      return ChannelLimit(prefix: channel.text, logBytesMax: most)
     }
     answer(
       asker,

@@ -6,7 +6,7 @@ import BusWire
 
 extension RouterState {
   /// An agent answers a name from now on, or no more.
-  mutating func answerName(_ frame: AnswerFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func answerName(_ frame: AnswerFrame, of agent: Incarnation, _ asker: Requester) {
     guard let name = serviceName(frame.name, frame.group, asker), let own = agents[agent] else {
       return
     }
@@ -45,7 +45,7 @@ extension RouterState {
   }
 
   /// Says who answers a name, now and at each change.
-  mutating func resolve(_ frame: NameFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func resolve(_ frame: NameFrame, of agent: Incarnation, _ asker: Requester) {
     guard let name = serviceName(frame.name, frame.group, asker), let own = agents[agent] else {
       return
     }
@@ -72,7 +72,7 @@ extension RouterState {
   }
 
   /// Nobody is told of the name any more, and its place among the agent's interests is free.
-  mutating func forget(_ frame: NameFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func forget(_ frame: NameFrame, of agent: Incarnation, _ asker: Requester) {
     guard let name = serviceName(frame.name, frame.group, asker),
       agents[agent]?.interests.remove(name) != nil
     else { return }
@@ -90,7 +90,7 @@ extension RouterState {
   }
 
   private mutating func serviceName(
-    _ text: String, _ group: ServiceGroup, _ asker: Asker
+    _ text: String, _ group: ServiceGroup, _ asker: Requester
   ) -> ServiceName? {
     do throws(TopicError) {
       return ServiceName(group: group, topic: try Topic(text))
@@ -110,7 +110,7 @@ extension RouterState {
     }
     return RespondersFrame(
       name: name.topic.text, group: name.group, isProvisional: inGrace,
-      responders: Array(living.prefix(RespondersFrame.respondersMost)))
+      responders: Array(living.prefix(RespondersFrame.respondersMax)))
   }
 
   /// Tells everybody who wants to know that the responders of a name changed.

@@ -4,7 +4,7 @@ import BusWire
 
 extension RouterState {
   mutating func addLog(
-    _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+    _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
     let offer = LogOffer(
       stream: frame.stream, channel: frame.channel, generation: frame.generation,
@@ -31,7 +31,7 @@ extension RouterState {
 
   /// Compares word and deed of an offered log; answers what is wrong and returns nil.
   mutating func check(
-    _ offer: LogOffer, _ segment: Segment, of agent: Incarnation, _ asker: Asker
+    _ offer: LogOffer, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) -> (LogShape, Topic)? {
     guard let owner = agents[agent] else { return nil }
     guard case .log(let shape) = segment.finding else {
@@ -50,7 +50,7 @@ extension RouterState {
       refuse(asker, .invalid, "The log's identity differs from what the frame says.")
       return nil
     }
-    let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMost
+    let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMax
     guard shape.capacity <= max(most, limits.logBytesFirst) else {
       refuse(
         asker, .resourceExhausted,
@@ -66,7 +66,7 @@ extension RouterState {
 
   private mutating func openStream(
     _ shape: LogShape, _ token: DescriptorToken, _ channel: Topic, of agent: Incarnation,
-    _ asker: Asker
+    _ asker: Requester
   ) {
     guard let owner = agents[agent], shape.generation == 0, shape.basePosition == 0,
       shape.baseSequence == 0
@@ -90,7 +90,7 @@ extension RouterState {
         logs: [StreamLog(token: token, shape: shape, payer: agent)]))
     var expected: [AttachmentID] = []
     for (reader, number, mode) in readers(of: channel) {
-      let isExpected = mode == .lossless && expected.count < limits.expectedMost
+      let isExpected = mode == .lossless && expected.count < limits.expectedMax
       let fromStart = isExpected || mode != .lossless
       guard
         let attachment = makeAttachment(
@@ -134,7 +134,7 @@ extension RouterState {
 
   private mutating func rotate(
     _ id: StreamID, _ shape: LogShape, _ token: DescriptorToken, of agent: Incarnation,
-    _ asker: Asker
+    _ asker: Requester
   ) {
     guard let stream = streams[id], stream.publisher == agent, stream.end == nil,
       let last = stream.logs.last, last.shape.generation < UInt32.max,
@@ -165,7 +165,7 @@ extension RouterState {
           stream: id, generation: shape.generation, expected: [], proof: stream.proof)))
   }
 
-  mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Requester) {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {
       return
     }
@@ -179,7 +179,7 @@ extension RouterState {
     freeLogs(of: frame.stream)
   }
 
-  mutating func closeStream(_ frame: CloseStreamFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func closeStream(_ frame: CloseStreamFrame, of agent: Incarnation, _ asker: Requester) {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {
       return
     }

@@ -3,7 +3,7 @@ import BusPorts
 import BusWire
 
 extension RouterState {
-  mutating func subscribe(_ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func subscribe(_ frame: SubscribeFrame, of agent: Incarnation, _ asker: Requester) {
     guard let subscription = checkSubscription(frame, of: agent, asker) else { return }
     guard let reader = agents[agent] else { return }
     if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
@@ -41,7 +41,7 @@ extension RouterState {
 
   /// Reads and judges a wish to subscribe; answers what is wrong and returns nil.
   mutating func checkSubscription(
-    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Asker
+    _ frame: SubscribeFrame, of agent: Incarnation, _ asker: Requester
   ) -> Subscription? {
     guard let reader = agents[agent] else { return nil }
     let pattern: TopicPattern
@@ -87,7 +87,7 @@ extension RouterState {
   }
 
   /// Why the caller may not make the publishers of a pattern wait; nil: it may.
-  private func holdBackObjection(_ caller: Caller, _ pattern: TopicPattern) -> String? {
+  private func holdBackObjection(_ caller: Principal, _ pattern: TopicPattern) -> String? {
     var channels = policy.channelMap.channels.filter {
       policy.mayRead(caller, pattern, channel: $0).allowed
     }
@@ -184,7 +184,7 @@ extension RouterState {
   }
 
   /// Hands over a stream again, of which something was lost; what it has the reader knows itself.
-  mutating func reannounce(_ frame: ReannounceFrame, of agent: Incarnation, _ asker: Asker) {
+  mutating func reannounce(_ frame: ReannounceFrame, of agent: Incarnation, _ asker: Requester) {
     guard !inGrace else {
       refuse(asker, .noRouter, "The router has just started: agents still hand in what they read.")
       return

@@ -37,9 +37,9 @@ public struct RouterState {
   /// The agents that have no place for something that they should read.
   var missing: Set<Incarnation> = []
   var blobs: [BlobKey: Blob] = [:]
-  var budget: Budget
+  var budget: Quota
   /// By publisher: the readers that are in its windows.
-  var handedInReaders: [Incarnation: [AttachmentID: HandedInReader]] = [:]
+  var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
   var snapshotsOwed: Set<ConnectionID> = []
   /// The streams with logs that are over and that readers still hold.
@@ -77,7 +77,7 @@ public struct RouterState {
     self.clockPage = clockPage
     incarnation = Incarnation(identity.bootNs)
     lastNumber = identity.bootNs
-    budget = Budget(limits, ownUser: identity.uid)
+    budget = Quota(limits, ownUser: identity.uid)
     inGrace = identity.former == .killed
   }
 
@@ -97,9 +97,9 @@ public struct RouterState {
     switch event {
     case .connected(let connection, let peer): connected(connection, peer)
     case .frame(let connection, let request, let frame, let segments):
-      handle(frame, segments, from: Asker(connection: connection, request: request))
+      handle(frame, segments, from: Requester(connection: connection, request: request))
     case .unreadable(let connection, let request, let code, let text):
-      refuse(Asker(connection: connection, request: request), code, text)
+      refuse(Requester(connection: connection, request: request), code, text)
       act(.drop(connection, reason: text))
     case .disconnected(let connection): disconnected(connection)
     case .drained(let connection): drained(connection)
@@ -125,35 +125,36 @@ public struct RouterState {
     act(.send(connection, .news, frame, token))
   }
 
-  mutating func answer(_ asker: Asker, _ frame: RouterFrame, with token: DescriptorToken? = nil) {
+  mutating func answer(_ asker: Requester, _ frame: RouterFrame, with token: DescriptorToken? = nil)
+  {
     act(.send(asker.connection, .answer(asker.request), frame, token))
   }
 
   /// Refuses a request; nobody waits for the answer to request 0, so that one may be dropped.
-  mutating func refuse(_ asker: Asker, _ code: BusErrorCode, _ text: String) {
+  mutating func refuse(_ asker: Requester, _ code: BusErrorCode, _ text: String) {
     refuse(asker, number: code.rawValue, text)
   }
 
   /// Refuses for a reason that tells the agent more than the code does.
-  mutating func refuse(_ asker: Asker, because cause: BusErrorCause, _ text: String) {
+  mutating func refuse(_ asker: Requester, because cause: BusErrorCause, _ text: String) {
     refuse(asker, number: cause.rawValue, text)
   }
 
-  private mutating func refuse(_ asker: Asker, number: UInt16, _ text: String) {
+  private mutating func refuse(_ asker: Requester, number: UInt16, _ text: String) {
     let delivery: Delivery = asker.request == 0 ? .news : .answer(asker.request)
     let frame = RouterFrame.error(ErrorFrame(code: number, text: text))
     act(.send(asker.connection, delivery, frame, nil))
   }
 
   /// Refuses what the policy does not give: the agent learns nothing, the operator the reason.
-  mutating func deny(_ asker: Asker, because reason: String) {
+  mutating func deny(_ asker: Requester, because reason: String) {
     refuse(asker, .denied, Decision.remoteText)
     say(.notice, "denied: \(reason)")
   }
 
   /// Tells the operator; of equal lines, or lines of one kind, the first is logged and the others
   /// are counted for a while, so that nobody can fill a disk with the router's log.
-  mutating func say(_ importance: Importance, _ text: String, kind: String? = nil) {
+  mutating func say(_ importance: LogImportance, _ text: String, kind: String? = nil) {
     if lines.isFirst(kind ?? text) { act(.log(importance, text)) }
   }
 
@@ -180,7 +181,7 @@ public struct RouterState {
 }
 
 /// Who sent a frame, and under which number it wants the answer.
-struct Asker {
+struct Requester {
   let connection: ConnectionID
   let request: UInt32
 }

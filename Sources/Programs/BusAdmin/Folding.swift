@@ -6,13 +6,13 @@ import BusCounters
 /// The name under which inboxes of agents that have ended are shown together.
 public let endedInboxes = "inbox.*"
 
-extension Traffic {
+extension ChannelTraffic {
   /// The same traffic, in which rows about inboxes of agents that have ended are one for each
   /// agent, and those of the ended agents themselves one altogether; `inboxes` are those whose
   /// owners are there.
-  static func folded(_ all: [Traffic], inboxes: Set<String>) -> [Traffic] {
-    var kept: [Traffic] = []
-    var folds: [Key: Traffic] = [:]
+  static func folded(_ all: [ChannelTraffic], inboxes: Set<String>) -> [ChannelTraffic] {
+    var kept: [ChannelTraffic] = []
+    var folds: [Key: ChannelTraffic] = [:]
     for one in all {
       guard one.isOver(inboxes) else {
         kept.append(one)
@@ -36,7 +36,7 @@ extension Traffic {
     return key.direction == .sent && streams == 0 && !inboxes.contains(key.channel)
   }
 
-  private mutating func add(_ other: Traffic) {
+  private mutating func add(_ other: ChannelTraffic) {
     streams += other.streams
     counts.add(other.counts)
     depth = depth.flatMap { depth in other.depth.map { max(depth, $0) } }

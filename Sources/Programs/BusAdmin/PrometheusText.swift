@@ -9,7 +9,7 @@ public enum PrometheusText {
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
   /// The text of a picture.
-  public static func render(_ picture: BusPicture) -> String {
+  public static func render(_ picture: BusDelta) -> String {
     var text = ""
     for family in gauges(picture) + counters(picture) + balances(picture) {
       guard !family.samples.isEmpty else { continue }
@@ -62,7 +62,7 @@ public enum PrometheusText {
     }
   }
 
-  private static func gauges(_ picture: BusPicture) -> [Family] {
+  private static func gauges(_ picture: BusDelta) -> [Family] {
     let p99 = picture.recentPercentile(0.99).map(seconds) ?? "NaN"
     return [
       gauge(
@@ -88,7 +88,7 @@ public enum PrometheusText {
   /// Agents that are there, and what each sends to inboxes as one: a series for each of many
   /// short-lived requesters would fill a database, and one for those that have ended would fall
   /// whenever one of them came back.
-  private static func living(_ picture: BusPicture) -> [Traffic] {
+  private static func living(_ picture: BusDelta) -> [ChannelTraffic] {
     picture.traffic.filter { !$0.hasEnded }.map { one in
       var one = one
       if one.key.kind == .pair, one.key.direction == .sent { one.key.channel = endedInboxes }
@@ -96,7 +96,7 @@ public enum PrometheusText {
     }
   }
 
-  private static func counters(_ picture: BusPicture) -> [Family] {
+  private static func counters(_ picture: BusDelta) -> [Family] {
     let living = living(picture)
     let sent = living.filter { $0.key.direction == .sent }
     let received = living.filter { $0.key.direction == .received }
@@ -123,7 +123,7 @@ public enum PrometheusText {
     ]
   }
 
-  private static func balances(_ picture: BusPicture) -> [Family] {
+  private static func balances(_ picture: BusDelta) -> [Family] {
     [
       Family(
         name: "bcs_channel_balanced", type: "gauge",
@@ -138,7 +138,7 @@ public enum PrometheusText {
     ]
   }
 
-  private static func dropped(_ traffic: [Traffic]) -> Family {
+  private static func dropped(_ traffic: [ChannelTraffic]) -> Family {
     var samples: [Sample] = []
     for reason in DropReason.allCases {
       for (labels, count) in merged(traffic, isMixed: true, { $0.counts.dropped(reason) })
@@ -153,7 +153,7 @@ public enum PrometheusText {
   }
 
   /// A bucket for each power of two: enough to draw a percentile, few enough to store.
-  private static func latency(_ received: [Traffic]) -> Family {
+  private static func latency(_ received: [ChannelTraffic]) -> Family {
     var sums: [(Labels, LatencyHistogram)] = []
     for one in received where one.times.total > 0 {
       let labels = labels(one)
@@ -191,7 +191,8 @@ public enum PrometheusText {
   }
 
   private static func counter(
-    _ name: String, _ help: String, _ traffic: [Traffic], _ count: KeyPath<CounterCounts, UInt64>
+    _ name: String, _ help: String, _ traffic: [ChannelTraffic],
+    _ count: KeyPath<CounterCounts, UInt64>
   ) -> Family {
     Family(
       name: name, type: "counter", help: help,
@@ -204,7 +205,7 @@ public enum PrometheusText {
   ///
   /// `isMixed`: both directions are in one family, so a label tells them apart.
   private static func merged(
-    _ traffic: [Traffic], isMixed: Bool = false, _ count: (Traffic) -> UInt64?
+    _ traffic: [ChannelTraffic], isMixed: Bool = false, _ count: (ChannelTraffic) -> UInt64?
   ) -> [(Labels, UInt64)] {
     var order: [Labels] = []
     var sums: [String: UInt64] = [:]
@@ -217,7 +218,7 @@ public enum PrometheusText {
     return order.map { ($0, sums[$0.description] ?? 0) }
   }
 
-  private static func labels(_ one: Traffic, isMixed: Bool = false) -> Labels {
+  private static func labels(_ one: ChannelTraffic, isMixed: Bool = false) -> Labels {
     var pairs = [
       ("agent", one.agent), ("channel", one.key.channel), ("lane", "\(one.key.lane)"),
       ("kind", "\(one.key.kind)"),

@@ -8,10 +8,10 @@ struct TopColumn: Sendable {
   let isNumber: Bool
   /// What the list must be sorted by for the title to be marked.
   let order: TopState.Order?
-  let value: @Sendable (Traffic) -> String
+  let value: @Sendable (ChannelTraffic) -> String
 
   /// The columns for so much room: the names and the needed figures, then what else fits.
-  static func chosen(_ width: Int, _ rows: [Traffic]) -> [TopColumn] {
+  static func chosen(_ width: Int, _ rows: [ChannelTraffic]) -> [TopColumn] {
     var extra: [TopColumn] = []
     var names = width - needed.reduce(0) { $0 + $1.width + 1 } - 1
     for column in optional where names - column.width - 1 >= namesComfortable {
@@ -36,40 +36,42 @@ struct TopColumn: Sendable {
       $0.key.direction == .sent ? "out" : "in"
     },
     TopColumn(title: "MSG/S", width: 6, isNumber: true, order: .rate) {
-      $0.recent.map { Figure.count($0.messagesPerSecond) } ?? "-"
+      $0.recent.map { NumberFormat.count($0.messagesPerSecond) } ?? "-"
     },
     TopColumn(title: "BYTE/S", width: 7, isNumber: true, order: .bytes) {
-      $0.recent.map { Figure.bytes($0.bytesPerSecond) } ?? "-"
+      $0.recent.map { NumberFormat.bytes($0.bytesPerSecond) } ?? "-"
     },
     TopColumn(title: "DEPTH", width: 6, isNumber: true, order: .depth) {
-      $0.depth.map { Figure.count($0) } ?? "?"
+      $0.depth.map { NumberFormat.count($0) } ?? "?"
     },
-    TopColumn(title: "LOST", width: 5, isNumber: true, order: .lost) { Figure.count($0.lost) },
+    TopColumn(title: "LOST", width: 5, isNumber: true, order: .lost) {
+      NumberFormat.count($0.lost)
+    },
     TopColumn(title: "P99", width: 6, isNumber: true, order: .p99) {
-      $0.percentile(0.99).map { Figure.time(ns: $0) } ?? "-"
+      $0.percentile(0.99).map { NumberFormat.time(ns: $0) } ?? "-"
     },
   ]
 
   /// In the order in which they are worth their room.
   private static let optional = [
     TopColumn(title: "TOTAL", width: 5, isNumber: true, order: nil) {
-      Figure.count($0.counts.messages)
+      NumberFormat.count($0.counts.messages)
     },
     TopColumn(title: "P50", width: 6, isNumber: true, order: nil) {
-      $0.percentile(0.5).map { Figure.time(ns: $0) } ?? "-"
+      $0.percentile(0.5).map { NumberFormat.time(ns: $0) } ?? "-"
     },
     TopColumn(title: "MODE", width: 8, isNumber: false, order: nil) {
       $0.key.mode == .none ? "-" : "\($0.key.mode)"
     },
     TopColumn(title: "LANE", width: 6, isNumber: false, order: nil) { "\($0.key.lane)" },
     TopColumn(title: "ERR", width: 5, isNumber: true, order: nil) {
-      Figure.count($0.counts.errors)
+      NumberFormat.count($0.counts.errors)
     },
     TopColumn(title: "DROP", width: 5, isNumber: true, order: nil) {
-      Figure.count($0.counts.droppedAll)
+      NumberFormat.count($0.counts.droppedAll)
     },
     TopColumn(title: "FULL", width: 5, isNumber: true, order: nil) {
-      Figure.count($0.counts.blocked)
+      NumberFormat.count($0.counts.blocked)
     },
     TopColumn(title: "CATEGORY", width: 12, isNumber: false, order: nil) { $0.category },
   ]
@@ -81,7 +83,7 @@ struct TopColumn: Sendable {
     }
   }
 
-  static func row(_ columns: [TopColumn], _ one: Traffic) -> String {
+  static func row(_ columns: [TopColumn], _ one: ChannelTraffic) -> String {
     joined(columns) { SafeText.printable($0.value(one)) }
   }
 

@@ -126,7 +126,7 @@ public struct TopState: Equatable, Sendable {
   public mutating func settle(rows: Int, room: Int) { scroll = max(0, min(scroll, rows - room)) }
 
   /// The rows that the filter lets through, in the chosen order.
-  public func arranged(_ traffic: [Traffic]) -> [Traffic] {
+  public func arranged(_ traffic: [ChannelTraffic]) -> [ChannelTraffic] {
     let wanted = filter.lowercased()
     let shown = traffic.filter { one in
       wanted.isEmpty || one.agent.lowercased().contains(wanted)
@@ -140,8 +140,8 @@ public struct TopState: Equatable, Sendable {
   }
 
   /// Whether one comes before the other; nil when they are equal in what counts.
-  private func precedes(_ left: Traffic, _ right: Traffic) -> Bool? {
-    func larger<Value: Comparable>(_ value: (Traffic) -> Value) -> Bool? {
+  private func precedes(_ left: ChannelTraffic, _ right: ChannelTraffic) -> Bool? {
+    func larger<Value: Comparable>(_ value: (ChannelTraffic) -> Value) -> Bool? {
       value(left) == value(right) ? nil : value(left) > value(right)
     }
     switch order {

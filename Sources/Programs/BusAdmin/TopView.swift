@@ -40,7 +40,7 @@ public enum TopView {
   ///
   /// `clock` is the time of day, empty to leave it out.
   public static func lines(
-    _ picture: BusPicture, _ state: inout TopState, width: Int, height: Int?, clock: String = ""
+    _ picture: BusDelta, _ state: inout TopState, width: Int, height: Int?, clock: String = ""
   ) -> [Line] {
     let rows = state.arranged(picture.traffic)
     var lines = [summary(picture, width, clock), health(picture, width)]
@@ -85,12 +85,12 @@ public enum TopView {
     return Line(text, role)
   }
 
-  private static func summary(_ picture: BusPicture, _ width: Int, _ clock: String) -> Line {
-    let p99 = picture.recentPercentile(0.99).map { Figure.time(ns: $0) } ?? "-"
+  private static func summary(_ picture: BusDelta, _ width: Int, _ clock: String) -> Line {
+    let p99 = picture.recentPercentile(0.99).map { NumberFormat.time(ns: $0) } ?? "-"
     let all = [
       "bcs top", "\(picture.agents) active", counted(picture.channels.count, "channel"),
-      "sent \(Figure.count(picture.sentPerSecond))/s",
-      "received \(Figure.count(picture.receivedPerSecond))/s", "p99 \(p99)",
+      "sent \(NumberFormat.count(picture.sentPerSecond))/s",
+      "received \(NumberFormat.count(picture.receivedPerSecond))/s", "p99 \(p99)",
     ]
     // What is worth least stands last, and gives way to the time of day.
     let room = width - (clock.isEmpty ? 0 : SafeText.width(clock) + 2)
@@ -110,7 +110,7 @@ public enum TopView {
     return text
   }
 
-  private static func health(_ picture: BusPicture, _ width: Int) -> Line {
+  private static func health(_ picture: BusDelta, _ width: Int) -> Line {
     let broken = picture.channels.filter { !$0.holds }
     if let gone = picture.routerGoneNs {
       let text = "router gone for \(gone / 1_000_000_000) s; figures are live"
@@ -126,7 +126,7 @@ public enum TopView {
     let pending = picture.channels.reduce(0) { $0 &+ $1.pending }
     let text =
       "balance holds on \(counted(picture.channels.count, "channel"))  "
-      + "pending \(Figure.count(pending))  lost \(Figure.count(lost))"
+      + "pending \(NumberFormat.count(pending))  lost \(NumberFormat.count(lost))"
     return line(text, .summary, width)
   }
 
@@ -134,7 +134,7 @@ public enum TopView {
     "\(count) \(what)\(count == 1 ? "" : "s")"
   }
 
-  private static func nothing(_ picture: BusPicture, _ state: TopState) -> String {
+  private static func nothing(_ picture: BusDelta, _ state: TopState) -> String {
     picture.traffic.isEmpty
       ? "Nobody publishes or reads. Try `bcs pub` and `bcs sub`."
       : "Nothing matches '\(state.filter)'."

@@ -1,3 +1,5 @@
+import BusSystem
+
 /// Why a measurement ended without figures.
 public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A worker told what went wrong, with the exit code that belongs to it.
@@ -48,19 +50,19 @@ public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
     case .noRouter(let directory):
       "no router answers in \(directory); start one with 'bcs up', or leave out --dir"
     case .floor(let what, let error):
-      "the floor (\(what)) could not be measured: \(errorText(error))"
+      "the floor (\(what)) could not be measured: \(Errno.text(error))"
     case .counter:
       "the CPU's counter does not tick at a constant rate here, so times cannot be compared "
         + "between processes; 'bcs doctor' says more"
     case .unstable(let range):
-      "unstable: the floor moved by more than 30 % in \(StabilityRule.mostRepeats) runs"
+      "unstable: the floor moved by more than 30 % in \(StabilityRule.repeatsMax) runs"
         + (range.map { " (ping-pong \(Int($0.lowerBound)) to \(Int($0.upperBound)) ns)" } ?? "")
         + "; try again when the machine is quieter"
     case .faults(let mode):
       "\(mode): messages were lost, damaged, doubled or out of order; see the counts"
     case .usage(let text): text
     case .system(let call, let error):
-      "\(call) failed: \(errorText(error)); 'bcs doctor' shows limits"
+      "\(call) failed: \(Errno.text(error)); 'bcs doctor' shows limits"
     }
   }
 }

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import BusSystem
 import BusText
 import Glibc
 
@@ -6,7 +7,7 @@ import Glibc
 public enum BenchMain {
   /// Runs a command with the process's arguments and ends the process.
   public static func run(_ command: (some ParsableCommand).Type) -> Never {
-    Machine.holdStandardDescriptors()
+    ProcessEnvironment.holdStandardDescriptors()
     do {
       let arguments = NegativeNumbers.joined(Array(CommandLine.arguments.dropFirst()))
       var parsed = try command.parseAsRoot(arguments)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusSystem
 import BusText
 
 /// A measurement as a program does it: measures, prints, and ends with the documented exit code.
@@ -20,8 +21,8 @@ public struct BenchProgram {
   public func run(_ modes: [BenchMode], _ options: BenchOptions, isTogether: Bool = false) throws {
     let cpus = Machine.allowedCPUs
     do throws(BenchError) {
-      Machine.holdStandardDescriptors()
-      try Household.endOnSignals()
+      ProcessEnvironment.holdStandardDescriptors()
+      try ChildSupervisor.endOnSignals()
       let directory = try routerDirectory(options.dir)
       var reports: [BenchReport] = []
       for mode in modes {

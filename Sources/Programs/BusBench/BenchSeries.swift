@@ -39,7 +39,7 @@ struct BenchSeries {
     var number = 0
     return try collect { run throws(BenchError) in
       number += 1
-      var crew = Crew(program, router: router)
+      var crew = WorkerGroup(program, router: router)
       let plans = workers(directory: place, number: number)
       fill(&run, zip(plans, try crew.run(plans)).map { ($0, $1) })
     }

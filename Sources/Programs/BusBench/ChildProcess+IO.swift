@@ -1,3 +1,4 @@
+import BusSystem
 import Glibc
 
 /// A program started by this one, and the pipes to it.
@@ -88,7 +89,7 @@ final class ChildProcess {
 
   /// How it ended; nil while it runs.
   var end: ChildEnd? {
-    if knownEnd == nil { knownEnd = Household.end(of: pid) }
+    if knownEnd == nil { knownEnd = ChildSupervisor.end(of: pid) }
     return knownEnd
   }
 
@@ -105,9 +106,9 @@ final class ChildProcess {
   @discardableResult
   func finish(signal: Int32? = nil, within seconds: Int = 5) -> ChildEnd? {
     closeInput()
-    if let signal { Household.signal(pid, signal) }
+    if let signal { ChildSupervisor.signal(pid, signal) }
     if let end = end(within: seconds) { return end }
-    Household.signal(pid, SIGKILL)
+    ChildSupervisor.signal(pid, SIGKILL)
     return end(within: 5)
   }
 }

@@ -99,7 +99,7 @@ private func show(
   _ isJSON: Bool, _ measure: () throws(BenchError) -> CostReport
 ) throws {
   do throws(BenchError) {
-    try Household.endOnSignals()
+    try ChildSupervisor.endOnSignals()
     let report = try measure()
     try Machine.show(isJSON ? report.json.text : .block(report.table))
   } catch {

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusJSON
 import BusLog
+import BusSystem
 import Foundation
 
 /// What agents that wait for messages, and their router, cost while none come.
@@ -31,9 +32,9 @@ struct IdleMeasure {
     }
     for _ in 0..<readers {
       agents.append(
-        try Household.start(
+        try ChildSupervisor.start(
           program.path, program.arguments + [String(decoding: text, as: UTF8.self)],
-          environment: Machine.environment, endSignal: 9))
+          environment: ProcessEnvironment.variables, endSignal: 9))
     }
     try expect(agents, .subscribed)
     do {
@@ -92,9 +93,9 @@ struct IdleMeasure {
   private func startTop(
     _ program: WorkerProgram, _ directory: String
   ) throws(BenchError) -> ChildProcess {
-    let top = try Household.startOnTerminal(
+    let top = try ChildSupervisor.startOnTerminal(
       program.path, [program.arguments[0], "top", "--dir", directory],
-      environment: Machine.environment + ["TERM=xterm"], endSignal: 15)
+      environment: ProcessEnvironment.variables + ["TERM=xterm"], endSignal: 15)
     // The first picture needs everybody's counters, which are mapped once.
     guard rest(2, top) > 0, top.end == nil else {
       throw .vanished("bcs top", how: top.end?.text ?? "showed nothing")

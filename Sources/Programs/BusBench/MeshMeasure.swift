@@ -1,5 +1,6 @@
 import BinaryComm
 import BusJSON
+import BusSystem
 import Foundation
 
 /// What it takes when every agent talks to every other one.
@@ -10,8 +11,8 @@ struct MeshMeasure {
   let worker: [String]
 
   /// Shared memory and descriptors that a hundred agents may take.
-  static let mostBytes: UInt64 = 300 << 20
-  static let mostDescriptors = 20_000
+  static let bytesMax: UInt64 = 300 << 20
+  static let descriptorsMax = 20_000
 
   private struct Seen {
     var seconds: [Double] = []
@@ -36,7 +37,7 @@ struct MeshMeasure {
     let program = WorkerProgram(arguments: worker)
     let router = try PrivateRouter(for: plan, program)
     defer { router.stop() }
-    var crew = MeshCrew()
+    var crew = MeshWorkerGroup()
     defer { crew.end() }
     var first = 0
     for process in 0..<processes {
@@ -55,7 +56,7 @@ struct MeshMeasure {
   }
 
   private func look(
-    _ router: PrivateRouter, _ crew: MeshCrew, _ seen: inout Seen
+    _ router: PrivateRouter, _ crew: MeshWorkerGroup, _ seen: inout Seen
   ) throws(BenchError) {
     do {
       let agent = try Bus.connect(to: router.directory).register("cli.bench.mesh")
@@ -96,8 +97,8 @@ struct MeshMeasure {
       counts: [
         JSONField("agents", .integer(agents)), JSONField("processes", .integer(processes)),
         JSONField("pairs", .integer(agents * (agents - 1))),
-        JSONField("most_shared_bytes", .unsigned(Self.mostBytes)),
-        JSONField("most_descriptors", .integer(Self.mostDescriptors)),
+        JSONField("most_shared_bytes", .unsigned(Self.bytesMax)),
+        JSONField("most_descriptors", .integer(Self.descriptorsMax)),
       ],
       rows: [
         .init(
@@ -122,7 +123,7 @@ struct MeshMeasure {
 }
 
 /// The processes of one mesh.
-struct MeshCrew {
+struct MeshWorkerGroup {
   private var members: [ChildProcess] = []
   private(set) var results: [WorkerResult] = []
 
@@ -133,9 +134,9 @@ struct MeshCrew {
       throw .system("JSON of a plan", error: 22)
     }
     members.append(
-      try Household.start(
+      try ChildSupervisor.start(
         program.path, program.arguments + [String(decoding: text, as: UTF8.self)],
-        environment: Machine.environment, endSignal: 9))
+        environment: ProcessEnvironment.variables, endSignal: 9))
   }
 
   func order(_ stage: WorkerStage) {

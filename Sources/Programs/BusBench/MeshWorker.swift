@@ -37,20 +37,20 @@ struct Mesh: ~Copyable {
   /// Requests that one agent has on their way at a time.
   private static let inFlight = 8
   private let plan: MeshPlan
-  private let desks: DeskRow
+  private let loops: MessengerRow
   /// What was done and seen.
   private(set) var result = WorkerResult()
   private var tally = LatencyTally()
 
   init(_ plan: MeshPlan, _ agents: [Agent]) throws {
     self.plan = plan
-    desks = try DeskRow(agents)
+    loops = try MessengerRow(agents)
   }
 
   /// Answers what came; pauses when nothing did.
   mutating func rest() throws {
     var taken = 0
-    for at in 0..<desks.count { taken += try desks.turn(at) }
+    for at in 0..<loops.count { taken += try loops.turn(at) }
     if taken == 0 { ProcessCost.sleep(seconds: 50e-6) }
   }
 
@@ -58,8 +58,8 @@ struct Mesh: ~Copyable {
   mutating func askAlone() throws {
     for other in 1..<plan.agents {
       let began = plat_ticks()
-      try desks.ask(0, MeshPlan.name(other))
-      while desks.open(0) > 0 { try rest() }
+      try loops.ask(0, MeshPlan.name(other))
+      while loops.open(0) > 0 { try rest() }
       tally.record(sent: began, received: plat_ticks())
     }
     result.latencies = tally.counts
@@ -68,12 +68,12 @@ struct Mesh: ~Copyable {
   /// Every agent asks every other one.
   mutating func askAll() throws {
     result.began = plat_ticks()
-    var next = [Int](repeating: 0, count: desks.count)
-    while (0..<desks.count).contains(where: { next[$0] < plan.agents || desks.open($0) > 0 }) {
-      for at in 0..<desks.count {
-        while next[at] < plan.agents, desks.open(at) < Self.inFlight {
+    var next = [Int](repeating: 0, count: loops.count)
+    while (0..<loops.count).contains(where: { next[$0] < plan.agents || loops.open($0) > 0 }) {
+      for at in 0..<loops.count {
+        while next[at] < plan.agents, loops.open(at) < Self.inFlight {
           if next[at] != plan.first + at {
-            try desks.ask(at, MeshPlan.name(next[at]))
+            try loops.ask(at, MeshPlan.name(next[at]))
             result.sent += 1
           }
           next[at] += 1
@@ -82,7 +82,7 @@ struct Mesh: ~Copyable {
       try rest()
     }
     result.ended = plat_ticks()
-    result.received = desks.answered - UInt64(plan.first == 0 ? plan.agents - 1 : 0)
-    result.corrupt = desks.failed
+    result.received = loops.answered - UInt64(plan.first == 0 ? plan.agents - 1 : 0)
+    result.corrupt = loops.failed
   }
 }

@@ -1,3 +1,4 @@
+import BusSystem
 import Foundation
 import Glibc
 
@@ -16,18 +17,18 @@ final class PrivateRouter {
   /// - Throws: `BenchError.router` with its own words when it does not get ready.
   init(for plan: BenchPlan, _ program: WorkerProgram) throws(BenchError) {
     let path = try Self.path()
-    folder = try Household.makeFolder()
+    folder = try ChildSupervisor.makeFolder()
     directory = folder + "/run"
-    let order = KeeperPlan(router: [path] + Self.arguments(directory, plan), folder: folder)
+    let order = WatchdogPlan(router: [path] + Self.arguments(directory, plan), folder: folder)
     do throws(BenchError) {
       guard let text = try? JSONEncoder().encode(order) else {
         throw .router("cannot be described as JSON")
       }
-      keeper = try Household.start(
+      keeper = try ChildSupervisor.start(
         program.path, program.arguments + [String(decoding: text, as: UTF8.self)],
-        environment: Machine.environment, endSignal: SIGTERM)
+        environment: ProcessEnvironment.variables, endSignal: SIGTERM)
     } catch {
-      Household.removeFolder(folder)
+      ChildSupervisor.removeFolder(folder)
       throw error
     }
     do throws(BenchError) {
@@ -44,7 +45,7 @@ final class PrivateRouter {
   /// Ends it and removes its folder.
   func stop() {
     keeper.finish(within: 10)
-    Household.removeFolder(folder)
+    ChildSupervisor.removeFolder(folder)
   }
 
   /// True when the keeper has just told that the router is ready.

@@ -8,9 +8,9 @@
 /// ```
 public struct StabilityRule: Equatable, Sendable {
   /// How far the ping-pong may move within a run: 1.3 is 30 %.
-  public static let mostMove = 1.3
+  public static let moveMax = 1.3
   /// So many repeated runs end the measurement.
-  public static let mostRepeats = 10
+  public static let repeatsMax = 10
 
   /// What to do next.
   public enum Verdict: Equatable, Sendable {
@@ -48,7 +48,7 @@ public struct StabilityRule: Equatable, Sendable {
       if isNumber {
         range = min(low, range?.lowerBound ?? low)...max(high, range?.upperBound ?? high)
       }
-      if judgesFloor && !(isNumber && high <= low * Self.mostMove) {
+      if judgesFloor && !(isNumber && high <= low * Self.moveMax) {
         repeated += 1
         return false
       }
@@ -60,7 +60,7 @@ public struct StabilityRule: Equatable, Sendable {
   /// What to do next.
   public var verdict: Verdict {
     if accepted >= runsWanted { return .done }
-    return repeated >= Self.mostRepeats ? .unstable : .goOn
+    return repeated >= Self.repeatsMax ? .unstable : .goOn
   }
 }
 

@@ -1,5 +1,6 @@
 import BinaryComm
 import BusJSON
+import BusSystem
 
 /// How long a fresh router takes to get ready, and an agent to join it.
 struct StartMeasure {
@@ -12,8 +13,8 @@ struct StartMeasure {
     var median: [Double] = []
     var slow: [Double] = []
     for _ in 0..<runs {
-      let folder = try Household.makeFolder()
-      defer { Household.removeFolder(folder) }
+      let folder = try ChildSupervisor.makeFolder()
+      defer { ChildSupervisor.removeFolder(folder) }
       let began = ProcessCost.nowNs
       let router = try start(folder)
       ready.append(Double(ProcessCost.nowNs - began))
@@ -41,10 +42,10 @@ struct StartMeasure {
   private func start(_ folder: String) throws(BenchError) -> ChildProcess {
     let own = ["XDG_CONFIG_HOME=", "BCS_DIR="]
     let environment =
-      Machine.environment.filter { variable in !own.contains { variable.hasPrefix($0) } }
+      ProcessEnvironment.variables.filter { variable in !own.contains { variable.hasPrefix($0) } }
       + ["XDG_CONFIG_HOME=\(folder)"]
     let program = WorkerProgram(arguments: ["up", "--dir", folder + "/run"])
-    let router = try Household.start(
+    let router = try ChildSupervisor.start(
       program.path, program.arguments, environment: environment, errors: folder + "/router.log",
       endSignal: 15)
     for _ in 0..<150 {

@@ -135,7 +135,7 @@ struct Worker {
   private func publisher(_ agent: Agent, _ channel: String) throws -> Publisher {
     if bench.mode == .large { return try agent.publisher(on: channel) }
     let options = PublisherOptions(
-      firstLogBytes: bench.logBytes, mostLogBytes: bench.logBytes, growth: false)
+      firstLogBytes: bench.logBytes, logBytesMax: bench.logBytes, growth: false)
     return try agent.publisher(on: channel, options: options)
   }
 
@@ -153,12 +153,12 @@ struct Worker {
 /// Notices that nothing arrives any more, without reading a clock while all is well.
 struct IdleWatch {
   /// So long a reader waits for the next message.
-  static let mostSeconds = 10.0
-  private let mostTicks: UInt64
+  static let secondsMax = 10.0
+  private let ticksMax: UInt64
   private var looks: UInt64 = 0
   private var since: UInt64 = 0
 
-  init(ticksPerSecond: Double) { mostTicks = UInt64(Self.mostSeconds * ticksPerSecond) }
+  init(ticksPerSecond: Double) { ticksMax = UInt64(Self.secondsMax * ticksPerSecond) }
 
   /// Something arrived.
   @inline(__always)
@@ -178,9 +178,9 @@ struct IdleWatch {
     guard hasWaited || looks & 0xFFFF == 0 else { return }
     let now = plat_ticks()
     if since == 0 { since = now }
-    guard now &- since > mostTicks else { return }
+    guard now &- since > ticksMax else { return }
     let text =
-      "nothing arrived for \(Int(Self.mostSeconds)) s after \(audit.received) messages "
+      "nothing arrived for \(Int(Self.secondsMax)) s after \(audit.received) messages "
       + "(\(audit.lost) missing, \(audit.corrupt) corrupt); look for stopped processes"
     throw WorkerFailure(text: text, exitCode: 4)
   }

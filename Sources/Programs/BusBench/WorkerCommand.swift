@@ -20,7 +20,7 @@ public struct WorkerCommand: ParsableCommand {
   ///
   /// - Throws: `ExitCode`, after the reason was told on standard output.
   public func run() throws {
-    if let keeper = try? JSONDecoder().decode(KeeperPlan.self, from: Data(plan.utf8)) {
+    if let keeper = try? JSONDecoder().decode(WatchdogPlan.self, from: Data(plan.utf8)) {
       try keep(keeper)
       return
     }
@@ -45,9 +45,9 @@ public struct WorkerCommand: ParsableCommand {
     }
   }
 
-  private func keep(_ plan: KeeperPlan) throws {
+  private func keep(_ plan: WatchdogPlan) throws {
     do throws(BenchError) {
-      try RouterKeeper(plan).run()
+      try RouterWatchdog(plan).run()
     } catch {
       WorkerLink().fail(WorkerFailure(text: error.description, exitCode: error.exitCode))
       throw ExitCode(error.exitCode)

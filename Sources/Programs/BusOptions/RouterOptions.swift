@@ -35,9 +35,10 @@ public struct RouterOptions: ParsableArguments, Sendable {
 
   /// Ring bytes of the largest log.
   @Option(
-    help: Self.size("Maximum ring size of a log, a power of two.", RouterLimits().logBytesMost),
+    name: .customLong("log-most"),
+    help: Self.size("Maximum ring size of a log, a power of two.", RouterLimits().logBytesMax),
     transform: ByteSize.parse)
-  public var logMost = ByteSize(bytes: RouterLimits().logBytesMost)
+  public var logMax = ByteSize(bytes: RouterLimits().logBytesMax)
 
   /// Seconds of the stall budget.
   @Option(
@@ -78,12 +79,12 @@ public struct RouterOptions: ParsableArguments, Sendable {
     guard arena.bytes >= 1 << 20 else {
       throw ValidationError("--arena must be at least 1M, it is \(arena).")
     }
-    for (name, size) in [("--log-first", logFirst), ("--log-most", logMost)] {
+    for (name, size) in [("--log-first", logFirst), ("--log-most", logMax)] {
       guard size.bytes >= 4096, size.bytes.nonzeroBitCount == 1, size.bytes <= 1 << 32 else {
         throw ValidationError("\(name) must be a power of two from 4K to 4G, it is \(size).")
       }
     }
-    guard logFirst.bytes <= logMost.bytes else {
+    guard logFirst.bytes <= logMax.bytes else {
       throw ValidationError("--log-first is larger than --log-most: exchange them.")
     }
     guard (0.001...3600).contains(stall), (0...60).contains(grace) else {
@@ -98,7 +99,7 @@ public struct RouterOptions: ParsableArguments, Sendable {
   public var words: [String] {
     var words = policy.map { ["--policy", $0] } ?? []
     words += ["--arena", "\(arena)", "--agent-quota", "\(agentQuota)"]
-    words += ["--log-first", "\(logFirst)", "--log-most", "\(logMost)"]
+    words += ["--log-first", "\(logFirst)", "--log-most", "\(logMax)"]
     words += ["--unread", "\(unread)", "--queued", "\(queued)"]
     return words + ["--stall", "\(stall)", "--grace", "\(grace)"]
   }

@@ -1,3 +1,4 @@
+import BusSystem
 import CBusPlatform
 import Glibc
 
@@ -38,7 +39,7 @@ struct Degradations {
   }
 
   private static func knowsPeerPidfd() -> Bool {
-    guard let ends = Kernel.socketPair() else { return false }
+    guard let ends = RecordSocket.pair() else { return false }
     let found = plat_peer_pidfd(ends.0)
     if found >= 0 { close(found) }
     close(ends.0)

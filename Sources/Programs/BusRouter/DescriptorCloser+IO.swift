@@ -1,3 +1,4 @@
+import BusSystem
 import Glibc
 import Synchronization
 
@@ -15,7 +16,7 @@ final class DescriptorCloser: Sendable {
   }
 
   /// Threads that close what agents of one user handed in.
-  private static let threadsMost = 4
+  private static let threadsMax = 4
 
   private let users = Mutex<[UInt32: OfUser]>([:])
 
@@ -32,13 +33,13 @@ final class DescriptorCloser: Sendable {
       var one = users[user] ?? OfUser()
       one.open += descriptors.count
       one.lots.append(descriptors)
-      let isRoom = one.threads < Self.threadsMost
+      let isRoom = one.threads < Self.threadsMax
       if isRoom { one.threads += 1 }
       users[user] = one
       return isRoom
     }
     guard startsThread else { return }
-    let isStarted = DetachedThread.start { [self] in
+    let isStarted = SystemThread.start { [self] in
       while let lot = nextLot(of: user) { close(lot, countedFor: user) }
     }
     // No thread, no close: they stay counted, and go with the next one that starts.

@@ -1,4 +1,5 @@
 import BusRouting
+import BusSystem
 import CBusPlatform
 import Glibc
 
@@ -42,7 +43,7 @@ enum PeerCheck {
     }
     var pidfd = plat_peer_pidfd(socket)
     if pidfd == -ENOPROTOOPT { pidfd = plat_pidfd_open(pid) }
-    guard pidfd >= 0 else { return .failure(PeerUnknown(errorText(-pidfd))) }
+    guard pidfd >= 0 else { return .failure(PeerUnknown(Errno.text(-pidfd))) }
     // A number may be taken by a later process: both looks must find the same one, whose socket
     // is still open, so that it cannot have ended in between.
     guard unsafe plat_start_time(pid, &after) == 0, before == after, plat_hung_up(socket) == 0

@@ -1,3 +1,4 @@
+import BusSystem
 import Glibc
 
 /// The control socket that agents connect to.
@@ -14,13 +15,12 @@ struct Listener: ~Copyable {
         "\(pid > 0 ? "Process \(pid)" : "Another process") answers at \(path), as the router of "
           + "this directory: use it, end it, or start this one with another --dir.")
     }
-    let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let socket = Glibc.socket(AF_UNIX, kind | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard socket >= 0 else { throw .system("socket", errno) }
+    let socket = RecordSocket.make(nonblocking: true)
+    guard socket >= 0 else { throw .system("socket", -socket) }
     unsafe unlink(path)
     // No other thread of this process creates files under this mask.
     let former = umask(openToOtherUsers ? 0o111 : 0o177)
-    let reason = unsafe SocketAddress.use(path) { unsafe Glibc.bind(socket, $0, $1) }
+    let reason = -RecordSocket.bind(socket, to: path)
     umask(former)
     guard reason == 0 else {
       close(socket)

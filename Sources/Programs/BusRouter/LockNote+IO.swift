@@ -10,7 +10,7 @@ import Glibc
 /// agent of an earlier one cannot be there any more.
 struct LockNote {
   /// More than any lock file has.
-  static let bytesMost = 512
+  static let bytesMax = 512
 
   let pid: Int32
   let key: [UInt8]
@@ -76,7 +76,7 @@ struct LockNote {
   }
 
   private static func text(of file: Int32) -> String? {
-    var room = [UInt8](repeating: 0, count: bytesMost)
+    var room = [UInt8](repeating: 0, count: bytesMax)
     let count = unsafe pread(file, &room, room.count, 0)
     return count > 0 ? String(decoding: room[..<count], as: UTF8.self) : nil
   }

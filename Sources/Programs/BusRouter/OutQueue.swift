@@ -1,17 +1,18 @@
 import BusPorts
 import BusRouting
+import BusSystem
 import CBusPlatform
 import Glibc
 
 /// The frames that wait for one connection, which may never read.
 ///
 /// Answers are never dropped: the loop takes no further request from an agent while answers wait,
-/// so that only one request's answers can pile up. Of the news at most `newsMost` wait; then all
+/// so that only one request's answers can pile up. Of the news at most `newsMax` wait; then all
 /// of them go, and a snapshot makes up for them once the queue is empty.
 struct OutQueue {
-  static let newsMost = 256
+  static let newsMax = 256
   /// Room for the rows of some 90,000 attachments.
-  static let answerBytesMost = 32 << 20
+  static let answerBytesMax = 32 << 20
 
   /// How the last attempt to send ended.
   enum Progress {
@@ -75,7 +76,7 @@ struct OutQueue {
     }
     frames.append(frame)
     self.bytes += bytes.count
-    guard news > Self.newsMost else { return [] }
+    guard news > Self.newsMax else { return [] }
     return dropNews()
   }
 
@@ -106,10 +107,12 @@ struct OutQueue {
         case .whenOthersRead: return .crowded
         }
       }
-      let result = Self.send(frame, to: socket, table)
-      if result == -EAGAIN { return .full }
-      if result == -ETOOMANYREFS || result == -ENOBUFS || result == -ENOMEM { return .starved }
-      guard result >= 0 else { return .broken }
+      switch Self.send(frame, to: socket, table) {
+      case .sent: break
+      case .full: return .full
+      case .starved: return .starved
+      case .ended, .refused: return .broken
+      }
       first += 1
       forget(frame)
       if let token = frame.token { sent(token) }
@@ -130,10 +133,12 @@ struct OutQueue {
     }
   }
 
-  private static func send(_ frame: Waiting, to socket: Int32, _ table: DescriptorTable) -> Int32 {
-    guard let token = frame.token else { return Kernel.send(frame.bytes, nil, to: socket) }
-    guard let descriptor = table.descriptor(of: token) else { return 0 }
-    return Kernel.send(frame.bytes, descriptor, to: socket)
+  private static func send(
+    _ frame: Waiting, to socket: Int32, _ table: DescriptorTable
+  ) -> RecordSocket.Sent {
+    guard let token = frame.token else { return RecordSocket.send(frame.bytes, nil, to: socket) }
+    guard let descriptor = table.descriptor(of: token) else { return .sent }
+    return RecordSocket.send(frame.bytes, descriptor, to: socket)
   }
 
   /// The tokens of everything that waits, for a connection that ends.

@@ -1,3 +1,4 @@
+import BusSystem
 import CBusPlatform
 import Glibc
 
@@ -35,38 +36,15 @@ enum SocketLife: Equatable {
 
   /// Connects, as an agent would, and hangs up again.
   static func look(_ path: String) -> SocketLife {
-    let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let socket = Glibc.socket(AF_UNIX, kind | Int32(SOCK_NONBLOCK.rawValue), 0)
+    let socket = RecordSocket.make(nonblocking: true)
     guard socket >= 0 else { return .none }
     defer { close(socket) }
-    let result = unsafe SocketAddress.use(path) { unsafe Glibc.connect(socket, $0, $1) }
+    let result = RecordSocket.connect(socket, to: path)
     // Its queue is full: somebody listens, whoever it is.
-    if result == EAGAIN { return .process(0) }
+    if result == -EAGAIN { return .process(0) }
     guard result == 0 else { return .none }
     var (pid, uid, gid): (pid_t, uid_t, gid_t) = (0, 0, 0)
     guard unsafe plat_peer_credentials(socket, &pid, &uid, &gid) == 0 else { return .process(0) }
     return .process(pid)
-  }
-}
-
-/// The address of a socket in the file system.
-enum SocketAddress {
-  /// Calls `body` with the address; returns 0 or the error number.
-  static func use(
-    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      // The length was checked with the directory; the rest stays zero.
-      for (place, byte) in path.utf8.enumerated() where place < room.count - 1 {
-        unsafe room[place] = byte
-      }
-    }
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, size) }
-    }
-    return result == 0 ? 0 : errno
   }
 }

@@ -1,4 +1,5 @@
 public import BusRouting
+import BusSystem
 import Glibc
 public import Logging
 
@@ -32,7 +33,7 @@ public struct RouterReady: Sendable {
   /// Whether the CPU's counter serves as the clock.
   public let ticksAreClock: Bool
   /// Descriptors it may open.
-  public let descriptorsMost: Int
+  public let descriptorsMax: Int
   /// One sentence for each thing this machine does not give.
   public let degradations: [String]
 }
@@ -60,6 +61,6 @@ public struct RouterFailure: Error, Sendable, CustomStringConvertible {
       default: hint
       }
     let end = advice.isEmpty ? "" : " " + advice
-    return RouterFailure("\(call) failed: \(errorText(number)).\(end)")
+    return RouterFailure("\(call) failed: \(Errno.text(number)).\(end)")
   }
 }

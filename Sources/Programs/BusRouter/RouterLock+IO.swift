@@ -106,7 +106,7 @@ struct RouterLock: ~Copyable {
         "\(path) is not a file that only this user may read; it holds a secret key: remove it.")
     }
     // No link: it was removed after it was opened, and is opened anew.
-    guard status.st_nlink <= 1, status.st_size <= LockNote.bytesMost else {
+    guard status.st_nlink <= 1, status.st_size <= LockNote.bytesMax else {
       throw RouterFailure(
         "\(path) has \(status.st_nlink) names and \(status.st_size) bytes, which no router's "
           + "lock file has: remove it.")

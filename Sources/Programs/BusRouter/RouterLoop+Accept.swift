@@ -1,4 +1,5 @@
 import BusRouting
+import BusSystem
 import BusWire
 import CBusPlatform
 import Glibc
@@ -12,12 +13,12 @@ extension RouterLoop {
   private static var nobody: UInt32 { .max }
 
   /// What may wait in one socket, in bytes as the kernel counts them: room for some 60 frames.
-  private static var sendBytesMost: Int32 { 32 << 10 }
+  private static var sendBytesMax: Int32 { 32 << 10 }
 
   /// Whether another connection or segment still fits, two descriptors for each connection.
   var hasDescriptorsLeft: Bool {
     links.count * 2 + leaving.count + left.count + table.count + closer.count + Self.descriptorsKept
-      < descriptorsMost
+      < descriptorsMax
   }
 
   func acceptAll() {
@@ -29,7 +30,7 @@ extension RouterLoop {
         continue
       }
       guard socket >= 0 else {
-        say(.warning, "cannot accept: \(errorText(-socket))")
+        say(.warning, "cannot accept: \(Errno.text(-socket))")
         return
       }
       admit(socket)
@@ -38,7 +39,7 @@ extension RouterLoop {
 
   private func admit(_ socket: Int32) {
     guard hasDescriptorsLeft else {
-      refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMost))
+      refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMax))
       return
     }
     switch PeerCheck.identify(socket) {
@@ -57,13 +58,13 @@ extension RouterLoop {
         close(pidfd)
         let text =
           "Agents of user \(peer.uid) have their share of the router's descriptors (limit "
-          + "\(descriptorsMost)) in connections, or unread in their sockets: end some of them, or "
+          + "\(descriptorsMax)) in connections, or unread in their sockets: end some of them, or "
           + "raise the hard limit (ulimit -Hn) and restart the router."
         refuse(socket, of: peer.uid, text)
         return
       }
       // What an agent does not read stays in the kernel, with its descriptors: let that be little.
-      Kernel.bound(socket, bytes: Self.sendBytesMost)
+      Kernel.bound(socket, bytes: Self.sendBytesMax)
       let connection = newConnection()
       let link = Link(socket: socket, pidfd: pidfd, peer: peer)
       let read = UInt32(PLAT_WANT_READ)
@@ -85,7 +86,7 @@ extension RouterLoop {
   private func refuseWithSpare() {
     if spare >= 0 { close(spare) }
     let socket = plat_accept(listener)
-    if socket >= 0 { refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMost)) }
+    if socket >= 0 { refuse(socket, of: Self.nobody, Self.outOfDescriptors(descriptorsMax)) }
     spare = Kernel.openSpare()
   }
 
@@ -98,7 +99,7 @@ extension RouterLoop {
   private func refuse(_ socket: Int32, of user: UInt32, _ text: String) {
     say(.error, "a connection is refused: \(text)")
     let frame = RouterFrame.error(ErrorFrame(code: BusErrorCause.descriptors.rawValue, text: text))
-    _ = Kernel.send(frame.encode(), nil, to: socket)
+    _ = RecordSocket.send(frame.encode(), nil, to: socket)
     hangUp(socket, of: user)
   }
 }

@@ -25,20 +25,20 @@ extension RouterLoop {
   /// For how long it is; from then on once a second.
   private static let soonNs: UInt64 = 1_000_000_000
   /// How many descriptors an agent gets at once beyond the quarter when it has read all.
-  private var burst: Int { max(1, min(16, inFlightMost / 256)) }
+  private var burst: Int { max(1, min(16, inFlightMax / 256)) }
   /// Sockets of dropped connections that are looked at in one turn, and closed at one tick.
   private static let leftPerTurn = 256
 
   /// The limit that quarter and half are of: agents of the router's user, who raise theirs to no
   /// more, send descriptors too, and what the router has in flight counts against theirs.
-  private var inFlightMost: Int { min(descriptorsMost, 65536) }
+  private var inFlightMax: Int { min(descriptorsMax, 65536) }
 
   private func isAboveQuarter(_ user: UInt32) -> Bool {
-    (users[user]?.inFlight ?? 0) >= inFlightMost / 4
+    (users[user]?.inFlight ?? 0) >= inFlightMax / 4
   }
 
   private func isAboveShare(_ user: UInt32) -> Bool {
-    user != geteuid() && (users[user]?.inFlight ?? 0) >= limits.share(of: inFlightMost)
+    user != geteuid() && (users[user]?.inFlight ?? 0) >= limits.share(of: inFlightMax)
   }
 
   /// Whether the connections of a user, and what their agents have not read, leave descriptors to
@@ -47,8 +47,8 @@ extension RouterLoop {
     guard user != geteuid() else { return true }
     func leaves() -> Bool {
       let load = users[user] ?? UserLoad()
-      return load.descriptors < limits.share(of: descriptorsMost) && !isAboveShare(user)
-        && load.leftSockets < inFlightMost / 16
+      return load.descriptors < limits.share(of: descriptorsMax) && !isAboveShare(user)
+        && load.leftSockets < inFlightMax / 16
     }
     if !leaves() { countAgain(user) }
     return leaves()

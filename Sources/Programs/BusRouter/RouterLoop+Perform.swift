@@ -20,7 +20,7 @@ extension RouterLoop {
     }
   }
 
-  private func log(_ importance: Importance, _ text: String) {
+  private func log(_ importance: LogImportance, _ text: String) {
     let level: Logger.Level =
       switch importance {
       case .debug: .debug
@@ -51,7 +51,7 @@ extension RouterLoop {
     for token in dropped ?? [] { table.release(token) }
     let after = links[connection]?.queue.bytes ?? 0
     users[user]?.queuedBytes += after - before
-    guard links[connection]?.queue.answerBytes ?? 0 <= OutQueue.answerBytesMost else {
+    guard links[connection]?.queue.answerBytes ?? 0 <= OutQueue.answerBytesMax else {
       say(.notice, "a connection does not read its answers: it is dropped")
       end(connection)
       return
@@ -144,9 +144,9 @@ extension RouterLoop {
 
   /// Ends agents that have not read for long; those that the kernel has no room for may have.
   private func endUnread(_ now: UInt64) {
-    let mostNs = UInt64(limits.unreadMs) * 1_000_000
+    let nsMax = UInt64(limits.unreadMs) * 1_000_000
     for (connection, link) in links where !starved.contains(connection) {
-      guard let sinceNs = link.unreadSinceNs, now >= sinceNs &+ mostNs else { continue }
+      guard let sinceNs = link.unreadSinceNs, now >= sinceNs &+ nsMax else { continue }
       say(.notice, "an agent does not read what the router sends: it is dropped")
       end(connection)
     }

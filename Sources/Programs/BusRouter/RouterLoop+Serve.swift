@@ -1,4 +1,5 @@
 import BusRouting
+import BusSystem
 import BusWire
 import CBusPlatform
 import Glibc
@@ -6,7 +7,7 @@ import Logging
 
 extension RouterLoop {
   /// Answers that may wait before no further request is taken.
-  private static var answersMost: Int { 16 }
+  private static var answersMax: Int { 16 }
 
   func serve(_ connection: ConnectionID, _ ready: UInt32) {
     if ready & PLAT_WANT_WRITE != 0 { flush(connection, socketHasRoom: true) }
@@ -28,10 +29,10 @@ extension RouterLoop {
 
   /// Takes the frames of one turn; returns whether more may be waiting.
   private func receive(_ connection: ConnectionID) -> Bool {
-    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost + 1)
+    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax + 1)
     var actions = 0
     for _ in 0..<Self.recordsPerTurn where actions < Self.actionsPerTurn {
-      guard let link = links[connection], link.queue.answers < Self.answersMost,
+      guard let link = links[connection], link.queue.answers < Self.answersMax,
         !unfinished.contains(connection)
       else { return false }
       guard !closesTooMuch(link.peer.uid, hasPart: link.handedInOther) else {
@@ -39,29 +40,30 @@ extension RouterLoop {
         end(connection)
         return false
       }
-      switch Kernel.receive(link.socket, &room) {
+      switch RecordSocket.receive(link.socket, &room) {
       case .nothing: return false
       case .ended:
         end(connection)
         return false
-      case .oversize(let descriptors):
-        discard(descriptors, connection, link.peer.uid)
+      case .record(let record) where !record.mayBeFrame:
+        discard(record.descriptors, connection, link.peer.uid)
         let text =
-          "A frame has at most \(ControlFormat.frameBytesMost) bytes and "
-          + "\(ControlFormat.descriptorsMost) descriptors."
+          "A frame has at most \(ControlFormat.frameBytesMax) bytes and "
+          + "\(ControlFormat.descriptorsMax) descriptors."
         handle(.unreadable(connection, request: 0, .invalid, text))
         return false
-      case .record(let bytes, let descriptors):
-        actions += take(bytes, descriptors, connection, link.peer.uid)
+      case .record(let record):
+        actions += handle(record, connection, link.peer.uid)
       }
     }
     return true
   }
 
-  /// Takes one record; returns how much followed from it.
-  private func take(
-    _ bytes: [UInt8], _ descriptors: [Int32], _ connection: ConnectionID, _ user: UInt32
+  /// Acts on one record; returns how much followed from it.
+  private func handle(
+    _ record: RecordSocket.Record, _ connection: ConnectionID, _ user: UInt32
   ) -> Int {
+    let (bytes, descriptors) = (record.bytes, record.descriptors)
     let request: UInt32
     let frame: AgentFrame
     do {
@@ -86,7 +88,7 @@ extension RouterLoop {
       let finding =
         hasRoom
         ? inspector.inspect(descriptor)
-        : .noRoom("The router is out of descriptors (limit \(descriptorsMost)): end some agents.")
+        : .noRoom("The router is out of descriptors (limit \(descriptorsMax)): end some agents.")
       return Segment(token: table.add(descriptor), finding: finding)
     }
     return handle(.frame(connection, request: request, frame, segments))
@@ -117,12 +119,11 @@ extension RouterLoop {
     _ = shutdown(socket, Int32(SHUT_RDWR))
     var room = [UInt8](repeating: 0, count: 64)
     for _ in 0..<Self.recordsPerTurn {
-      switch Kernel.receive(socket, &room) {
+      switch RecordSocket.receive(socket, &room) {
       case .nothing, .ended:
         close(socket)
         return
-      case .oversize(let descriptors), .record(_, let descriptors):
-        closer.close(descriptors, of: user)
+      case .record(let record): closer.close(record.descriptors, of: user)
       }
     }
     closer.close([socket], of: user)
@@ -147,5 +148,13 @@ extension RouterLoop {
       .warning,
       "\(limits.closingPerUser) descriptors of user \(user) that are no memory files cannot be "
         + "closed: its agents are dropped")
+  }
+}
+
+extension RecordSocket.Record {
+  /// Whether it has what a frame has at most, and all of it came.
+  fileprivate var mayBeFrame: Bool {
+    !isTruncated && !lacksDescriptors && !bytes.isEmpty
+      && descriptors.count <= ControlFormat.descriptorsMax
   }
 }

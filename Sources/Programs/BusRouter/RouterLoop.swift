@@ -1,6 +1,7 @@
 import BusMemory
 import BusPorts
 import BusRouting
+import BusSystem
 import CBusPlatform
 import Glibc
 import Logging
@@ -27,7 +28,7 @@ final class RouterLoop {
   let logger: Logger
   let poller: Int32
   let limits: RouterLimits
-  let descriptorsMost: Int
+  let descriptorsMax: Int
   var state: RouterState
   var links: [ConnectionID: Link] = [:]
   var starved: Set<ConnectionID> = []
@@ -54,16 +55,16 @@ final class RouterLoop {
 
   init(
     _ state: RouterState, _ table: DescriptorTable, _ configuration: RouterConfiguration,
-    listener: Int32, signals: Int32, descriptorsMost: Int, ofKind sample: Int32
+    listener: Int32, signals: Int32, descriptorsMax: Int, ofKind sample: Int32
   ) throws(RouterFailure) {
     self.state = state
     self.table = table
     self.listener = listener
     self.signals = signals
-    self.descriptorsMost = descriptorsMost
+    self.descriptorsMax = descriptorsMax
     logger = configuration.logger
     limits = configuration.limits
-    inspector = SegmentInspector(bytesMost: configuration.limits.arenaBytes, ofKind: sample)
+    inspector = SegmentInspector(bytesMax: configuration.limits.arenaBytes, ofKind: sample)
     poller = plat_poller()
     timer = plat_timer(1_000_000_000)
     spare = Kernel.openSpare()
@@ -159,7 +160,7 @@ final class RouterLoop {
     listener = socket
     let key = Self.key(.listener, ConnectionID(0))
     let added = plat_watch_add(poller, socket, key, UInt32(PLAT_WANT_READ))
-    if added < 0 { logger.error("cannot take agents any more: \(errorText(-added))") }
+    if added < 0 { logger.error("cannot take agents any more: \(Errno.text(-added))") }
   }
 
   func newConnection() -> ConnectionID {

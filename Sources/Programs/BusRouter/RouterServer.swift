@@ -27,10 +27,10 @@ public enum RouterServer {
     let signals = plat_ending_signals()
     guard signals >= 0 else { throw .system("signalfd", -signals) }
     defer { close(signals) }
-    let descriptorsMost = Int(plat_raise_descriptors())
-    guard descriptorsMost >= 64 else {
+    let descriptorsMax = Int(plat_raise_descriptors())
+    guard descriptorsMax >= 64 else {
       throw RouterFailure(
-        "The router may open \(max(0, descriptorsMost)) descriptors, it needs 64 at least: raise "
+        "The router may open \(max(0, descriptorsMax)) descriptors, it needs 64 at least: raise "
           + "the hard limit (ulimit -Hn).")
     }
     let directory = try RunDirectory(
@@ -48,7 +48,7 @@ public enum RouterServer {
     let page = clock.duplicate()
     guard page >= 0 else { throw .system("dup of the clock page", errno) }
     var limits = configuration.limits
-    limits.descriptors = descriptorsMost
+    limits.descriptors = descriptorsMax
     limits.drainMs = max(limits.drainMs, limits.stallMs)
     limits.standstillMs = max(limits.standstillMs, limits.drainMs)
     if let broken = limits.contradictions.first {
@@ -60,7 +60,7 @@ public enum RouterServer {
     let degradations = Degradations.find(ticksAreClock: clock.isUsable)
     let loop = try RouterLoop(
       state, table, configuration, listener: files.socket, signals: signals,
-      descriptorsMost: descriptorsMost, ofKind: page)
+      descriptorsMax: descriptorsMax, ofKind: page)
     for line in degradations.lines { configuration.logger.warning("\(line)") }
     // The slope of the first second comes from this baseline: 10 ms give some ppm.
     usleep(10_000)
@@ -68,7 +68,7 @@ public enum RouterServer {
     onReady(
       RouterReady(
         socket: directory.socketPath, pid: getpid(), tookOver: files.former == .killed,
-        ticksAreClock: clock.isUsable, descriptorsMost: descriptorsMost,
+        ticksAreClock: clock.isUsable, descriptorsMax: descriptorsMax,
         degradations: degradations.lines))
     try loop.run {
       clock.calibrate()
@@ -80,7 +80,7 @@ public enum RouterServer {
   private static func checkChannels(_ policy: Policy) throws(RouterFailure) {
     let channels = policy.channelMap.channels
     let bytes = channels.reduce(0) { $0 + $1.text.utf8.count + 10 }
-    guard bytes <= ControlFormat.frameBytesMost - 1024 else {
+    guard bytes <= ControlFormat.frameBytesMax - 1024 else {
       throw RouterFailure(
         "The policy declares \(channels.count) channels, more than agents can be told "
           + "(\(bytes) bytes): declare prefixes instead of each channel.")

@@ -1,3 +1,4 @@
+import BusSystem
 import BusWire
 import Glibc
 
@@ -24,7 +25,7 @@ struct RunDirectory {
     }
     if unsafe mkdir(self.path, 0o700) != 0, errno != EEXIST {
       throw RouterFailure(
-        "Cannot make the run directory \(self.path): \(errorText(errno)). "
+        "Cannot make the run directory \(self.path): \(Errno.text(errno)). "
           + "Make its parent, or name another with --dir or BCS_DIR.")
     }
     let directory = unsafe open(self.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)

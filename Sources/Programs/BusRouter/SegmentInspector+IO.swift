@@ -14,13 +14,13 @@ import Glibc
 /// for ever: the bytes behind it may change at any time.
 struct SegmentInspector {
   /// The largest segment in bytes.
-  let bytesMost: UInt64
+  let bytesMax: UInt64
   /// The kernel's device on which memory files of the accepted kind lie.
   private let device: dev_t?
 
   /// An inspector that takes memory files of the same kind as this one.
-  init(bytesMost: UInt64, ofKind sample: Int32) {
-    self.bytesMost = bytesMost
+  init(bytesMax: UInt64, ofKind sample: Int32) {
+    self.bytesMax = bytesMax
     var status = stat()
     device = unsafe fstat(sample, &status) == 0 ? status.st_dev : nil
   }
@@ -67,9 +67,9 @@ struct SegmentInspector {
     guard status.st_size >= Self.identityBytes else {
       return .unusable("A segment of \(status.st_size) bytes is smaller than its identity.")
     }
-    guard UInt64(status.st_size) <= bytesMost else {
+    guard UInt64(status.st_size) <= bytesMax else {
       return .noRoom(
-        "A segment of \(status.st_size) bytes is larger than the arena of \(bytesMost): raise the "
+        "A segment of \(status.st_size) bytes is larger than the arena of \(bytesMax): raise the "
           + "router's --arena, or send the payload in parts or as a blob.")
     }
     let allocated = UInt64(max(0, status.st_blocks)) * 512
@@ -117,7 +117,7 @@ struct SegmentInspector {
   private func counters(_ identity: Identity, size: UInt64) -> Segment.Finding {
     let part = identity.u16(6)
     let shape = CounterShape(part: Int(part))
-    guard identity.u16(4) == BUS_LAYOUT_VERSION, part < CounterShape.partsMost,
+    guard identity.u16(4) == BUS_LAYOUT_VERSION, part < CounterShape.partsMax,
       size == UInt64(shape.bytes), identity.u64(8) == size,
       Int(identity.u32(40)) == shape.rows, Int(identity.u32(44)) == shape.histograms
     else { return .unusable("The identity of the counters breaks the layout.") }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusSystem
 import BusText
 import BusWire
 import Glibc
@@ -24,7 +25,7 @@ struct TrustOptions: ParsableArguments {
 
   /// The further user whose router is trusted, by the option or the environment.
   var user: UInt32? {
-    number ?? System.variable("BCS_ROUTER_USER").flatMap { Bus.user(named: $0) }
+    number ?? ProcessEnvironment.variable("BCS_ROUTER_USER").flatMap { Bus.user(named: $0) }
   }
 
   /// The options again, for a process of this program.
@@ -93,7 +94,7 @@ struct CommonOptions: ParsableArguments {
   }
 
   /// Prints a listing to standard output.
-  func show(_ listing: Listing) throws {
+  func show(_ listing: TextTable) throws {
     try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))
   }
 }
@@ -123,7 +124,7 @@ struct NameOptions: ParsableArguments {
   /// - Throws: `Failure` with exit code 64 for a name that no agent may have.
   func resolved(_ verb: String) throws -> String {
     guard let name else { return Self.standard(verb) }
-    try Names.checkAgent(name)
+    try ArgumentChecks.checkAgent(name)
     return name
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusBench
 import BusPolicyFile
+import BusSystem
 import BusText
 import Glibc
 
@@ -9,7 +10,7 @@ import Glibc
 @main
 struct Program {
   static func main() {
-    System.holdStandardDescriptors()
+    ProcessEnvironment.holdStandardDescriptors()
     Interrupt.install()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(status(of: arguments))
@@ -80,7 +81,7 @@ struct BCS: ParsableCommand {
       signal: 129 HUP, 130 INT (Ctrl-C), 143 TERM. `bcs errors` explains \
       each error.
       """,
-    version: Release.banner,
+    version: ProgramVersion.banner,
     subcommands: [
       UpCommand.self, PubCommand.self, SubCommand.self, ReqCommand.self, ReplyCommand.self,
       TellCommand.self, ListenCommand.self, TraceCommand.self, WhyCommand.self, AgentCommand.self,

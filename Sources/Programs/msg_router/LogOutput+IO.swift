@@ -1,4 +1,5 @@
 import BusRouter
+import BusSystem
 import Glibc
 import Synchronization
 
@@ -14,7 +15,7 @@ final class LogOutput: TextOutputStream, Sendable {
   }
 
   /// Lines that wait at most.
-  private static let linesMost = 1000
+  private static let linesMax = 1000
 
   static let standardError = LogOutput()
 
@@ -22,7 +23,7 @@ final class LogOutput: TextOutputStream, Sendable {
 
   func write(_ line: String) {
     let startsThread = state.withLock { state in
-      guard state.lines.count < Self.linesMost else {
+      guard state.lines.count < Self.linesMax else {
         state.leftOut += 1
         return false
       }
@@ -33,7 +34,7 @@ final class LogOutput: TextOutputStream, Sendable {
       return !state.isWriting
     }
     guard startsThread else { return }
-    let isStarted = DetachedThread.start { [self] in
+    let isStarted = SystemThread.start { [self] in
       while let lines = next() { Self.write(lines) }
     }
     if !isStarted { state.withLock { $0.isWriting = false } }

@@ -6,6 +6,7 @@ import BusOptions
 import BusPolicyFile
 import BusRouter
 import BusRouting
+import BusSystem
 import BusText
 import BusWire
 import CBusABI
@@ -43,7 +44,7 @@ struct MsgRouter: ParsableCommand {
   var forbid: String?
 
   static func main() {
-    Environment.holdStandardDescriptors()
+    ProcessEnvironment.holdStandardDescriptors()
     main(NegativeNumbers.joined(Array(CommandLine.arguments.dropFirst())))
   }
 
@@ -89,7 +90,7 @@ struct MsgRouter: ParsableCommand {
     configuration.limits.arenaBytes = router.arena.bytes
     configuration.limits.agentBytes = min(router.agentQuota.bytes, router.arena.bytes)
     configuration.limits.logBytesFirst = router.logFirst.bytes
-    configuration.limits.logBytesMost = router.logMost.bytes
+    configuration.limits.logBytesMax = router.logMax.bytes
     configuration.limits.stallMs = UInt32(router.stall * 1000)
     configuration.limits.graceNs = UInt64(router.grace * 1_000_000_000)
     configuration.limits.unreadMs = UInt32(router.unread * 1000)

@@ -55,7 +55,7 @@ struct ReadyReport {
       ("numa_nodes", .integer(host.numaNodes.count)), ("cpus", .integer(host.allowedCPUs.count)),
       ("io_uring", .boolean(host.ioUringUsable)),
       ("ticks_are_clock", .boolean(ready.ticksAreClock)),
-      ("descriptors", .integer(Int(ready.descriptorsMost))), ("policy", JSONValue(policyFile)),
+      ("descriptors", .integer(Int(ready.descriptorsMax))), ("policy", JSONValue(policyFile)),
       ("took_over", .boolean(ready.tookOver)),
       ("degradations", .list(ready.degradations.map { .text($0) })),
     ])

@@ -8,7 +8,7 @@ import BusTestSupport
 struct AttackRow: Sendable {
   let name: String
   /// What this process and the router may have grown by when the attacker has left.
-  var residentKiBMost = 32 << 10
+  var residentKiBMax = 32 << 10
   let attack: @Sendable (Stand, Report) async throws -> Void
 
   init(_ name: String, _ attack: @escaping @Sendable (Stand, Report) async throws -> Void) {
@@ -101,7 +101,7 @@ enum Kit {
       report.complain("the third party was not served: \(error)")
     }
     stand.sendAttackersAway()
-    try await stand.settle(to: before, residentKiBMost: row.residentKiBMost, report)
+    try await stand.settle(to: before, residentKiBMax: row.residentKiBMax, report)
     return report.complaints
   }
 }

@@ -135,7 +135,7 @@ struct CursorRow: Sendable {
 
 /// A publisher, an honest lossless reader, and room for a hostile one, in this process.
 private final class CursorStage {
-  private let gate: WindowGate
+  private let gate: FlowControl
   private let segment: ReaderSegment
   private var writer: LogWriter
   private var reader: LogReader
@@ -153,13 +153,13 @@ private final class CursorStage {
     guard let shape = LogShape(capacity: 16384) else { throw SetUpFailure("no shape of a log") }
     let log = Evicted()
     self.log = log
-    gate = WindowGate(stall: StallPolicy(stallNs: 20_000_000)) { attachment, _ in
+    gate = FlowControl(stall: StallPolicy(stallNs: 20_000_000)) { attachment, _ in
       log.list.withLock { $0.append(attachment) }
     }
     let identity = LogIdentity(
       agent: BusUUID(agentName: "victim"), incarnation: 5, channel: "victim", generation: 0,
       shape: shape, stagger: 0)
-    let prepared = try PreparedLog(identity)
+    let prepared = try NewLog(identity)
     let copy = try PeerSegment(
       consuming: dup(prepared.descriptor), announced: shape.segmentBytes)
     writer = LogWriter(first: prepared, gate: gate)
@@ -173,9 +173,9 @@ private final class CursorStage {
   }
 
   private static func join(
-    _ gate: WindowGate, _ peer: PeerSegment, slot: Int, attachment: UInt64
-  ) throws -> WindowGate.Start {
-    guard let link = WindowGate.Link(segment: peer, slot: slot, epoch: 0),
+    _ gate: FlowControl, _ peer: PeerSegment, slot: Int, attachment: UInt64
+  ) throws -> FlowControl.Start {
+    guard let link = FlowControl.Link(segment: peer, slot: slot, epoch: 0),
       let start = gate.join(
         attachment: attachment, link: link, lossless: true,
         barrier: { _ = plat_barrier_own_threads() })

@@ -102,7 +102,7 @@ extension FakeRouter {
   ) throws -> (text: String, agent: Agent?, peer: HostilePeer?) {
     let served = Served()
     let shared = self
-    let ended = Signal()
+    let ended = Latch()
     Thread.detachNewThread {
       while !served.isOver {
         if let next = shared.accept(milliseconds: 2) {

@@ -49,7 +49,7 @@ enum FakeRouterRows {
   ) { stand, report in
     let (fake, agent, peer) = try join(stand)
     defer { withExtendedLifetime(fake) {} }
-    let begun = Signal()
+    let begun = Latch()
     Thread.detachNewThread {
       _ = try? agent.watchCounters()
       begun.raise()
@@ -70,7 +70,7 @@ enum FakeRouterRows {
     "false router: announces memory that is no log to a reader"
   ) { stand, report in
     let (fake, agent, peer) = try join(stand)
-    let (judged, ended) = (Signal(), Signal())
+    let (judged, ended) = (Latch(), Latch())
     Thread.detachNewThread {
       let reader = try? agent.reader("alerts.>")
       judged.wait()
@@ -279,7 +279,7 @@ enum FakeRouterRows {
     // News carry no number of a request.
     for place in 8..<12 where place < bytes.count { bytes[place] = 0 }
     try peer.send(bytes, [Int32](repeating: fake.page, count: one.descriptors))
-    let asking = Signal()
+    let asking = Latch()
     Thread.detachNewThread {
       _ = try? agent.query(.router)
       asking.raise()

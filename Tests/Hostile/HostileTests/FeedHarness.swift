@@ -84,7 +84,7 @@ private final class Opening: @unchecked Sendable {
   // @unchecked Sendable: the reader is handed over once, when the thread has ended.
   private var reader: Reader?
   private var failure: (any Error)?
-  private let done = Signal()
+  private let done = Latch()
 
   init(_ make: @escaping @Sendable () throws -> Reader) {
     Thread.detachNewThread { [self] in
@@ -102,7 +102,7 @@ private final class Opening: @unchecked Sendable {
 }
 
 /// Says to another thread that something has happened.
-final class Signal: Sendable {
+final class Latch: Sendable {
   private let raised = Atomic(false)
   var isRaised: Bool { raised.load(ordering: .acquiring) }
   func raise() { raised.store(true, ordering: .releasing) }

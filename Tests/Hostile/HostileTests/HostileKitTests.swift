@@ -155,7 +155,7 @@ struct HostileKitTests {
 /// One process's share of the kit.
 enum Group {
   /// Complaints that are printed, so that what a group says fits into the pipe to its parent.
-  private static let complaintsMost = 100
+  private static let complaintsMax = 100
   private static let mark = "complaint: "
 
   /// Runs a group and prints what became of it; ``show(_:)`` makes issues of the complaints.
@@ -165,10 +165,10 @@ enum Group {
   static func play(_ group: String, _ rows: [AttackRow], on stand: Stand) async throws {
     let names = Set(rows.map(\.name))
     let outcome = try await Kit.run(rows, on: stand)
-    for complaint in outcome.complaints.prefix(complaintsMost) {
+    for complaint in outcome.complaints.prefix(complaintsMax) {
       print("\(mark)row '\(complaint.row)': \(complaint.text.prefix(300))")
     }
-    let hidden = outcome.complaints.count - complaintsMost
+    let hidden = outcome.complaints.count - complaintsMax
     if hidden > 0 { print("\(mark)and \(hidden) more") }
     print("hostile kit, \(group): \(rows.count) rows, \(outcome.passed) hold")
     #expect(names.count == rows.count, "two rows have one name")

@@ -183,7 +183,7 @@ final class HostilePeer: @unchecked Sendable {
   }
 
   /// Hands a log in and returns the router's answer.
-  func handIn(_ log: RawLog, stream: UInt64 = 0) throws -> RawReply? {
+  func restore(_ log: RawLog, stream: UInt64 = 0) throws -> RawReply? {
     var frame = RawFrame(kind: 3)
     frame.number(stream, 8)
     frame.text(Array(log.channel.utf8))
@@ -196,7 +196,7 @@ final class HostilePeer: @unchecked Sendable {
   /// Hands a log in that must be taken; returns its stream.
   @discardableResult
   func open(_ log: RawLog) throws -> UInt64 {
-    guard let answer = try handIn(log), answer.kind == RawReply.Kind.logAdded else {
+    guard let answer = try restore(log), answer.kind == RawReply.Kind.logAdded else {
       throw SetUpFailure("the log on \(log.channel) was not taken")
     }
     return answer.number(0, 8)

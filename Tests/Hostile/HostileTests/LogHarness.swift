@@ -97,7 +97,7 @@ final class LogSubject {
     let slot = cursors.takeSlot()
     slot?.open(attachment: Self.attachment)
     reader = try LogReader(
-      segment, mode: mode, start: WindowGate.Start(generation: 0, position: 0, sequence: 0),
+      segment, mode: mode, start: FlowControl.Start(generation: 0, position: 0, sequence: 0),
       slot: slot)
   }
 

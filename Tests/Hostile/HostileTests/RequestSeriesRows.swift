@@ -23,7 +23,7 @@ enum RequestSeriesRows {
     let there = try asker.out.agent("kit.honest")
     let id = try asker.out.request(
       there, [1], SendOptions(timeoutNs: 30_000_000_000))
-    var asked: Incoming?
+    var asked: InboxMessage?
     var heard: [[UInt8]] = []
     func turn() throws {
       _ = try asker.poll { message, _, _ in heard.append(message.bytes) }

@@ -113,8 +113,8 @@ enum RestartRows {
     AttackRow("restart: another's stream under a log of one's own, after \(ending)") {
       stand, report in
       let succession = try Succession(stand)
-      let owner = try Publishing(succession.peer(), "kit.owner")
-      let thief = try Publishing(succession.peer(), "kit.thief")
+      let owner = try MessageSender(succession.peer(), "kit.owner")
+      let thief = try MessageSender(succession.peer(), "kit.thief")
       try succession.replace(endedBy: signal)
       let peer = try succession.peer()
       report.result(try thief.comeBack(peer), is: "102", "the thief's own return")
@@ -122,24 +122,24 @@ enum RestartRows {
       var tried = 0
       for proof in [thief.proof, owner.proof, thief.ticket, [UInt8](repeating: 0, count: 32)] {
         for retired in [0, 1] as [UInt64] {
-          let found = try thief.handIn(peer, owner.stream, proof, retired: retired)
+          let found = try thief.restore(peer, owner.stream, proof, retired: retired)
           report.result(found, is: "FENCED", "the owner's number")
           tried += 1
         }
       }
       report.result(
-        try thief.handIn(peer, owner.stream + 1, thief.proof), is: "FENCED", "a free number")
+        try thief.restore(peer, owner.stream + 1, thief.proof), is: "FENCED", "a free number")
       report.work(peer.framesReceived - before, atMost: tried + 1, "frames of the router")
-      report.result(try thief.handIn(peer, thief.stream, thief.proof), is: "103", "its own")
+      report.result(try thief.restore(peer, thief.stream, thief.proof), is: "103", "its own")
       let back = try succession.peer()
       report.result(try owner.comeBack(back), is: "102", "the owner's return")
-      report.result(try owner.handIn(back, owner.stream, owner.proof), is: "103", "the owner's")
+      report.result(try owner.restore(back, owner.stream, owner.proof), is: "103", "the owner's")
       for peer in [owner.peer, thief.peer, peer, back] { peer.leave() }
     }
   }
 
   /// A raw peer with one stream, and what the router gave it for both.
-  struct Publishing {
+  struct MessageSender {
     let peer: HostilePeer
     let name: String
     let ticket: [UInt8]
@@ -152,7 +152,7 @@ enum RestartRows {
       ticket = try RestartRows.ticket(peer, name)
       log = try RawLog(
         owner: BusUUID(agentName: name), incarnation: peer.incarnation, channel: "kit")
-      guard let answer = try peer.handIn(log), answer.kind == RawReply.Kind.logAdded else {
+      guard let answer = try peer.restore(log), answer.kind == RawReply.Kind.logAdded else {
         throw SetUpFailure("the log of \(name) was not taken")
       }
       stream = answer.number(0, 8)
@@ -167,7 +167,7 @@ enum RestartRows {
     }
 
     /// Hands its log in under a number.
-    func handIn(
+    func restore(
       _ peer: HostilePeer, _ stream: UInt64, _ proof: [UInt8], retired: UInt64 = 0
     ) throws -> String {
       var frame = RawFrame(kind: 17)

@@ -78,7 +78,7 @@ enum ShareRows {
     _ = try peer.subscribe("honest.>")
     let around = try peer.announced("honest.news")
     let log = try peer.log("honest", generation: 1)
-    let answer = try peer.handIn(log, stream: around.stream)
+    let answer = try peer.restore(log, stream: around.stream)
     report.result(answer?.errorCode?.name ?? "taken", is: "INVALID")
     report.work(1, atMost: 1, "frames")
   }
@@ -171,7 +171,7 @@ enum ShareRows {
     var taken = 0
     var code = "none"
     for _ in 0..<1000 {
-      let answer = try peer.handIn(try peer.log("alerts"))
+      let answer = try peer.restore(try peer.log("alerts"))
       if let error = answer?.errorCode {
         code = error.name
         break
@@ -210,7 +210,7 @@ enum ShareRows {
     var code = "none"
     for number in 0..<64 {
       let log = try peer.log("kita\(number)", capacity: 16 << 20)
-      let answer = try peer.handIn(log)
+      let answer = try peer.restore(log)
       if let error = answer?.errorCode {
         code = error.name
         break

@@ -114,7 +114,7 @@ final class Stand: @unchecked Sendable {
   ///
   /// The third party goes on meanwhile: what its publisher keeps of a reader that has left, it lets
   /// go with its next message.
-  func settle(to before: Holdings, residentKiBMost: Int, _ report: Report) async throws {
+  func settle(to before: Holdings, residentKiBMax: Int, _ report: Report) async throws {
     guard router?.isRunning ?? true else { return }
     var now = try holdings()
     for look in 0..<1000 where now.excess(over: before) != nil {
@@ -124,9 +124,9 @@ final class Stand: @unchecked Sendable {
     }
     if let excess = now.excess(over: before) { report.complain("not given back: \(excess)") }
     let grown = now.residentKiB - before.residentKiB
-    if grown > residentKiBMost { report.complain("this process grew by \(grown) KiB") }
+    if grown > residentKiBMax { report.complain("this process grew by \(grown) KiB") }
     let routerGrown = now.routerResidentKiB - before.routerResidentKiB
-    if routerGrown > residentKiBMost { report.complain("the router grew by \(routerGrown) KiB") }
+    if routerGrown > residentKiBMax { report.complain("the router grew by \(routerGrown) KiB") }
   }
 }
 
@@ -191,12 +191,12 @@ private final class HonestLog {
     let identity = LogIdentity(
       agent: BusUUID(agentName: "honest"), incarnation: 3, channel: "honest", generation: 0,
       shape: shape, stagger: 0)
-    let log = try PreparedLog(identity)
+    let log = try NewLog(identity)
     let copy = try PeerSegment(consuming: dup(log.descriptor), announced: shape.segmentBytes)
-    let gate = WindowGate(stall: StallPolicy(stallNs: 0)) { _, _ in }
+    let gate = FlowControl(stall: StallPolicy(stallNs: 0)) { _, _ in }
     writer = LogWriter(first: log, gate: gate)
     reader = try LogReader(
-      copy, mode: .lossy, start: WindowGate.Start(generation: 0, position: 0, sequence: 0),
+      copy, mode: .lossy, start: FlowControl.Start(generation: 0, position: 0, sequence: 0),
       slot: nil)
   }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite("bcs why of a request", .serialized)
 struct CLIWhyRequestTests {
   /// An agent of this process that asks, and hears what comes back.
-  private struct Asker: ~Copyable {
+  private struct Requester: ~Copyable {
     let agent: Agent
     var messenger: Messenger
     var ended = 0
@@ -75,7 +75,7 @@ struct CLIWhyRequestTests {
     let bad = try Self.responder(
       bus, "bad", "--name", "bad", "--exec", "sh", "-c", "echo oops >&2; exit 3")
     defer { [echo, bad].forEach { $0.kill() } }
-    var asker = try Asker(bus, "asker")
+    var asker = try Requester(bus, "asker")
     let answered = try asker.ask("adder")
     try asker.until(ended: 1)
     var (outcome, rows) = try Self.why(bus, answered)
@@ -128,7 +128,7 @@ struct CLIWhyRequestTests {
       bus, "lines", "--name", "lines", "--lines", "--exec", "sh", "-c",
       "echo one; echo two; exec sleep 1000")
     defer { lines.kill() }
-    var asker = try Asker(bus, "asker")
+    var asker = try Requester(bus, "asker")
     let id = try asker.ask("lines", SendOptions(timeoutNs: 100_000_000_000))
     while asker.messenger.statistics.responsesReceived < 2 { try asker.hear() }
     let (outcome, rows) = try Self.why(bus, id)

@@ -147,7 +147,7 @@ struct ClientLargeTests {
   }
 
   @Test("--log-most is a limit for payloads, too")
-  func logMost() throws {
+  func logMax() throws {
     try Watchdog.bounding("log most", seconds: 60) {
       let bus = try ClientBus(["--log-most", "4MiB"])
       let writer = try bus.agent("writer")

@@ -197,28 +197,28 @@ struct ConversationEndTests {
       var silent = try still.messenger()
       try silent.answer("work")
       try silent.join(team: "crew")
-      var desk = try caller.messenger()
-      let work = try desk.out.service("work")
-      let crew = try desk.out.team("crew")
-      let direct = try desk.out.agent("still")
-      while desk.out.responders(of: work).count < 2 || desk.out.responders(of: crew).count < 2
-        || desk.out.responders(of: direct).isEmpty
-      { _ = try desk.poll { _, _, _ in } }
+      var loop = try caller.messenger()
+      let work = try loop.out.service("work")
+      let crew = try loop.out.team("crew")
+      let direct = try loop.out.agent("still")
+      while loop.out.responders(of: work).count < 2 || loop.out.responders(of: crew).count < 2
+        || loop.out.responders(of: direct).isEmpty
+      { _ = try loop.poll { _, _, _ in } }
       let large = [UInt8](repeating: 1, count: 1 << 20)
       var refusal: BusError?
       while refusal == nil {
-        do throws(BusError) { try desk.out.send(direct, large) } catch { refusal = error }
-        _ = try desk.poll { _, _, _ in }
+        do throws(BusError) { try loop.out.send(direct, large) } catch { refusal = error }
+        _ = try loop.poll { _, _, _ in }
       }
       #expect(refusal?.code == .resourceExhausted)
       for _ in 0..<5 {
-        let delivery = try desk.out.deliver(crew, [1])
+        let delivery = try loop.out.deliver(crew, [1])
         #expect(delivery.sent == 1 && delivery.failures.map(\.agent) == ["still"])
-        let ids = try desk.out.scatter(work, [5])
+        let ids = try loop.out.scatter(work, [5])
         var failed: [RequestFailure] = []
         var answered: [UInt32] = []
         while failed.count + answered.count < 2 {
-          _ = try desk.poll { _, incoming, _ in
+          _ = try loop.poll { _, incoming, _ in
             answered.append(incoming.correlationId)
           } onFailure: { failure, _ in
             failed.append(failure)
@@ -241,17 +241,17 @@ struct ConversationEndTests {
       var second = try agents[1].messenger()
       try first.answer("work")
       try second.answer("work")
-      var desk = try agents[2].messenger(MessengerOptions(requestsMost: 64))
-      let work = try desk.out.service("work")
-      while desk.out.responders(of: work).count < 2 { _ = try desk.poll { _, _, _ in } }
-      var toAnswer: [Incoming] = []
+      var loop = try agents[2].messenger(MessengerOptions(requestsMax: 64))
+      let work = try loop.out.service("work")
+      while loop.out.responders(of: work).count < 2 { _ = try loop.poll { _, _, _ in } }
+      var toAnswer: [InboxMessage] = []
       /// What arrives until it is so much, and in a while after it.
       func arrived(_ count: Int) throws -> [Int] {
         var values: [Int] = []
         var turnsLeft = 50
         while turnsLeft > 0 {
           if values.count >= count { turnsLeft -= 1 }
-          _ = try desk.poll { _, _, _ in }
+          _ = try loop.poll { _, _, _ in }
           _ = try first.poll { message, incoming, _ in
             values.append(number(message.payload))
             toAnswer.append(incoming)
@@ -260,17 +260,17 @@ struct ConversationEndTests {
         }
         return values.sorted()
       }
-      for value in 1...63 { _ = try desk.out.request(work, numbered(value)) }
+      for value in 1...63 { _ = try loop.out.request(work, numbered(value)) }
       #expect(try arrived(63) == Array(1...63))
-      #expect(throws: BusError.wouldBlock) { try desk.out.scatter(work, numbered(64)) }
+      #expect(throws: BusError.wouldBlock) { try loop.out.scatter(work, numbered(64)) }
       #expect(try arrived(0) == [])
       try first.out.reply(to: toAnswer[0], numbered(0))
       var isAnswered = false
       while !isAnswered {
         _ = try first.poll { _, _, _ in }
-        _ = try desk.poll { _, _, _ in isAnswered = true }
+        _ = try loop.poll { _, _, _ in isAnswered = true }
       }
-      #expect(try desk.out.scatter(work, numbered(5)).count == 2)
+      #expect(try loop.out.scatter(work, numbered(5)).count == 2)
       #expect(try arrived(2) == [5, 5])
     }
   }

@@ -8,10 +8,10 @@ import Testing
 
 extension CounterWatch {
   /// What everybody counts now.
-  func picture() -> BusPicture { BusPicture(BusSample(timeNs: 1, agents: look())) }
+  func picture() -> BusDelta { BusDelta(BusSample(timeNs: 1, agents: look())) }
 
   /// Looks until the picture is as wanted; the test's watchdog ends it when that never comes.
-  func picture(when isThere: (BusPicture) -> Bool) -> BusPicture {
+  func picture(when isThere: (BusDelta) -> Bool) -> BusDelta {
     while true {
       let now = picture()
       if isThere(now) { return now }
@@ -20,9 +20,9 @@ extension CounterWatch {
   }
 }
 
-extension BusPicture {
+extension BusDelta {
   /// What an agent does one way, over all channels.
-  func all(_ agent: String, _ direction: CounterDirection) -> [Traffic] {
+  func all(_ agent: String, _ direction: CounterDirection) -> [ChannelTraffic] {
     traffic.filter { $0.agent == agent && $0.key.direction == direction }
   }
 

@@ -6,7 +6,7 @@ import BusWire
 import Glibc
 import Testing
 
-extension BusPicture {
+extension BusDelta {
   /// What an agent dropped, both ways, by reason.
   func drops(_ agent: String) -> [DropReason: UInt64] {
     var sums: [DropReason: UInt64] = [:]
@@ -67,7 +67,7 @@ struct CounterInboxTests {
   }
 
   /// Rows against what the messengers count, and the balance of both inboxes.
-  private func compare(_ picture: BusPicture, _ pair: borrowing Pair) throws {
+  private func compare(_ picture: BusDelta, _ pair: borrowing Pair) throws {
     for (name, taken) in [
       ("asker", pair.left.inboxStatistics.received),
       ("answerer", pair.right.inboxStatistics.received),

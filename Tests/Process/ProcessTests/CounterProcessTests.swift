@@ -93,7 +93,7 @@ struct CounterProcessTests {
       var reader = try listener.reader("ticks", mode: .lossless)
       var publisher = try writer.publisher(on: "ticks")
       var next: UInt64 = 0
-      func exchange() throws -> BusPicture {
+      func exchange() throws -> BusDelta {
         for _ in 0..<100 {
           try publisher.publish("ticks", numbered(Int(next)))
           next += 1

@@ -13,7 +13,7 @@ struct Pair: ~Copyable {
   var left: Messenger
   var right: Messenger
   /// What arrived at the right side, in order.
-  var arrived: [Incoming] = []
+  var arrived: [InboxMessage] = []
   var numbers: [Int] = []
   /// What came back to the left side.
   var replies: [Int] = []
@@ -35,7 +35,7 @@ struct Pair: ~Copyable {
   /// One poll of the right side, which only notes what arrives.
   @discardableResult
   mutating func take(limit: Int = 64) throws -> Int {
-    var seen: [(Incoming, Int)] = []
+    var seen: [(InboxMessage, Int)] = []
     let taken = try right.poll(limit: limit) { message, incoming, _ in
       seen.append((incoming, number(message.payload)))
     }

@@ -125,7 +125,7 @@ final class RouterClient {
 
   /// The frame that is there already, nil when none is; throws `closed` at the end.
   func receiveNow() throws -> Received? {
-    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost)
+    var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax)
     var descriptors: [Int32] = [-1, -1]
     var count: Int32 = 0
     let length = unsafe plat_receive(socket, &room, room.count, &descriptors, 2, &count)

@@ -297,7 +297,7 @@ struct RouterHostileTests {
   private func samples() -> [[UInt8]] {
     let id = AttachmentID(3)
     let frames: [AgentFrame] = [
-      .hello(HelloFrame(program: "x")), .goodbye, .handInDone,
+      .hello(HelloFrame(program: "x")), .goodbye, .restoreDone,
       .register(RegisterFrame(name: "x", category: "", agent: TestSegment.uuid("x"))),
       .addLog(
         AddLogFrame(

@@ -49,7 +49,7 @@ struct RouterKeyTests {
       case .error(let error)? = try client.ask(.reattach(frame), [segment.descriptor])
         .last?.frame
     else {
-      #expect(try client.ask(.handInDone).last?.frame == .done)
+      #expect(try client.ask(.restoreDone).last?.frame == .done)
       return nil
     }
     return BusErrorCode(rawValue: error.code)

@@ -21,7 +21,21 @@ private final class SteppedClock: Sendable {
       "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
       "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     ]
+    Self.removeStale()
     try set(by: 0)
+  }
+
+  /// Removes what the library's processes have left behind that ended without its leave, those of
+  /// former runs, too: a process that gets such a number again would not start.
+  private static func removeStale() {
+    let folder = "/dev/shm"
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      guard name.hasPrefix("faketime_shm_") || name.hasPrefix("sem.faketime_sem_"),
+        let pid = name.split(separator: "_").last.flatMap({ Int32($0) }),
+        kill(pid, 0) != 0, errno == ESRCH
+      else { continue }
+      unsafe unlink("\(folder)/\(name)")
+    }
   }
 
   /// Sets the wall clock of all of them at once.
@@ -52,6 +66,7 @@ private final class SteppedClock: Sendable {
       unsafe unlink("/dev/shm/sem.\(name)-sem")
       unsafe unlink("/dev/shm/\(name)-shm")
     }
+    Self.removeStale()
   }
 }
 

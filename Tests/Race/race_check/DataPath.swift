@@ -13,7 +13,7 @@ final class DataPath: @unchecked Sendable {
   static let agent = BusUUID(word0: 0x0123_4567_89AB_CDEF, word1: 0xFEDC_BA98_7654_3210)
   private static let messages: UInt64 = 40_000
 
-  private let gate = WindowGate(stall: StallPolicy(stallNs: 0)) { _, _ in }
+  private let gate = FlowControl(stall: StallPolicy(stallNs: 0)) { _, _ in }
   private let segment: ReaderSegment
   private let peer: PeerSegment
   private let logs = Mutex<[PeerSegment]>([])
@@ -27,9 +27,9 @@ final class DataPath: @unchecked Sendable {
       consuming: dup(segment.descriptor), announced: UInt64(BUS_READER_SEGMENT_BYTES))
   }
 
-  private func makeLog(_ capacity: UInt64, generation: UInt32) throws -> PreparedLog {
+  private func makeLog(_ capacity: UInt64, generation: UInt32) throws -> NewLog {
     guard let shape = LogShape(capacity: capacity) else { throw Fault("no such shape") }
-    let log = try PreparedLog(
+    let log = try NewLog(
       LogIdentity(
         agent: Self.agent, incarnation: 5, channel: "race", generation: generation, shape: shape,
         stagger: generation))
@@ -42,7 +42,7 @@ final class DataPath: @unchecked Sendable {
     throws -> LogReader
   {
     slot.open(attachment: attachment)
-    guard let link = WindowGate.Link(segment: peer, slot: slot.index, epoch: epoch),
+    guard let link = FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch),
       let start = gate.join(
         attachment: attachment, link: link, lossless: mode == .lossless,
         barrier: { _ = plat_barrier_own_threads() })

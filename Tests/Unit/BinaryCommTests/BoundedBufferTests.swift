@@ -8,7 +8,7 @@ struct BoundedBufferTests {
   @Test("elements come out in the order in which they went in, whatever is taken between")
   func order() {
     var random = Seed.announced(for: "the bounded queue").generator()
-    var queue = BoundedQueue<Int>(room: 40, bytesMost: 1000)
+    var queue = BoundedQueue<Int>(room: 40, bytesMax: 1000)
     var model: [(element: Int, bytes: Int)] = []
     for number in 0..<20_000 {
       let bytes = Int.random(in: 0..<80, using: &random)
@@ -23,7 +23,7 @@ struct BoundedBufferTests {
         queue.removeAll(where: isOdd)
         model.removeAll { isOdd($0.element) }
       case 6 where number % 50 == 0:
-        let all = queue.takeAll()
+        let all = queue.drainAll()
         #expect(all == model.map(\.element))
         model = []
       default:
@@ -37,10 +37,10 @@ struct BoundedBufferTests {
 
   @Test("it is full at so many elements, or when so many bytes wait, the last not counted")
   func bounds() async throws {
-    let few = BoundedBuffer<[UInt8]>(room: 2, bytesMost: 1000) { $0.count }
+    let few = BoundedBuffer<[UInt8]>(room: 2, bytesMax: 1000) { $0.count }
     #expect(few.put([1]) == .taken && few.free == 1 && few.put([]) == .taken)
     #expect(few.free == 0 && few.put([]) == .full)
-    let large = BoundedBuffer<[UInt8]>(room: 100, bytesMost: 1000) { $0.count }
+    let large = BoundedBuffer<[UInt8]>(room: 100, bytesMax: 1000) { $0.count }
     #expect(large.put([UInt8](repeating: 0, count: 999)) == .taken && large.free == 99)
     #expect(large.put([UInt8](repeating: 0, count: 5000)) == .taken && large.free == 0)
     #expect(large.put([]) == .full)
@@ -52,7 +52,7 @@ struct BoundedBufferTests {
 
   @Test("elements that were asked for are taken, and then nothing more until they are gone")
   func batch() async throws {
-    let buffer = BoundedBuffer<[UInt8]>(room: 4, bytesMost: 10) { $0.count }
+    let buffer = BoundedBuffer<[UInt8]>(room: 4, bytesMax: 10) { $0.count }
     buffer.put(all: [[1, 2], [UInt8](repeating: 3, count: 20), [4]])
     #expect(buffer.free == 0 && buffer.put([]) == .full)
     #expect(try await buffer.next() == [1, 2])
@@ -68,7 +68,7 @@ struct BoundedBufferTests {
   @Test("whoever fills it is told of room exactly when it was full")
   func room() async throws {
     let told = Counted()
-    let buffer = BoundedBuffer<Int>(room: 2, bytesMost: 100, onRoom: { told.add() }) { $0 }
+    let buffer = BoundedBuffer<Int>(room: 2, bytesMax: 100, onRoom: { told.add() }) { $0 }
     #expect(buffer.put(1) == .taken)
     _ = try await buffer.next()
     #expect(told.count == 0)
@@ -87,7 +87,7 @@ struct BoundedBufferTests {
 
   @Test("what was put in before the end is handed out, then the first error, each time")
   func problem() async throws {
-    let buffer = BoundedBuffer<Int>(room: 9, bytesMost: 9) { _ in 1 }
+    let buffer = BoundedBuffer<Int>(room: 9, bytesMax: 9) { _ in 1 }
     #expect(buffer.put(1) == .taken && buffer.put(2) == .taken)
     buffer.end(.evicted("too slow"))
     buffer.end(.closed("later"))
@@ -98,7 +98,7 @@ struct BoundedBufferTests {
     for _ in 0..<2 {
       await #expect(throws: BusError.evicted("too slow")) { try await buffer.next() }
     }
-    let whole = BoundedBuffer<Int>(room: 9, bytesMost: 9) { _ in 1 }
+    let whole = BoundedBuffer<Int>(room: 9, bytesMax: 9) { _ in 1 }
     #expect(whole.put(1, isLast: true) == .taken && whole.put(2) == .ended)
     whole.end(.closed("it had ended"))
     #expect(try await whole.next() == 1)
@@ -107,7 +107,7 @@ struct BoundedBufferTests {
 
   @Test("a task that waits is woken by an element, by the end, and by its being cancelled")
   func waiters() async throws {
-    let buffer = BoundedBuffer<Int>(room: 9, bytesMost: 9) { _ in 1 }
+    let buffer = BoundedBuffer<Int>(room: 9, bytesMax: 9) { _ in 1 }
     let first = Task(executorPreference: OwnThreads.shared) { try await buffer.next() }
     await rest(milliseconds: 1)
     #expect(buffer.put(1) == .taken)
@@ -128,7 +128,7 @@ struct BoundedBufferTests {
 
   @Test("a cancelled task is still given what is there")
   func cancelledEarly() async throws {
-    let buffer = BoundedBuffer<Int>(room: 9, bytesMost: 9) { _ in 1 }
+    let buffer = BoundedBuffer<Int>(room: 9, bytesMax: 9) { _ in 1 }
     #expect(buffer.put(7) == .taken)
     let task = Task(executorPreference: OwnThreads.shared) {
       while !Task.isCancelled { await rest(milliseconds: 1) }
@@ -140,7 +140,7 @@ struct BoundedBufferTests {
 
   @Test("each element goes to one of many tasks")
   func sharing() async throws {
-    let buffer = BoundedBuffer<Int>(room: 50, bytesMost: 1 << 20) { _ in 1 }
+    let buffer = BoundedBuffer<Int>(room: 50, bytesMax: 1 << 20) { _ in 1 }
     let tasks = (0..<8).map { _ in
       Task(executorPreference: OwnThreads.shared) {
         var mine: [Int] = []

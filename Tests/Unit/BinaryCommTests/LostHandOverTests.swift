@@ -17,11 +17,11 @@ struct LostHandOverTests {
     #expect(isNews)
     var pauses: [UInt64] = []
     while let dueNs = lost.dueNs {
-      let tooEarly = lost.takeDue(nowNs: dueNs - 1)
+      let tooEarly = lost.drainDue(nowNs: dueNs - 1)
       #expect(tooEarly.isEmpty)
       pauses.append(dueNs - nowNs)
       nowNs = dueNs
-      let due = lost.takeDue(nowNs: nowNs)
+      let due = lost.drainDue(nowNs: nowNs)
       #expect(due == [Self.key(1)])
       // Lost again while it is asked for: that is known.
       if !lost.isEmpty {
@@ -29,7 +29,7 @@ struct LostHandOverTests {
         #expect(!isNewsAgain)
       }
     }
-    #expect(pauses.count == LostHandOvers.triesMost)
+    #expect(pauses.count == LostHandOvers.triesMax)
     #expect(pauses == pauses.sorted() && pauses.first == 100_000_000)
     #expect(pauses.last == 30_000_000_000)
     let isNewsLater = lost.lost(Self.key(1), nowNs: nowNs)
@@ -45,7 +45,7 @@ struct LostHandOverTests {
     }
     lost.settle(Self.key(1))
     lost.forget(subscription: 2)
-    let due = lost.takeDue(nowNs: .max)
+    let due = lost.drainDue(nowNs: .max)
     #expect(due == [Self.key(2)])
   }
 
@@ -58,18 +58,18 @@ struct LostHandOverTests {
       #expect(lost.dueNs == (second + 1) * 1_000_000_000)
     }
     var tries = 0
-    while let dueNs = lost.dueNs { tries += lost.takeDue(nowNs: dueNs).count }
-    #expect(tries == LostHandOvers.triesMost)
+    while let dueNs = lost.dueNs { tries += lost.drainDue(nowNs: dueNs).count }
+    #expect(tries == LostHandOvers.triesMax)
   }
 
   @Test("of very many lost ones all are told, and some are asked for")
   func bound() {
     var lost = LostHandOvers()
-    for stream in 0..<UInt64(LostHandOvers.keptMost + 100) {
+    for stream in 0..<UInt64(LostHandOvers.keptMax + 100) {
       let isNews = lost.lost(Self.key(stream), nowNs: 0)
       #expect(isNews)
     }
-    let due = lost.takeDue(nowNs: .max)
-    #expect(due.count == LostHandOvers.keptMost)
+    let due = lost.drainDue(nowNs: .max)
+    #expect(due.count == LostHandOvers.keptMax)
   }
 }

@@ -31,7 +31,7 @@ struct PolicyFileSystemTests {
     let path = directory.file("policy.yaml")
     try Self.write(Data(Self.good.utf8), to: path, mode: 0o644)
     let policy = try PolicyFile.load(path)
-    #expect(policy.mayTakeName(Caller(name: try Topic("x"), uid: 0)).allowed)
+    #expect(policy.mayTakeName(Principal(name: try Topic("x"), uid: 0)).allowed)
     let padding = Data(repeating: UInt8(ascii: "\n"), count: PolicyFile.bytesMax)
     let full = Data(Self.good.utf8) + padding
     try Self.write(full.prefix(PolicyFile.bytesMax), to: path)
@@ -95,7 +95,7 @@ struct PolicyFileSystemTests {
     let environment = ["XDG_CONFIG_HOME": directory.path]
     let free = try PolicyFile.inForce(explicit: nil, environment: environment, ownUID: 7)
     #expect(free.file == nil)
-    #expect(free.policy.mayTakeName(Caller(name: try Topic("x"), uid: 7)).allowed)
+    #expect(free.policy.mayTakeName(Principal(name: try Topic("x"), uid: 7)).allowed)
     try FileManager.default.createDirectory(
       atPath: directory.file("bcs"), withIntermediateDirectories: false)
     let path = directory.file("bcs/policy.yaml")
@@ -130,10 +130,10 @@ struct PolicyFileSystemTests {
     let policy = try PolicyFile.parse(
       String(page[start.upperBound..<end.lowerBound]), file: "policy.md"
     ) { users[$0] }
-    let director = Caller(name: try Topic("director"), uid: 1)
-    let monitor = Caller(name: try Topic("monitor"), uid: 0)
-    let worker = Caller(name: try Topic("worker.9"), uid: 4)
-    let tool = Caller(name: try Topic("cli.sub.77"), uid: 5)
+    let director = Principal(name: try Topic("director"), uid: 1)
+    let monitor = Principal(name: try Topic("monitor"), uid: 0)
+    let worker = Principal(name: try Topic("worker.9"), uid: 4)
+    let tool = Principal(name: try Topic("cli.sub.77"), uid: 5)
     #expect(policy.mayHoldBack(director, channel: try Topic("tasks")).allowed)
     #expect(!policy.mayHoldBack(director, channel: try Topic("results")).allowed)
     #expect(policy.mayWrite(monitor, topic: try Topic("alerts.disk.sda")).allowed)

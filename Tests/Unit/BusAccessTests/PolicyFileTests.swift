@@ -37,12 +37,12 @@ struct PolicyFileTests {
         - {name: ticks, max_payload: 1000, max_log: 128KiB, on_slow: wait}
       broadcast: granted
       """)
-    let hub = Caller(name: try Topic("hub.1"), uid: 1005)
-    let idle = Caller(name: try Topic("idle"), uid: 1002)
+    let hub = Principal(name: try Topic("hub.1"), uid: 1005)
+    let idle = Principal(name: try Topic("idle"), uid: 1002)
     for uid: UInt32 in [0, 1001, 1005] {
-      #expect(policy.mayTakeName(Caller(name: hub.name, uid: uid)).allowed)
+      #expect(policy.mayTakeName(Principal(name: hub.name, uid: uid)).allowed)
     }
-    #expect(!policy.mayTakeName(Caller(name: hub.name, uid: 1002)).allowed)
+    #expect(!policy.mayTakeName(Principal(name: hub.name, uid: 1002)).allowed)
     #expect(policy.mayRead(hub, try TopicPattern("alerts.*")).allowed)
     #expect(policy.mayRead(hub, try TopicPattern("bcs.broadcast")).allowed)
     #expect(!policy.mayRead(idle, try TopicPattern("bcs.broadcast")).allowed)
@@ -98,7 +98,7 @@ struct PolicyFileTests {
   func watchFlag() throws {
     let on = try Self.parse(Self.head + "    watch: true\n")
     let off = try Self.parse(Self.head + "    watch: false\n")
-    let caller = Caller(name: try Topic("x"), uid: 1001)
+    let caller = Principal(name: try Topic("x"), uid: 1001)
     #expect(on.mayWatch(caller).allowed && !off.mayWatch(caller).allowed)
     for word in ["yes", "1", "True"] {
       Self.expect(

@@ -64,7 +64,7 @@ struct PolicyOracleTests {
   private static func verdicts(
     _ asked: Question, _ policy: Policy, _ oracle: PolicyOracle
   ) throws -> [(verb: String, engine: Decision, expected: Bool)] {
-    let caller = Caller(name: try Topic(asked.name), uid: asked.uid)
+    let caller = Principal(name: try Topic(asked.name), uid: asked.uid)
     let pattern = try TopicPattern(asked.pattern)
     let topic = try Topic(asked.topic)
     let (name, uid) = (asked.name, asked.uid)

@@ -7,8 +7,8 @@ struct PolicyTests {
   @Test("Without a policy one user may take every name and do everything, others nothing")
   func sameUser() throws {
     let policy = Policy.sameUser(1000)
-    let own = Caller(name: try Topic("any.name"), uid: 1000)
-    let other = Caller(name: try Topic("any.name"), uid: 1001)
+    let own = Principal(name: try Topic("any.name"), uid: 1000)
+    let other = Principal(name: try Topic("any.name"), uid: 1001)
     let channel = try Topic("alerts")
     for (caller, expected) in [(own, true), (other, false)] {
       #expect(policy.mayTakeName(caller).allowed == expected)
@@ -27,9 +27,9 @@ struct PolicyTests {
 
   @Test("The bus's own names are refused to everybody, policy or not")
   func reservedNames() throws {
-    let own = Caller(name: try Topic("x"), uid: 1)
+    let own = Principal(name: try Topic("x"), uid: 1)
     let policy = Policy.sameUser(1)
-    #expect(!policy.mayTakeName(Caller(name: try Topic("bcs.router"), uid: 1)).allowed)
+    #expect(!policy.mayTakeName(Principal(name: try Topic("bcs.router"), uid: 1)).allowed)
     #expect(!policy.mayWrite(own, topic: try Topic("bcs.other")).allowed)
     #expect(!policy.mayRead(own, try TopicPattern("bcs.>")).allowed)
     #expect(!policy.mayRead(own, try TopicPattern(">"), channel: ChannelMap.broadcast).allowed)
@@ -42,7 +42,7 @@ struct PolicyTests {
     var rule = AgentRule(name: try TopicPattern("x"), users: [1])
     rule.write = [try Grant("alerts.>")]
     try policy.add(rule)
-    let caller = Caller(name: try Topic("x"), uid: 1)
+    let caller = Principal(name: try Topic("x"), uid: 1)
     #expect(policy.mayWrite(caller, topic: try Topic("alerts.disk.sda")).allowed)
     let decision = policy.mayWrite(caller, channel: try Topic("alerts.disk"))
     #expect(!decision.allowed)
@@ -57,7 +57,7 @@ struct PolicyTests {
     var rule = AgentRule(name: try TopicPattern("worker.*"), users: [7])
     rule.read = [try Grant("tasks"), try Grant("news.>")]
     try policy.add(rule)
-    let caller = Caller(name: try Topic("worker.1"), uid: 7)
+    let caller = Principal(name: try Topic("worker.1"), uid: 7)
     #expect(
       policy.mayRead(caller, try TopicPattern("secret.>")).reason
         == "worker.1 (user 7) may not read all of secret.>; it may only tasks.>, news.>.")
@@ -65,7 +65,7 @@ struct PolicyTests {
       policy.mayWrite(caller, topic: try Topic("tasks.x")).reason
         == "worker.1 (user 7) may not write the channel tasks; it has no such right at all.")
     #expect(
-      policy.mayTakeName(Caller(name: caller.name, uid: 8)).reason
+      policy.mayTakeName(Principal(name: caller.name, uid: 8)).reason
         == "User 8 is not among the users of worker.*.")
     #expect(!Decision.remoteText.contains("tasks"))
   }
@@ -117,7 +117,7 @@ struct PolicyTests {
       try policy.add(ChannelRule(name: Topic("bcs.x")))
     }
     #expect(policy.channelMap == ChannelMap())
-    #expect(!policy.mayTakeName(Caller(name: try Topic("y"), uid: 1)).allowed)
+    #expect(!policy.mayTakeName(Principal(name: try Topic("y"), uid: 1)).allowed)
   }
 
   @Test("Settings come from the nearest entry above, the quota from the most generous entry")
@@ -139,7 +139,7 @@ struct PolicyTests {
       rule.quotaBytes = quota
       try policy.add(rule)
     }
-    #expect(policy.quotaBytes(of: Caller(name: try Topic("a.b"), uid: 1)) == 20)
-    #expect(policy.quotaBytes(of: Caller(name: try Topic("b"), uid: 1)) == nil)
+    #expect(policy.quotaBytes(of: Principal(name: try Topic("a.b"), uid: 1)) == 20)
+    #expect(policy.quotaBytes(of: Principal(name: try Topic("b"), uid: 1)) == nil)
   }
 }

@@ -25,7 +25,7 @@ struct FoldingTests {
 
   @Test("a responder has one row for all that have ended, with the sum of their counts and rates")
   func rows() throws {
-    let picture = BusPicture(
+    let picture = BusDelta(
       Self.scene(5).sample(at: 12), since: Self.scene(1).sample(at: 10))
     let mine = picture.traffic.filter { $0.agent == "responder" }
     #expect(Set(mine.map(\.key.channel)) == ["inbox.*", "inbox.asker", "inbox.away"])
@@ -40,7 +40,7 @@ struct FoldingTests {
     var scene = Self.scene(5)
     scene.agent("liar")
     scene.hears("inbox.gone", at: 5, delivered: 4)
-    let channels = BusPicture(scene.sample(at: 1)).channels
+    let channels = BusDelta(scene.sample(at: 1)).channels
     let names = Set(channels.map(\.channel))
     #expect(names.contains("inbox.*") && names.contains("inbox.gone"))
     #expect(channels.count { $0.channel.hasPrefix("inbox.cli.req") } == 0)
@@ -50,7 +50,7 @@ struct FoldingTests {
 
   @Test("metrics have one series for all inboxes that an agent sends to, and none of the ended")
   func metrics() {
-    let text = PrometheusText.render(BusPicture(Self.scene(5).sample(at: 1)))
+    let text = PrometheusText.render(BusDelta(Self.scene(5).sample(at: 1)))
     let sent = text.split(separator: "\n").filter { $0.hasPrefix("bcs_messages_sent_total{") }
     #expect(
       sent == [

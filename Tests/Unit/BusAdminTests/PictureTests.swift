@@ -28,10 +28,10 @@ struct PictureTests {
       scene.sends("c", stream: 1, messages: 20)
       scene.agent("r")
       scene.reads("c", stream: 1, of: 1, at: sequence, delivered: delivered)
-      #expect(BusPicture(scene.sample(at: 1)).channels.first?.holds == isSound)
+      #expect(BusDelta(scene.sample(at: 1)).channels.first?.holds == isSound)
       scene.reads(
         "c", stream: 0, of: 0, at: sequence, delivered: delivered, mode: .lossy, state: .past)
-      #expect(BusPicture(scene.sample(at: 1)).channels.first?.holds == isSound)
+      #expect(BusDelta(scene.sample(at: 1)).channels.first?.holds == isSound)
     }
   }
 
@@ -44,7 +44,7 @@ struct PictureTests {
       scene.agent("r")
       scene.reads(
         "c", stream: 1, of: 1, start: start, at: sequence, delivered: sequence &- start)
-      let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
+      let channel = try #require(BusDelta(scene.sample(at: 1)).channels.first)
       #expect(!channel.holds && channel.faults == 1 && channel.pending == 0)
       #expect(channel.suspects == (sequence == 21 ? ["r", "p1"] : ["r"]))
     }
@@ -58,7 +58,7 @@ struct PictureTests {
       scene.sends("c", stream: 1, messages: 20)
       scene.agent("honest")
       scene.reads("c", stream: 1, of: 1, at: 20, delivered: 15, gaps: 5, mode: .lossy)
-      guard withLiar else { return try #require(BusPicture(scene.sample(at: 1)).channels.first) }
+      guard withLiar else { return try #require(BusDelta(scene.sample(at: 1)).channels.first) }
       scene.agent("liar")
       let half = UInt64(1) << 63
       switch way {
@@ -73,7 +73,7 @@ struct PictureTests {
       default:
         scene.reads("c", stream: 0, of: 0, at: 7, delivered: half, gaps: half + 7, state: .past)
       }
-      return try #require(BusPicture(scene.sample(at: 1)).channels.first)
+      return try #require(BusDelta(scene.sample(at: 1)).channels.first)
     }
     let (honest, all) = (try channel(withLiar: false), try channel(withLiar: true))
     #expect(honest.holds && honest.suspects.isEmpty)
@@ -90,7 +90,7 @@ struct PictureTests {
       var scene = Scene()
       scene.agent("r")
       scene.reads("c", stream: 1, of: 9, at: 10, delivered: delivered, isSettled: false)
-      let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
+      let channel = try #require(BusDelta(scene.sample(at: 1)).channels.first)
       #expect(channel.holds && channel.faults == 0 && channel.unsettled == unsettled)
       #expect(channel.sent == (unsettled == 0 ? 10 : 0) && channel.pending == 0)
     }
@@ -101,7 +101,7 @@ struct PictureTests {
     var scene = Scene()
     scene.agent("r")
     scene.reads("c", stream: 1, of: 9, at: 10, delivered: 10)
-    let picture = BusPicture(scene.sample(at: 1))
+    let picture = BusDelta(scene.sample(at: 1))
     let channel = try #require(picture.channels.first)
     #expect(channel.unseen == 1 && channel.holds && channel.sent == 10)
     #expect(picture.traffic.first?.depth == nil)
@@ -114,7 +114,7 @@ struct PictureTests {
     scene.sends("c", stream: 1, messages: 20, state: .ended)
     scene.agent("r")
     scene.reads("c", stream: 1, of: 1, at: 12, delivered: 12)
-    let picture = BusPicture(scene.sample(at: 1))
+    let picture = BusDelta(scene.sample(at: 1))
     #expect(picture.channels.first?.pending == 8 && picture.channels.first?.holds == true)
     #expect(picture.traffic.first { $0.key.direction == .received }?.depth == 8)
   }
@@ -130,7 +130,7 @@ struct PictureTests {
     scene.reads("c", stream: 2, of: 1, at: 45, delivered: 45)
     scene.agent("slow")
     scene.reads("c", stream: 1, of: 1, at: 40, delivered: 40)
-    let depths = BusPicture(scene.sample(at: 1)).traffic.map { ($0.agent, $0.depth) }
+    let depths = BusDelta(scene.sample(at: 1)).traffic.map { ($0.agent, $0.depth) }
     #expect(depths.map(\.0) == ["p", "fast", "slow"])
     #expect(depths.map(\.1) == [60, 6, 60])
   }
@@ -144,7 +144,7 @@ struct PictureTests {
     scene.agent("r")
     scene.reads("inbox", stream: 1, of: 1, at: 90, delivered: 90)
     scene.reads("inbox", stream: 1, of: 1, at: 7, delivered: 7, lane: .urgent)
-    let channels = BusPicture(scene.sample(at: 1)).channels
+    let channels = BusDelta(scene.sample(at: 1)).channels
     #expect(channels.map(\.pending) == [10, 0] && channels.allSatisfy(\.holds))
   }
 
@@ -157,11 +157,11 @@ struct PictureTests {
     #expect(
       picture.recentPercentile(0.5).map { LatencyScale.bucket(ofNs: $0) }
         == LatencyScale.bucket(ofNs: 160))
-    let back = BusPicture(Day.scene(1).sample(at: 11), since: Day.scene(2).sample(at: 10))
+    let back = BusDelta(Day.scene(1).sample(at: 11), since: Day.scene(2).sample(at: 10))
     #expect(back.sentPerSecond == 0 && back.traffic.allSatisfy { $0.rate >= 0 })
-    let first = BusPicture(Day.scene(1).sample(at: 10))
+    let first = BusDelta(Day.scene(1).sample(at: 10))
     #expect(first.seconds == nil && first.traffic.allSatisfy { $0.recent == nil })
-    let same = BusPicture(Day.scene(1).sample(at: 10), since: Day.scene(1).sample(at: 10))
+    let same = BusDelta(Day.scene(1).sample(at: 10), since: Day.scene(1).sample(at: 10))
     #expect(same.seconds == nil)
   }
 
@@ -172,7 +172,7 @@ struct PictureTests {
     scene.sends("c", stream: 1, messages: 100)
     scene.agent("r", hasEnded: true)
     scene.reads("c", stream: 1, of: 1, at: 60, delivered: 50, drops: [.left: 10])
-    let channel = try #require(BusPicture(scene.sample(at: 1)).channels.first)
+    let channel = try #require(BusDelta(scene.sample(at: 1)).channels.first)
     #expect(channel.holds && channel.pending == 0 && channel.sent == 60)
     #expect(channel.drops[DropReason.left.rawValue] == 10)
   }
@@ -200,7 +200,7 @@ struct PictureTests {
         }
       }
       let sample = scene.sample(at: Double(round), routerGoneNs: number())
-      let picture = BusPicture(sample, since: earlier)
+      let picture = BusDelta(sample, since: earlier)
       earlier = sample
       var state = TopState()
       let lines = TopView.lines(picture, &state, width: 80, height: 24)

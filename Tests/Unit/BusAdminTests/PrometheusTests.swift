@@ -55,7 +55,7 @@ struct PrometheusTests {
     scene.sends("c", stream: 2, messages: 7)
     scene.agent("r")
     scene.reads("c", stream: 9, of: 99, at: 3, delivered: 3)
-    let text = PrometheusText.render(BusPicture(scene.sample(at: 1, routerGoneNs: 1)))
+    let text = PrometheusText.render(BusDelta(scene.sample(at: 1, routerGoneNs: 1)))
     let values = Self.values(text)
     let labels = #"{agent="p",channel="c",lane="normal",kind="topic"}"#
     #expect(values["bcs_messages_sent_total" + labels] == "7")
@@ -68,7 +68,7 @@ struct PrometheusTests {
     var scene = Scene()
     scene.agent("a\"} 1\nevil{x=\"\\")
     scene.sends("c", stream: 1, messages: 5)
-    let text = PrometheusText.render(BusPicture(scene.sample(at: 1)))
+    let text = PrometheusText.render(BusDelta(scene.sample(at: 1)))
     #expect(text.contains(#"{agent="a\"} 1\\u{a}evil{x=\"\\",channel="c""#))
     #expect(!text.split(separator: "\n").contains { $0.hasPrefix("evil") })
   }
@@ -80,8 +80,8 @@ struct PrometheusTests {
       try Child.run(tool, ["check", "metrics"], input: .bytes(Array(text.utf8)))
     }
     let pictures = [
-      Day.picture, BusPicture(Day.scene(1).sample(at: 1, routerGoneNs: 5)),
-      BusPicture(BusSample(timeNs: 1, agents: [])),
+      Day.picture, BusDelta(Day.scene(1).sample(at: 1, routerGoneNs: 5)),
+      BusDelta(BusSample(timeNs: 1, agents: [])),
     ]
     for picture in pictures {
       let result = try check(PrometheusText.render(picture))

@@ -110,7 +110,7 @@ enum Day {
     return scene
   }
 
-  static var picture: BusPicture {
-    BusPicture(scene(2).sample(at: 11), since: scene(1).sample(at: 10))
+  static var picture: BusDelta {
+    BusDelta(scene(2).sample(at: 11), since: scene(1).sample(at: 10))
   }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite("The screen of bcs top")
 struct TopTests {
   private static func screen(
-    _ width: Int, _ height: Int?, _ picture: BusPicture = Day.picture,
+    _ width: Int, _ height: Int?, _ picture: BusDelta = Day.picture,
     _ change: (inout TopState) -> Void = { _ in }
   ) -> [String] {
     var state = TopState()
@@ -85,7 +85,7 @@ struct TopTests {
     scene.sends("märkte", stream: 1, messages: 1)
     scene.agent("e\u{301}vil\u{1B}[31m")
     scene.sends("c", stream: 2, messages: 1)
-    let lines = Self.screen(80, 10, BusPicture(scene.sample(at: 1)))
+    let lines = Self.screen(80, 10, BusDelta(scene.sample(at: 1)))
     #expect(lines[3].hasPrefix("監査役と長い名前の代理…  märkte "))
     #expect(lines[4].hasPrefix("e\u{301}vil\\u{1b}[31m "))
     let places = lines[3...4].map { line -> Int in
@@ -97,23 +97,23 @@ struct TopTests {
 
   @Test("the second line says what is wrong: no router, counters that cannot be true")
   func health() {
-    let gone = BusPicture(Day.scene(1).sample(at: 1, routerGoneNs: 12_900_000_000))
+    let gone = BusDelta(Day.scene(1).sample(at: 1, routerGoneNs: 12_900_000_000))
     #expect(Self.screen(80, 10, gone)[1] == "router gone for 12 s; figures are live")
     var scene = Day.scene(1)
     scene.agent("liar")
     scene.reads("ticks", stream: 7, of: 1, at: 10, delivered: 11)
-    let broken = Self.screen(80, 10, BusPicture(scene.sample(at: 1)))
+    let broken = Self.screen(80, 10, BusDelta(scene.sample(at: 1)))
     #expect(broken[1] == "counters of liar on ticks cannot be true")
     var dark = BusSample(timeNs: 1, agents: Day.scene(1).agents)
     dark.agents[2].fault = "the segment is not sealed"
-    let lines = Self.screen(80, 10, BusPicture(dark))
+    let lines = Self.screen(80, 10, BusDelta(dark))
     #expect(
       lines[2] == "cli.sub.4242: its counters cannot be read: the segment is not sealed")
   }
 
   @Test("an empty bus says what to try, a filter without a match what it looks for")
   func empty() {
-    let nobody = Self.screen(80, 8, BusPicture(BusSample(timeNs: 1, agents: [])))
+    let nobody = Self.screen(80, 8, BusDelta(BusSample(timeNs: 1, agents: [])))
     #expect(nobody[3] == "Nobody publishes or reads. Try `bcs pub` and `bcs sub`.")
     let none = Self.screen(80, 8) { $0.filter = "zebra" }
     #expect(none[3] == "Nothing matches 'zebra'.")
@@ -126,7 +126,7 @@ struct TopTests {
       scene.agent("a\(number)")
       scene.sends("c", stream: UInt64(number), messages: 1)
     }
-    let picture = BusPicture(scene.sample(at: 1))
+    let picture = BusDelta(scene.sample(at: 1))
     func shown(_ keys: [TopState.Key]) -> [String] {
       var state = TopState()
       for key in keys { _ = state.press(key) }

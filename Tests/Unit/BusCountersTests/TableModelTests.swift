@@ -5,11 +5,11 @@ import Testing
 /// A reading as the model keeps it.
 private struct Reading {
   let row: CounterRow
-  var meter: ReadingMeter
+  var meter: ReadingRecorder
   let channel: String
   var messages: UInt64 = 0
   var bytes: UInt64 = 0
-  var losses = ReadingMeter.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
+  var losses = ReadingRecorder.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
 }
 
 /// What the table should say, kept with plain numbers.
@@ -22,7 +22,7 @@ private struct Model {
     let identity = CounterIdentity.received(
       channel, mode: .lossy, from: "feed", peerIncarnation: 9, stream: 1, attachment: 2)
     let row = watched.table.open(identity, owner: owner, start: start)
-    readings.append(Reading(row: row, meter: ReadingMeter(row, start: start), channel: channel))
+    readings.append(Reading(row: row, meter: ReadingRecorder(row, start: start), channel: channel))
   }
 
   mutating func poll(_ index: Int, _ random: inout SplitMix64) {

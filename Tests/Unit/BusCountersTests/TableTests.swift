@@ -58,8 +58,9 @@ struct TableTests {
     sent.noteError()
     sent.noteBlocked()
     sent.noteDrop(.queueFull, 2)
-    var meter = ReadingMeter(watched.table.open(reading("märkte"), owner: 1, start: 40), start: 40)
-    let losses = ReadingMeter.Losses(gapEvents: 1, gaps: 5, superseded: 2, forged: 1)
+    var meter = ReadingRecorder(
+      watched.table.open(reading("märkte"), owner: 1, start: 40), start: 40)
+    let losses = ReadingRecorder.Losses(gapEvents: 1, gaps: 5, superseded: 2, forged: 1)
     meter.note(sequence: 60, taken: 12, handed: 10, bytes: 640, losses: losses)
     let rows = try watched.look()
     let first = try #require(rows.live("ticks").first)
@@ -80,8 +81,8 @@ struct TableTests {
   func ending() throws {
     let watched = Watched()
     let row = watched.table.open(reading("ticks"), owner: 1, start: 10)
-    var meter = ReadingMeter(row, start: 10)
-    let losses = ReadingMeter.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
+    var meter = ReadingRecorder(row, start: 10)
+    let losses = ReadingRecorder.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
     meter.note(sequence: 15, taken: 5, handed: 5, bytes: 50, losses: losses)
     row.times?.note(ns: 1000)
     meter.leave(.left, left: 3)
@@ -149,8 +150,8 @@ struct TableTests {
     let watched = Watched()
     for number in 0..<1000 {
       let row = watched.table.open(reading("ticks", stream: UInt64(number)), owner: 1)
-      var meter = ReadingMeter(row, start: 0)
-      let losses = ReadingMeter.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
+      var meter = ReadingRecorder(row, start: 0)
+      let losses = ReadingRecorder.Losses(gapEvents: 0, gaps: 0, superseded: 0, forged: 0)
       meter.note(sequence: 2, taken: 2, handed: 2, bytes: 20, losses: losses)
       watched.table.end(row)
     }

@@ -133,11 +133,11 @@ struct ViewTests {
         while !done.load(ordering: .relaxed) {
           round += 1
           let row = table.open(reading("ticks", stream: round), owner: 1, start: round)
-          var meter = ReadingMeter(row, start: round)
+          var meter = ReadingRecorder(row, start: round)
           var lost: UInt64 = 0
           for poll in 1...200 as ClosedRange<UInt64> {
             lost += poll % 3
-            let losses = ReadingMeter.Losses(gapEvents: 0, gaps: lost, superseded: 0, forged: 0)
+            let losses = ReadingRecorder.Losses(gapEvents: 0, gaps: lost, superseded: 0, forged: 0)
             meter.note(
               sequence: meter.sequence + 8 + poll % 3, taken: 8, handed: 5, bytes: 5, losses: losses
             )

@@ -28,7 +28,7 @@ struct BoundedWorkTests {
     let log = try ForgedLog(
       identity: try Stage.identity(capacity: Self.lines * 64), records: senders)
     log.store(64, at: log.hot + ForgedLog.commit)
-    let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let origin = FlowControl.Start(generation: 0, position: 0, sequence: 0)
     let made = try LogReader(log.peer(), mode: mode, start: origin, slot: nil)
     return (log, Subject(made))
   }
@@ -118,7 +118,7 @@ struct BoundedWorkTests {
       records: [BusUUID](repeating: Stage.agent, count: Int(lines)))
     let ring = Int(log.identity.shape.ringOffset)
     for line in 0..<Int(lines) { log.store(UInt64(line), at: ring + line * 64 + 48) }
-    let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let origin = FlowControl.Start(generation: 0, position: 0, sequence: 0)
     let reader = Subject(try LogReader(log.peer(), mode: .latest, start: origin, slot: nil))
     var seen: [UInt64] = []
     #expect(reader.poll(limit: 1) { seen.append($0.header.word6) } == 1)
@@ -150,7 +150,7 @@ struct BoundedWorkTests {
   func owner() throws {
     let identity = try Stage.identity(capacity: 16384)
     let log = try ForgedLog(identity: identity, records: [Stage.agent])
-    let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let origin = FlowControl.Start(generation: 0, position: 0, sequence: 0)
     func read(_ owner: StreamOwner) throws -> Int {
       Subject(
         try LogReader(log.peer(), mode: .lossless, start: origin, slot: nil, owner: owner)
@@ -179,7 +179,7 @@ struct BoundedWorkTests {
         UInt64(BUS_WIRE_MAGIC) | UInt64(BUS_WIRE_VERSION) << 32
           | UInt64(BUS_RECORD_ROTATED) << 48, at: Int(first.identity.shape.ringOffset))
       first.store(64, at: first.hot + ForgedLog.commit)
-      let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+      let origin = FlowControl.Start(generation: 0, position: 0, sequence: 0)
       let reader = Subject(try LogReader(first.peer(), mode: .lossy, start: origin, slot: nil))
       #expect(reader.poll { _ in } == 0 && reader.state == .rotated)
       var identity = try Stage.identity(capacity: 16384, generation: 1)

@@ -16,7 +16,7 @@ final class ForgedLog: @unchecked Sendable {
     self.identity = identity
     let shape = identity.shape
     segment = try OwnedSegment(name: "forged", bytes: Int(shape.segmentBytes))
-    let log = try PreparedLog(identity)
+    let log = try NewLog(identity)
     let copy = try PeerSegment(consuming: dup(log.descriptor), announced: shape.segmentBytes)
     unsafe segment.base.copyMemory(from: copy.lentBase, byteCount: 4096)
     try segment.seal()

@@ -17,10 +17,10 @@ struct HostileReaderBoundTests {
     let stage = try Stage(stall: StallPolicy(stallNs: 1))
     let pen = try Pen(stage, capacity: 16384)
     let rounds = 1100
-    var last: WindowGate.Link?
+    var last: FlowControl.Link?
     for attachment in UInt64(1)...UInt64(rounds) {
       let (_, slot) = try stage.join(attachment, lossless: true)
-      last = WindowGate.Link(segment: stage.peer, slot: slot.index, epoch: nil)
+      last = FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil)
       while pen.send(0, count: 960) {}
       while stage.evictions.list.count < Int(attachment) {
         pen.writer.noteBlocked(recordBytes: 1024)
@@ -41,7 +41,7 @@ struct HostileReaderBoundTests {
     var segments: [ReaderSegment] = []
     var attachment: UInt64 = 1
     var lastEpoch: ReaderEpoch?
-    var lastStart: WindowGate.Start?
+    var lastStart: FlowControl.Start?
     while attachment <= 1100 {
       let segment = try ReaderSegment(agent: Stage.agent, incarnation: attachment)
       segments.append(segment)
@@ -49,7 +49,7 @@ struct HostileReaderBoundTests {
       while let epoch = segment.takeEpoch(), let slot = segment.takeSlot() {
         slot.open(attachment: attachment)
         let link = try #require(
-          WindowGate.Link(segment: peer, slot: slot.index, epoch: epoch.index))
+          FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch.index))
         lastStart = stage.gate.join(attachment: attachment, link: link, lossless: false) {}
         lastEpoch = epoch
         attachment += 1
@@ -92,7 +92,7 @@ struct HostileReaderBoundTests {
     let peer = try PeerSegment(consuming: dup(plain.descriptor), announced: 131072)
     #expect(pen.send(0, count: 8))
     #expect(!pen.fences)
-    let link = try #require(WindowGate.Link(segment: peer, slot: 0, epoch: 0))
+    let link = try #require(FlowControl.Link(segment: peer, slot: 0, epoch: 0))
     #expect(stage.gate.join(attachment: 9, link: link, lossless: false) {} != nil)
     for number in UInt64(1)...2 { #expect(pen.send(number, count: 8)) }
     #expect(pen.fences)
@@ -133,7 +133,7 @@ struct HostileReaderBoundTests {
       for attachment in UInt64(1)...100 {
         guard let slot = stage.segment.takeSlot() else { break }
         slot.open(attachment: attachment)
-        guard let link = WindowGate.Link(segment: stage.peer, slot: slot.index, epoch: nil),
+        guard let link = FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil),
           // No barrier: what is left is the fence of the publisher.
           let start = stage.gate.join(
             attachment: attachment, link: link, lossless: true, barrier: {}),

@@ -64,7 +64,7 @@ struct HostileReaderTests {
         if Int.random(in: 0..<200, using: &random) == 0, joins < 100 {
           let slot = Int(joins % 4)
           hostile.store(joins, slot: slot, offset: 8)
-          if let link = WindowGate.Link(segment: hostile.peer, slot: slot, epoch: slot) {
+          if let link = FlowControl.Link(segment: hostile.peer, slot: slot, epoch: slot) {
             _ = stage.gate.join(attachment: joins, link: link, lossless: true) {}
           }
           joins += 1
@@ -108,7 +108,7 @@ struct HostileReaderTests {
     let hostile = try ForgedReader()
     let pen = try Pen(stage, capacity: 16384)
     hostile.store(7, slot: 0, offset: 8)
-    let link = try #require(WindowGate.Link(segment: hostile.peer, slot: 0, epoch: nil))
+    let link = try #require(FlowControl.Link(segment: hostile.peer, slot: 0, epoch: nil))
     #expect(stage.gate.join(attachment: 7, link: link, lossless: true) {} != nil)
     func room() -> Int {
       var sent = 0
@@ -134,14 +134,14 @@ struct HostileReaderTests {
   func links() throws {
     let hostile = try ForgedReader()
     for slot in [-1, 1984, Int.max, Int.min] {
-      #expect(WindowGate.Link(segment: hostile.peer, slot: slot, epoch: nil) == nil)
+      #expect(FlowControl.Link(segment: hostile.peer, slot: slot, epoch: nil) == nil)
     }
     for epoch in [-1, 60, Int.max, Int.min] {
-      #expect(WindowGate.Link(segment: hostile.peer, slot: 0, epoch: epoch) == nil)
+      #expect(FlowControl.Link(segment: hostile.peer, slot: 0, epoch: epoch) == nil)
     }
     let small = try OwnedSegment(name: "small", bytes: 4096)
     try small.seal()
     let peer = try PeerSegment(consuming: dup(small.descriptor), announced: 4096)
-    #expect(WindowGate.Link(segment: peer, slot: 0, epoch: nil) == nil)
+    #expect(FlowControl.Link(segment: peer, slot: 0, epoch: nil) == nil)
   }
 }

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Hostile publishers")
 struct HostilePublisherTests {
-  private let origin = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+  private let origin = FlowControl.Start(generation: 0, position: 0, sequence: 0)
 
   @Test("a log that says it is larger than its file, or is mapped in part, is refused")
   func sizes() throws {
@@ -30,7 +30,7 @@ struct HostilePublisherTests {
   @Test("a base off the grid of records is refused: headers would be read beyond the mapping")
   func base() throws {
     let log = try ForgedLog(identity: try Stage.identity(capacity: 16384))
-    let far = WindowGate.Start(generation: 0, position: 16384, sequence: 0)
+    let far = FlowControl.Start(generation: 0, position: 16384, sequence: 0)
     for base in [UInt64(1), 8, 63, 65, 16383] {
       log.store(base, at: 48)
       #expect(throws: MemoryError.layout(field: "base position", value: base)) {
@@ -254,7 +254,7 @@ struct ScribbleTests {
     // Near the commit, where the pen is.
     let commit = log.load(at: log.hot + ForgedLog.commit) & ~63
     let position = commit - min(commit, UInt64.random(in: 0..<200, using: &random) * 64)
-    let start = WindowGate.Start(generation: 0, position: position, sequence: position / 64)
+    let start = FlowControl.Start(generation: 0, position: position, sequence: position / 64)
     guard let made = try? LogReader(peer, mode: mode, start: start, slot: nil) else { return }
     let reader = Subject(made)
     tally.readers += 1

@@ -198,7 +198,7 @@ struct LayoutTests {
       var identity = try Stage.identity(capacity: 16384)
       identity.channel = String(repeating: "c", count: length)
       #expect(throws: MemoryError.layout(field: "channel length", value: UInt64(length))) {
-        _ = try PreparedLog(identity)
+        _ = try NewLog(identity)
       }
     }
   }

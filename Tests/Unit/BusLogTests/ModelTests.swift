@@ -42,7 +42,7 @@ private final class Model {
   var random: SplitMix64
   var sent = Sent()
   var readers: [Tracked] = []
-  var waiting: [(start: WindowGate.Start, slot: CursorSlot, mode: ReadMode, attachment: UInt64)] =
+  var waiting: [(start: FlowControl.Start, slot: CursorSlot, mode: ReadMode, attachment: UInt64)] =
     []
   var faults: [String] = []
   var attachments: UInt64 = 100

@@ -12,7 +12,7 @@ final class Stage: @unchecked Sendable {
   // @unchecked Sendable: `logs` is appended before threads that read it are told of the log.
   static let agent = BusUUID(word0: 0x0123_4567_89AB_CDEF, word1: 0xFEDC_BA98_7654_3210)
 
-  let gate: WindowGate
+  let gate: FlowControl
   let segment: ReaderSegment
   let peer: PeerSegment
   let evictions: Evictions
@@ -22,7 +22,7 @@ final class Stage: @unchecked Sendable {
   init(stall: StallPolicy = StallPolicy(stallNs: 0)) throws {
     let evictions = Evictions()
     self.evictions = evictions
-    gate = WindowGate(stall: stall) { attachment, _ in evictions.note(attachment) }
+    gate = FlowControl(stall: stall) { attachment, _ in evictions.note(attachment) }
     segment = try ReaderSegment(agent: Self.agent, incarnation: 7)
     peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 131072)
   }
@@ -39,10 +39,10 @@ final class Stage: @unchecked Sendable {
   /// A log of this stream; the stage keeps a read-only mapping of it.
   func makeLog(
     capacity: UInt64, generation: UInt32 = 0, topicsBytes: UInt32 = 4096
-  ) throws -> PreparedLog {
+  ) throws -> NewLog {
     let identity = try Self.identity(
       capacity: capacity, generation: generation, topicsBytes: topicsBytes)
-    let log = try PreparedLog(identity)
+    let log = try NewLog(identity)
     logs.append(try second(log))
     descriptors.append(dup(log.descriptor))
     return log
@@ -63,7 +63,7 @@ final class Stage: @unchecked Sendable {
   deinit { for descriptor in descriptors { close(descriptor) } }
 
   /// A read-only mapping of a log.
-  func second(_ log: borrowing PreparedLog) throws -> PeerSegment {
+  func second(_ log: borrowing NewLog) throws -> PeerSegment {
     try PeerSegment(
       consuming: dup(log.descriptor), announced: log.identity.shape.segmentBytes)
   }
@@ -71,10 +71,10 @@ final class Stage: @unchecked Sendable {
   /// The answer of the gate to a reader that joins, and its line.
   func join(
     _ attachment: UInt64, lossless: Bool, epoch: Int? = nil
-  ) throws -> (start: WindowGate.Start, slot: CursorSlot) {
+  ) throws -> (start: FlowControl.Start, slot: CursorSlot) {
     let slot = try #require(segment.takeSlot())
     slot.open(attachment: attachment)
-    let link = try #require(WindowGate.Link(segment: peer, slot: slot.index, epoch: epoch))
+    let link = try #require(FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch))
     let start = gate.join(attachment: attachment, link: link, lossless: lossless) {
       _ = plat_barrier_own_threads()
     }

@@ -129,7 +129,7 @@ struct StreamTests {
     let slot = try #require(stage.segment.takeSlot())
     slot.open(attachment: 1)
     let link = try #require(
-      WindowGate.Link(segment: stage.peer, slot: slot.index, epoch: nil))
+      FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil))
     #expect(stage.gate.join(attachment: 1, link: link, lossless: true) {} == nil)
   }
 
@@ -141,13 +141,13 @@ struct StreamTests {
     for number in 0..<4 { #expect(pen.send(UInt64(number), count: 960)) }
     #expect(stage.gate.lowestCursor == 0, "nothing may be forgotten before it came")
     let (first, slot) = try stage.join(5, lossless: true)
-    #expect(first == WindowGate.Start(generation: 0, position: 0, sequence: 0))
+    #expect(first == FlowControl.Start(generation: 0, position: 0, sequence: 0))
     let reader = Subject(
       try LogReader(stage.logs[0], mode: .lossless, start: first, slot: slot))
     #expect(reader.drain() == [0, 1, 2, 3])
     #expect(pen.send(4, count: 960))
     let other = try Subject(stage, .lossless, attachment: 6)
-    let start = WindowGate.Start(
+    let start = FlowControl.Start(
       generation: 0, position: other.reader.nextPosition, sequence: 5)
     for number in 5..<40 {
       #expect(pen.send(UInt64(number), count: 960))
@@ -257,7 +257,7 @@ struct StreamTests {
     raw.agent = other
     #expect(log.identity.agent != raw.agent)
     let segment = try ForgedLog(identity: raw, records: [Stage.agent, other])
-    let start = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let start = FlowControl.Start(generation: 0, position: 0, sequence: 0)
     for mode in ReadMode.allCases {
       let reader = Subject(try LogReader(segment.peer(), mode: mode, start: start, slot: nil))
       #expect(reader.poll { _ in } == 1)
@@ -272,7 +272,7 @@ struct StreamTests {
     for (channel, generation) in [("stage", UInt32(0)), ("stage", 2), ("other", 1)] {
       var identity = try Stage.identity(capacity: 16384, generation: generation)
       identity.channel = channel
-      let back = pen.writer.rotate(to: try PreparedLog(identity))
+      let back = pen.writer.rotate(to: try NewLog(identity))
       let wasRefused = back != nil
       #expect(wasRefused, "\(channel) \(generation)")
     }

@@ -256,7 +256,7 @@ struct StressTests {
     let board = Board()
     let threads = Threads()
     let peer = try log.peer()
-    let start = WindowGate.Start(generation: 0, position: 0, sequence: 0)
+    let start = FlowControl.Start(generation: 0, position: 0, sequence: 0)
     threads.start {
       Self.follow(try LogReader(peer, mode: .lossless, start: start, slot: nil), board)
     }

@@ -184,7 +184,7 @@ struct BlobTests {
   @Test("what is left behind is bounded in number, too")
   func leftInNumber() {
     var limits = RouterLimits()
-    limits.blobsLeftMost = 3
+    limits.blobsLeftMax = 3
     var world = World(limits: limits)
     world.happen(.tick(nowNs: 1))
     for number in 0..<5 as Range<UInt64> {

@@ -106,7 +106,7 @@ struct CountersRoutingTests {
   }
 
   @Test("an agent has five segments at most")
-  func partsMost() {
+  func partsMax() {
     var limits = RouterLimits()
     limits.agentBytes = 1 << 40
     limits.arenaBytes = 1 << 40

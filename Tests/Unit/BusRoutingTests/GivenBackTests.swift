@@ -102,10 +102,10 @@ struct GivenBackTests {
     var world = Self.later(limits)
     let (feed, _) = ReattachTests.reattach(before.feed, &world)
     let codes = (0..<5 as Range<UInt64>).map { number in
-      let frame = HandInReaderFrame(
+      let frame = RestoreReaderFrame(
         stream: before.stream, attachment: AttachmentID(before.attachment.value + number),
         readerIncarnation: before.reader.incarnation)
-      return errorCode(world.ask(feed, .handInReader(frame)))
+      return errorCode(world.ask(feed, .restoreReader(frame)))
     }
     #expect(codes == [nil, nil, nil, .resourceExhausted, .resourceExhausted])
   }
@@ -118,11 +118,11 @@ struct GivenBackTests {
     var world = Self.later(limits)
     let thief = try ReattachTests.thief(&world, before)
     let codes = (0..<5 as Range<UInt64>).map { number in
-      let frame = HandInAttachmentFrame(
+      let frame = RestoreAttachmentFrame(
         attachment: AttachmentID(before.attachment.value + number), subscription: 1,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
         publisherName: "feed", publisher: World.uuid("feed"), channel: "a", slot: 1, joined: true)
-      return errorCode(world.ask(thief, .handInAttachment(frame)))
+      return errorCode(world.ask(thief, .restoreAttachment(frame)))
     }
     #expect(codes == [nil, nil, nil, .invalid, .invalid])
   }
@@ -133,7 +133,7 @@ struct GivenBackTests {
     var world = ReattachTests.later()
     let thief = try ReattachTests.thief(&world, before)
     world.say(thief, ReattachTests.claim(before))
-    #expect(world.ask(thief, .handInDone) == [.done])
+    #expect(world.ask(thief, .restoreDone) == [.done])
     let feed = ReattachTests.feedReturns(before, &world)
     world.forgetSent()
     ReattachTests.endGrace(&world)

@@ -256,10 +256,10 @@ struct ServiceNameTests {
   func many() {
     var world = World()
     let asker = world.agent("asker")
-    for number in 0..<RespondersFrame.respondersMost + 5 {
+    for number in 0..<RespondersFrame.respondersMax + 5 {
       _ = world.answer(world.receiver("r\(number)"), "sum")
     }
-    #expect(world.resolve(asker, "sum").count == RespondersFrame.respondersMost)
+    #expect(world.resolve(asker, "sum").count == RespondersFrame.respondersMax)
   }
 }
 

@@ -26,10 +26,10 @@ extension Interleaving {
     let (stream, generation) = streams[number(streams.count)]
     let log = world.log(
       spy.name, spy.incarnation, "open", generation, base: UInt64(generation) * 64)
-    let frame = HandInLogFrame(
+    let frame = RestoreLogFrame(
       stream: stream, channel: "open", generation: generation, capacity: 65536,
       segmentBytes: 73728, current: true, retired: false, proof: spy.ticket ?? .none)
-    return (.handInLog(frame), [log])
+    return (.restoreLog(frame), [log])
   }
 
   private mutating func hostileFrame() -> AgentFrame {
@@ -51,12 +51,12 @@ extension Interleaving {
     case 5: return .closeStream(CloseStreamFrame(stream: stream))
     case 6: return .retireLog(RetireLogFrame(stream: stream, generation: small))
     case 7:
-      return .handInReader(
-        HandInReaderFrame(
+      return .restoreReader(
+        RestoreReaderFrame(
           stream: stream, attachment: attachment, readerIncarnation: Incarnation(base)))
     case 8:
-      return .handInAttachment(
-        HandInAttachmentFrame(
+      return .restoreAttachment(
+        RestoreAttachmentFrame(
           attachment: attachment, subscription: 1, stream: stream,
           publisherIncarnation: Incarnation(base &- 1), publisherName: "x",
           publisher: World.uuid("x"), channel: Self.channels[number(2)], slot: 3, joined: true))

@@ -14,7 +14,7 @@ enum SeededDefect: CaseIterable {
   /// The end of a process goes unnoticed.
   case losesDeath
   /// What a returning publisher says of its readers is lost.
-  case losesHandIn
+  case losesRestore
   /// A router believes whatever it is shown as a ticket or a proof.
   case believesProofs
 }
@@ -180,12 +180,12 @@ struct Interleaving {
       segments = [
         world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
       ]
-    case .handInLog(let log):
+    case .restoreLog(let log):
       segments = [
         world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
       ]
     case .detach where defect == .losesDetach, .joined where defect == .losesJoined,
-      .handInReader where defect == .losesHandIn:
+      .restoreReader where defect == .losesRestore:
       return
     default: break
     }

@@ -165,7 +165,7 @@ struct RandomRoutingTests {
       .retireLog(RetireLogFrame(stream: stream, generation: small)),
       .closeStream(CloseStreamFrame(stream: stream)),
       .unsubscribe(UnsubscribeFrame(subscription: small)),
-      .query(QueryFrame(subject: .attachments)), .handInDone,
+      .query(QueryFrame(subject: .attachments)), .restoreDone,
     ]
     if let frame = history.pick(frames) { history.world.say(connection, frame) }
   }

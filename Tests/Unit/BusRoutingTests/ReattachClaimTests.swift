@@ -11,16 +11,16 @@ extension ReattachTests {
     let connection = former.agent("thief")
     let (back, answers) = reattach(try veteran("thief", connection, former), &world)
     #expect(kinds(answers) == [.registered])
-    handInSubscription("a", back, &world)
-    handInSubscription("b", number: 2, back, &world)
+    restoreSubscription("a", back, &world)
+    restoreSubscription("b", number: 2, back, &world)
     return back
   }
 
   static func claim(
     _ before: Before, channel: String = "a", attachment: AttachmentID? = nil, joined: Bool = true
   ) -> AgentFrame {
-    .handInAttachment(
-      HandInAttachmentFrame(
+    .restoreAttachment(
+      RestoreAttachmentFrame(
         attachment: attachment ?? before.attachment, subscription: channel == "a" ? 1 : 2,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
         publisherName: "feed", publisher: World.uuid("feed"), channel: channel, slot: 9,
@@ -37,7 +37,7 @@ extension ReattachTests {
     let number = isOwnNumber ? AttachmentID(before.attachment.value + 50) : before.attachment
     world.say(thief, Self.claim(before, channel: channel, attachment: number))
     world.say(thief, Self.claim(before))
-    #expect(world.ask(thief, .handInDone) == [.done])
+    #expect(world.ask(thief, .restoreDone) == [.done])
     let feed = Self.feedReturns(before, &world)
     let reader = Self.readerReturns(before, &world)
     world.forgetSent()
@@ -57,7 +57,7 @@ extension ReattachTests {
     var world = Self.later()
     let thief = try Self.thief(&world, before)
     world.say(thief, Self.claim(before, joined: false))
-    #expect(world.ask(thief, .handInDone) == [.done])
+    #expect(world.ask(thief, .restoreDone) == [.done])
     let reader = Self.readerReturns(before, &world, claims: false)
     _ = Self.feedReturns(before, &world, hasReader: false)
     Self.endGrace(&world)

@@ -37,16 +37,16 @@ extension ReattachTests {
     let (thief, _) = Self.reattach(rival.veteran, &world)
     // Its own word, those of the owner, which are no use to others, its ticket, and nothing.
     for proof in [rival.proof, before.proof, before.feed.ticket, rival.veteran.ticket, .none] {
-      let answers = Self.handInLog(rival.log("a"), before.stream, proof, thief, &world)
+      let answers = Self.restoreLog(rival.log("a"), before.stream, proof, thief, &world)
       #expect(errorCode(answers) == .fenced)
     }
     #expect(world.router.streamCount == 0 && world.open.count == 1)
     // What it was given on one channel is worth nothing on another.
-    let elsewhere = Self.handInLog(rival.log("b"), rival.stream, rival.proof, thief, &world)
+    let elsewhere = Self.restoreLog(rival.log("b"), rival.stream, rival.proof, thief, &world)
     #expect(errorCode(elsewhere) == .fenced)
-    let own = Self.handInLog(rival.log("a"), rival.stream, rival.proof, thief, &world)
+    let own = Self.restoreLog(rival.log("a"), rival.stream, rival.proof, thief, &world)
     #expect(kinds(own) == [.logAdded])
-    #expect(world.ask(thief, .handInDone) == [.done])
+    #expect(world.ask(thief, .restoreDone) == [.done])
     let connections = [Self.feedReturns(before, &world), Self.readerReturns(before, &world)]
     Self.endGrace(&world)
     let unwanted: Set<ControlKind> = [.evicted, .agentGone, .leave, .streamEnded, .error]

@@ -80,15 +80,15 @@ struct ReattachTests {
   }
 
   /// The publisher's log, offered under any number with any proof.
-  static func handInLog(
+  static func restoreLog(
     _ log: LogShape, _ stream: StreamID, _ proof: ControlTicket, _ connection: ConnectionID,
     _ world: inout World
   ) -> [RouterFrame] {
     let segment = world.segment(log.segmentBytes, .log(log))
-    let frame = HandInLogFrame(
+    let frame = RestoreLogFrame(
       stream: stream, channel: log.channel, generation: log.generation, capacity: log.capacity,
       segmentBytes: log.segmentBytes, current: true, retired: false, proof: proof)
-    return world.ask(connection, .handInLog(frame), [segment])
+    return world.ask(connection, .restoreLog(frame), [segment])
   }
 
   /// The publisher comes back, with its reader; or with none, or one that it expects at the start.
@@ -96,17 +96,17 @@ struct ReattachTests {
     _ before: Before, _ world: inout World, expects: Incarnation? = nil, hasReader: Bool = true
   ) -> ConnectionID {
     let (connection, _) = reattach(before.feed, &world)
-    let answers = handInLog(before.log, before.stream, before.proof, connection, &world)
+    let answers = restoreLog(before.log, before.stream, before.proof, connection, &world)
     #expect(kinds(answers) == [.logAdded])
     if hasReader {
       world.say(
         connection,
-        .handInReader(
-          HandInReaderFrame(
+        .restoreReader(
+          RestoreReaderFrame(
             stream: before.stream, attachment: before.attachment,
             readerIncarnation: expects ?? before.reader.incarnation)))
     }
-    #expect(world.ask(connection, .handInDone) == [.done])
+    #expect(world.ask(connection, .restoreDone) == [.done])
     return connection
   }
 
@@ -115,18 +115,18 @@ struct ReattachTests {
     _ before: Before, _ world: inout World, claims joined: Bool? = true
   ) -> ConnectionID {
     let (connection, _) = reattach(before.reader, &world)
-    handInSubscription("a", connection, &world)
+    restoreSubscription("a", connection, &world)
     if let joined { world.say(connection, claim(before, joined: joined)) }
-    #expect(world.ask(connection, .handInDone) == [.done])
+    #expect(world.ask(connection, .restoreDone) == [.done])
     return connection
   }
 
-  static func handInSubscription(
+  static func restoreSubscription(
     _ pattern: String, number: UInt32 = 1, _ connection: ConnectionID, _ world: inout World
   ) {
     let frame = SubscribeFrame(
       subscription: number, pattern: pattern, mode: .lossless, sleeps: true, epoch: 3)
-    #expect(kinds(world.ask(connection, .handInSubscription(frame))) == [.subscribed])
+    #expect(kinds(world.ask(connection, .restoreSubscription(frame))) == [.subscribed])
   }
 
   @Test("both come back in either order and nothing ends", arguments: [true, false])
@@ -243,10 +243,10 @@ struct ReattachTests {
   func handInWithoutReattach() {
     var world = Self.later()
     let agent = world.agent("new")
-    #expect(errorCode(world.ask(agent, .handInDone)) == .invalid)
-    let reader = HandInReaderFrame(
+    #expect(errorCode(world.ask(agent, .restoreDone)) == .invalid)
+    let reader = RestoreReaderFrame(
       stream: StreamID(1), attachment: AttachmentID(2), readerIncarnation: Incarnation(3))
-    #expect(errorCode(world.ask(agent, .handInReader(reader))) == .invalid)
+    #expect(errorCode(world.ask(agent, .restoreReader(reader))) == .invalid)
   }
 
   @Test("a new subscriber during the grace gets streams that come back")

@@ -112,7 +112,7 @@ struct RegistryTests {
       .subscribe(
         SubscribeFrame(subscription: 1, pattern: ">", mode: .lossy, sleeps: false, epoch: 0)),
       .attach(AttachFrame(attachment: id, slot: 0)), .detach(DetachFrame(attachment: id)),
-      .evict(EvictFrame(attachment: id, reason: "")), .handInDone,
+      .evict(EvictFrame(attachment: id, reason: "")), .restoreDone,
       .unsubscribe(UnsubscribeFrame(subscription: 1)),
     ]
     for frame in frames { #expect(errorCode(world.ask(connection, frame)) == .invalid) }

@@ -66,7 +66,7 @@ struct SimulatedAgent {
 
   /// The process, which stays the same over restarts of the router.
   var pid: Int32 = 100
-  var isReturning: Bool { outgoing.contains { $0.frame == .handInDone } }
+  var isReturning: Bool { outgoing.contains { $0.frame == .restoreDone } }
 
   private mutating func say(_ frame: AgentFrame) { outgoing.append(Outgoing(frame: frame)) }
 
@@ -203,8 +203,8 @@ struct SimulatedAgent {
     case (.addLog(let log), .error): streams[log.stream]?.isRotating = false
     case (.subscribe(let wish), .subscribed): subscriptions[wish.subscription] = wish
     case (.reattach, .error): isFenced = true
-    case (.handInLog, .error(let error)), (.handInSubscription, .error(let error)),
-      (.handInDone, .error(let error)):
+    case (.restoreLog, .error(let error)), (.restoreSubscription, .error(let error)),
+      (.restoreDone, .error(let error)):
       if error.code == BusErrorCode.invalid.rawValue { complaints.append(error.text) }
     default: break
     }
@@ -313,42 +313,42 @@ struct SimulatedAgent {
     wanted = Set(subscriptions.keys)
     // A subscription whose answer was lost is asked for anew, by another number.
     readings = readings.filter { subscriptions[$0.value.announce.subscription] != nil }
-    for id in streams.keys.sorted() { handIn(id) }
+    for id in streams.keys.sorted() { restore(id) }
     for number in subscriptions.keys.sorted() {
-      if let frame = subscriptions[number] { ask(.handInSubscription(frame)) }
+      if let frame = subscriptions[number] { ask(.restoreSubscription(frame)) }
     }
     for id in readings.keys.sorted() {
       guard let reading = readings[id] else { continue }
       let announce = reading.announce
       say(
-        .handInAttachment(
-          HandInAttachmentFrame(
+        .restoreAttachment(
+          RestoreAttachmentFrame(
             attachment: id, subscription: announce.subscription, stream: announce.stream,
             publisherIncarnation: announce.publisherIncarnation,
             publisherName: announce.publisherName, publisher: announce.publisher,
             channel: announce.channel, slot: reading.slot, joined: reading.hasJoined)))
     }
-    ask(.handInDone)
+    ask(.restoreDone)
   }
 
-  private mutating func handIn(_ id: StreamID) {
+  private mutating func restore(_ id: StreamID) {
     guard let stream = streams[id] else { return }
     streams[id]?.isRotating = false
     ask(
-      .handInLog(
-        HandInLogFrame(
+      .restoreLog(
+        RestoreLogFrame(
           stream: id, channel: stream.channel, generation: stream.generation, capacity: 65536,
           segmentBytes: 73728, current: true, retired: false, proof: stream.proof)),
       base: UInt64(stream.generation) * 64)
     for (attachment, reader) in stream.window.sorted(by: { $0.key < $1.key }) {
       say(
-        .handInReader(
-          HandInReaderFrame(stream: id, attachment: attachment, readerIncarnation: reader)))
+        .restoreReader(
+          RestoreReaderFrame(stream: id, attachment: attachment, readerIncarnation: reader)))
     }
     for attachment in stream.expected.sorted() {
       say(
-        .handInReader(
-          HandInReaderFrame(
+        .restoreReader(
+          RestoreReaderFrame(
             stream: id, attachment: attachment, readerIncarnation: Incarnation(0))))
     }
   }

@@ -75,20 +75,20 @@ enum ControlSamples {
 
   private static var handIns: [AgentFrame] {
     [
-      .handInLog(
-        HandInLogFrame(
+      .restoreLog(
+        RestoreLogFrame(
           stream: stream, channel: "ticks", generation: 4, capacity: 65536, segmentBytes: 98304,
           current: true, retired: false, proof: proof)),
-      .handInReader(
-        HandInReaderFrame(
+      .restoreReader(
+        RestoreReaderFrame(
           stream: stream, attachment: attachment, readerIncarnation: incarnation)),
-      .handInSubscription(subscription),
-      .handInAttachment(
-        HandInAttachmentFrame(
+      .restoreSubscription(subscription),
+      .restoreAttachment(
+        RestoreAttachmentFrame(
           attachment: attachment, subscription: 1, stream: stream,
           publisherIncarnation: incarnation, publisherName: "feed", publisher: agent,
           channel: "ticks", slot: 11, joined: true)),
-      .handInDone,
+      .restoreDone,
     ]
   }
 
@@ -99,7 +99,7 @@ enum ControlSamples {
         .registered(
           RegisteredFrame(
             agent: agent, incarnation: incarnation, ticket: ticket,
-            channels: [ChannelLimit(prefix: "ticks.fx", logBytesMost: 1 << 33)])))
+            channels: [ChannelLimit(prefix: "ticks.fx", logBytesMax: 1 << 33)])))
     }
     return frames
   }
@@ -109,7 +109,7 @@ enum ControlSamples {
       .welcome(
         WelcomeFrame(
           routerIncarnation: Incarnation(1), incarnation: incarnation, arenaBytes: 1 << 30,
-          routerPid: 4_000_000, logBytesFirst: 65536, logBytesMost: 4 << 20, stallMs: 5000)),
+          routerPid: 4_000_000, logBytesFirst: 65536, logBytesMax: 4 << 20, stallMs: 5000)),
       .logAdded(
         LogAddedFrame(
           stream: stream, generation: 0, expected: [attachment, AttachmentID(2)], proof: proof)),

@@ -71,7 +71,7 @@ struct ControlTests {
     bytes[0] = 0
     #expect(throws: ControlError.notAFrame) { try AgentFrame.decode(bytes) }
     #expect(ControlFormat.request(of: bytes) == 0)
-    let long = [UInt8](repeating: 0, count: ControlFormat.frameBytesMost + 1)
+    let long = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax + 1)
     #expect(throws: ControlError.tooLong) { try AgentFrame.decode(long) }
   }
 
@@ -87,13 +87,13 @@ struct ControlTests {
 
   @Test("a text that is too long is cut between two characters")
   func longText() throws {
-    let text = "x" + String(repeating: "é", count: ControlFormat.textBytesMost)
+    let text = "x" + String(repeating: "é", count: ControlFormat.textBytesMax)
     let bytes = RouterFrame.error(ErrorFrame(code: 1, text: text)).encode()
     guard case .error(let read) = try RouterFrame.decode(bytes).frame else {
       Issue.record("not an error frame")
       return
     }
-    #expect(read.text.utf8.count == ControlFormat.textBytesMost - 1)
+    #expect(read.text.utf8.count == ControlFormat.textBytesMax - 1)
     #expect(text.hasPrefix(read.text))
   }
 

@@ -1,4 +1,5 @@
 import BusMemory
+import BusSystem
 public import BusWire
 import CBusPlatform
 import Synchronization
@@ -54,7 +55,7 @@ extension Agent {
       throw .noMemory("no memory for a blob of \(byteCount) bytes", error)
     }
     let held = HeldBlob(
-      descriptor: Descriptor(made.descriptor), segmentBytes: made.blob.segmentBytes,
+      descriptor: FileDescriptor(made.descriptor), segmentBytes: made.blob.segmentBytes,
       payloadBytes: UInt64(byteCount), endNs: deadline(after: keep))
     try core.hold(held, token)
     let reference = BlobReference(
@@ -107,7 +108,7 @@ extension BusUUID {
     let failed = unsafe withUnsafeMutableBytes(of: &words) { bytes in
       unsafe plat_random(bytes.baseAddress, bytes.count)
     }
-    guard failed == 0 else { throw .system("no random bytes: \(reason(-failed))") }
+    guard failed == 0 else { throw .system("no random bytes: \(Errno.text(-failed))") }
     return BusUUID(word0: words.0, word1: words.1)
   }
 }

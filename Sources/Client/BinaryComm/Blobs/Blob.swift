@@ -24,9 +24,9 @@ public final class Blob: Sendable {
   public let reference: BlobReference
   let memory: SealedBlob
   /// Nil in a blob that was opened.
-  private let maker: AgentCore?
+  private let maker: AgentShared?
 
-  init(_ reference: BlobReference, _ memory: SealedBlob, maker: AgentCore?) {
+  init(_ reference: BlobReference, _ memory: SealedBlob, maker: AgentShared?) {
     self.reference = reference
     self.memory = memory
     self.maker = maker

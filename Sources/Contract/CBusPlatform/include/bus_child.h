@@ -1,5 +1,4 @@
-// Programs that this process starts, tied to its life: they are told to end when it ends, however
-// it ends. Functions return a value >= 0 on success and -errno on failure.
+// Programs that this process starts. Functions return a value >= 0 on success, -errno on failure.
 #ifndef BUS_CHILD_H
 #define BUS_CHILD_H
 
@@ -15,14 +14,16 @@ typedef struct plat_child {
   int input, output, errors;
   /// Not 0: it leads a process group of its own.
   int leads_group;
+  /// Not 0: the kernel sends it SIGTERM when the calling thread ends, so it has to be started on a
+  /// thread that lives as long as the process.
+  int ends_with_parent;
+  /// Not 0: it inherits no descriptor but the three standard ones.
+  int closes_others;
   /// The descriptor of plat_guardian_start(), which ends its group after this process; or -1.
   int guardian;
 } plat_child_t;
 
 /// Starts a program with default signals. Its pid, or -errno, also when it cannot be executed.
-///
-/// The kernel sends it SIGTERM when the calling thread ends, so it has to be called on a thread
-/// that lives as long as the process.
 pid_t plat_child_start(const plat_child_t *how);
 
 /// Starts the guardian: a process that waits for the end of this one and then ends the process

@@ -116,6 +116,9 @@ typedef struct plat_watch {
 /// -ETIMEDOUT, -EINTR; -ENOSYS before kernel 5.16.
 int plat_futex_wait_any(const plat_watch_t *watches, int count, uint64_t timeout_ns);
 
+/// A pipe that no program started from here inherits: where it is read, where it is written.
+int plat_pipe(int ends[2]);
+
 /// Registers this process as a target of plat_barrier_everywhere().
 int plat_barrier_register(void);
 /// A full memory barrier on every running thread of every registered process.

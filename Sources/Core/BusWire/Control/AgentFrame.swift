@@ -32,16 +32,16 @@ public enum AgentFrame: Hashable, Sendable {
   case goodbye
   /// See `ReattachFrame`.
   case reattach(ReattachFrame)
-  /// See `HandInLogFrame`.
-  case handInLog(HandInLogFrame)
-  /// See `HandInReaderFrame`.
-  case handInReader(HandInReaderFrame)
+  /// See `RestoreLogFrame`.
+  case restoreLog(RestoreLogFrame)
+  /// See `RestoreReaderFrame`.
+  case restoreReader(RestoreReaderFrame)
   /// See `SubscribeFrame`.
-  case handInSubscription(SubscribeFrame)
-  /// See `HandInAttachmentFrame`.
-  case handInAttachment(HandInAttachmentFrame)
+  case restoreSubscription(SubscribeFrame)
+  /// See `RestoreAttachmentFrame`.
+  case restoreAttachment(RestoreAttachmentFrame)
   /// Everything that was held before the restart is handed in.
-  case handInDone
+  case restoreDone
   /// See `AnswerFrame`.
   case answer(AnswerFrame)
   /// See `NameFrame`.
@@ -82,11 +82,11 @@ public enum AgentFrame: Hashable, Sendable {
     case .query: .query
     case .goodbye: .goodbye
     case .reattach: .reattach
-    case .handInLog: .handInLog
-    case .handInReader: .handInReader
-    case .handInSubscription: .handInSubscription
-    case .handInAttachment: .handInAttachment
-    case .handInDone: .handInDone
+    case .restoreLog: .restoreLog
+    case .restoreReader: .restoreReader
+    case .restoreSubscription: .restoreSubscription
+    case .restoreAttachment: .restoreAttachment
+    case .restoreDone: .restoreDone
     case .answer: .answer
     case .resolve: .resolve
     case .forget: .forget
@@ -131,10 +131,10 @@ public enum AgentFrame: Hashable, Sendable {
     case .evict(let body): body
     case .query(let body): body
     case .reattach(let body): body
-    case .handInLog(let body): body
-    case .handInReader(let body): body
-    case .handInSubscription(let body): body
-    case .handInAttachment(let body): body
+    case .restoreLog(let body): body
+    case .restoreReader(let body): body
+    case .restoreSubscription(let body): body
+    case .restoreAttachment(let body): body
     case .answer(let body): body
     case .resolve(let body): body
     case .forget(let body): body
@@ -143,7 +143,7 @@ public enum AgentFrame: Hashable, Sendable {
     case .openBlob(let body): body
     case .dropBlob(let body): body
     case .reannounce(let body): body
-    case .goodbye, .handInDone, .watch, .unwatch: nil
+    case .goodbye, .restoreDone, .watch, .unwatch: nil
     }
   }
 
@@ -165,11 +165,11 @@ public enum AgentFrame: Hashable, Sendable {
     case .query: self = try .query(QueryFrame(from: &reader))
     case .goodbye: self = .goodbye
     case .reattach: self = try .reattach(ReattachFrame(from: &reader))
-    case .handInLog: self = try .handInLog(HandInLogFrame(from: &reader))
-    case .handInReader: self = try .handInReader(HandInReaderFrame(from: &reader))
-    case .handInSubscription: self = try .handInSubscription(SubscribeFrame(from: &reader))
-    case .handInAttachment: self = try .handInAttachment(HandInAttachmentFrame(from: &reader))
-    case .handInDone: self = .handInDone
+    case .restoreLog: self = try .restoreLog(RestoreLogFrame(from: &reader))
+    case .restoreReader: self = try .restoreReader(RestoreReaderFrame(from: &reader))
+    case .restoreSubscription: self = try .restoreSubscription(SubscribeFrame(from: &reader))
+    case .restoreAttachment: self = try .restoreAttachment(RestoreAttachmentFrame(from: &reader))
+    case .restoreDone: self = .restoreDone
     case .answer: self = try .answer(AnswerFrame(from: &reader))
     case .resolve: self = try .resolve(NameFrame(from: &reader))
     case .forget: self = try .forget(NameFrame(from: &reader))

@@ -1,7 +1,7 @@
 /// Hands a log in after a restart; the log comes with it.
 ///
 /// Answer: logAdded or error.
-public struct HandInLogFrame: Hashable, Sendable {
+public struct RestoreLogFrame: Hashable, Sendable {
   /// The stream.
   public var stream: StreamID
   /// The channel of the stream.
@@ -35,7 +35,7 @@ public struct HandInLogFrame: Hashable, Sendable {
   }
 }
 
-extension HandInLogFrame: ControlBody {
+extension RestoreLogFrame: ControlBody {
   init(from reader: inout ControlReader) throws(ControlError) {
     stream = StreamID(try reader.u64())
     channel = try reader.text()
@@ -60,7 +60,7 @@ extension HandInLogFrame: ControlBody {
 }
 
 /// Hands in a reader that is in this publisher's window.
-public struct HandInReaderFrame: Hashable, Sendable {
+public struct RestoreReaderFrame: Hashable, Sendable {
   /// The stream.
   public var stream: StreamID
   /// The attachment.
@@ -76,7 +76,7 @@ public struct HandInReaderFrame: Hashable, Sendable {
   }
 }
 
-extension HandInReaderFrame: ControlBody {
+extension RestoreReaderFrame: ControlBody {
   init(from reader: inout ControlReader) throws(ControlError) {
     stream = StreamID(try reader.u64())
     attachment = AttachmentID(try reader.u64())
@@ -91,7 +91,7 @@ extension HandInReaderFrame: ControlBody {
 }
 
 /// Hands in what this agent reads.
-public struct HandInAttachmentFrame: Hashable, Sendable {
+public struct RestoreAttachmentFrame: Hashable, Sendable {
   /// The attachment.
   public var attachment: AttachmentID
   /// The agent's own number of the subscription.
@@ -129,7 +129,7 @@ public struct HandInAttachmentFrame: Hashable, Sendable {
   }
 }
 
-extension HandInAttachmentFrame: ControlBody {
+extension RestoreAttachmentFrame: ControlBody {
   init(from reader: inout ControlReader) throws(ControlError) {
     attachment = AttachmentID(try reader.u64())
     subscription = try reader.u32()

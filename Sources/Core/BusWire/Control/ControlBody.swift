@@ -7,12 +7,12 @@ protocol ControlBody {
 extension ChannelLimit: ControlBody {
   init(from reader: inout ControlReader) throws(ControlError) {
     prefix = try reader.text()
-    logBytesMost = try reader.u64()
+    logBytesMax = try reader.u64()
   }
 
   func write(to writer: inout ControlWriter) {
     writer.text(prefix)
-    writer.u64(logBytesMost)
+    writer.u64(logBytesMax)
   }
 }
 
@@ -61,7 +61,7 @@ extension ControlReader {
 
   /// Reads the 16 bytes before the body and returns the raw kind and the request number.
   mutating func header() throws(ControlError) -> (kind: UInt16, request: UInt32) {
-    guard left <= ControlFormat.frameBytesMost else { throw .tooLong }
+    guard left <= ControlFormat.frameBytesMax else { throw .tooLong }
     guard try u32() == ControlFormat.magic else { throw .notAFrame }
     let version = try u16()
     guard version == ControlFormat.version else { throw .version(version) }

@@ -2,7 +2,7 @@
 public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The frame ends before its last field.
   case tooShort
-  /// The frame is larger than `ControlFormat.frameBytesMost`.
+  /// The frame is larger than `ControlFormat.frameBytesMax`.
   case tooLong
   /// The frame does not start with the magic number, or its reserved field is not zero.
   case notAFrame
@@ -21,7 +21,7 @@ public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .tooShort: "the frame ends before its last field"
-    case .tooLong: "the frame is larger than \(ControlFormat.frameBytesMost) bytes"
+    case .tooLong: "the frame is larger than \(ControlFormat.frameBytesMax) bytes"
     case .notAFrame: "the bytes are not a frame of this protocol"
     case .version(let theirs):
       "the other side speaks version \(theirs) of the control protocol, this side "

@@ -19,11 +19,11 @@ public enum ControlFormat {
   /// Bytes before the body.
   public static let headerBytes = 16
   /// The largest frame in bytes, header included.
-  public static let frameBytesMost = 16 * 1024
+  public static let frameBytesMax = 16 * 1024
   /// The longest string in bytes that the writer puts into a frame; longer texts are cut there.
-  public static let textBytesMost = 1024
+  public static let textBytesMax = 1024
   /// The largest number of descriptors that come with one frame.
-  public static let descriptorsMost = 2
+  public static let descriptorsMax = 2
 
   /// The request number of a frame that need not be well-formed, so that an error can answer it.
   ///

@@ -32,16 +32,16 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   case goodbye = 15
   /// Agent to router: `AgentFrame.reattach`.
   case reattach = 16
-  /// Agent to router: `AgentFrame.handInLog`.
-  case handInLog = 17
-  /// Agent to router: `AgentFrame.handInReader`.
-  case handInReader = 18
-  /// Agent to router: `AgentFrame.handInSubscription`.
-  case handInSubscription = 19
-  /// Agent to router: `AgentFrame.handInAttachment`.
-  case handInAttachment = 20
-  /// Agent to router: `AgentFrame.handInDone`.
-  case handInDone = 21
+  /// Agent to router: `AgentFrame.restoreLog`.
+  case restoreLog = 17
+  /// Agent to router: `AgentFrame.restoreReader`.
+  case restoreReader = 18
+  /// Agent to router: `AgentFrame.restoreSubscription`.
+  case restoreSubscription = 19
+  /// Agent to router: `AgentFrame.restoreAttachment`.
+  case restoreAttachment = 20
+  /// Agent to router: `AgentFrame.restoreDone`.
+  case restoreDone = 21
   /// Agent to router: `AgentFrame.answer`.
   case answer = 22
   /// Agent to router: `AgentFrame.resolve`.
@@ -110,7 +110,7 @@ public enum ControlKind: UInt16, CaseIterable, Sendable {
   /// How many descriptors come with a frame of this kind: memory, which the frame tells of.
   public var descriptorCount: Int {
     switch self {
-    case .register, .reattach, .addLog, .handInLog, .addCounters, .addBlob: 1
+    case .register, .reattach, .addLog, .restoreLog, .addCounters, .addBlob: 1
     case .welcome, .announce, .join, .counters, .blob: 1
     default: 0
     }

@@ -126,11 +126,11 @@ public struct ChannelLimit: Hashable, Sendable {
   /// The topic prefix.
   public let prefix: String
   /// The largest log on this channel in bytes.
-  public let logBytesMost: UInt64
+  public let logBytesMax: UInt64
   /// Pairs the prefix with its size.
-  public init(prefix: String, logBytesMost: UInt64) {
+  public init(prefix: String, logBytesMax: UInt64) {
     self.prefix = prefix
-    self.logBytesMost = logBytesMost
+    self.logBytesMax = logBytesMax
   }
 }
 

@@ -31,12 +31,12 @@ public struct ControlWriter {
 
   /// Appends a string: its length in two bytes, then UTF-8.
   ///
-  /// A text of more than `ControlFormat.textBytesMost` bytes is cut between two characters; names
+  /// A text of more than `ControlFormat.textBytesMax` bytes is cut between two characters; names
   /// and topics are far shorter, so that only texts for people are ever cut.
   public mutating func text(_ value: String) {
     var cut = Array(value.utf8)
-    if cut.count > ControlFormat.textBytesMost {
-      var end = ControlFormat.textBytesMost
+    if cut.count > ControlFormat.textBytesMax {
+      var end = ControlFormat.textBytesMax
       while end > 0, cut[end] & 0xC0 == 0x80 { end -= 1 }
       cut.removeSubrange(end...)
     }

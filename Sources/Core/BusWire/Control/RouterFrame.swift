@@ -32,7 +32,7 @@ public enum RouterFrame: Hashable, Sendable {
   case queryEnd
   /// See `ErrorFrame`.
   case error(ErrorFrame)
-  /// Answers handInDone, addCounters, watch and addBlob.
+  /// Answers restoreDone, addCounters, watch and addBlob.
   case done
   /// See `RespondersFrame`.
   case responders(RespondersFrame)

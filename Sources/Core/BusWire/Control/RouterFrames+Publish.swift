@@ -1,4 +1,4 @@
-/// Answers addLog and handInLog.
+/// Answers addLog and restoreLog.
 public struct LogAddedFrame: Hashable, Sendable {
   /// The stream.
   public var stream: StreamID
@@ -6,7 +6,7 @@ public struct LogAddedFrame: Hashable, Sendable {
   public var generation: UInt32
   /// Lossless readers that start at position 0; only for generation 0.
   public var expected: [AttachmentID]
-  /// The router's word that the stream is this publisher's, for a later handInLog.
+  /// The router's word that the stream is this publisher's, for a later restoreLog.
   public var proof: ControlTicket
 
   /// Takes the fields in the order of the wire.

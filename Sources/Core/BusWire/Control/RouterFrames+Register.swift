@@ -11,21 +11,21 @@ public struct WelcomeFrame: Hashable, Sendable {
   /// Ring bytes of the first log of a stream.
   public var logBytesFirst: UInt64
   /// Ring bytes that a log may grow to.
-  public var logBytesMost: UInt64
+  public var logBytesMax: UInt64
   /// How long a lossless reader may hold its publisher back, in ms.
   public var stallMs: UInt32
 
   /// Takes the fields in the order of the wire.
   public init(
     routerIncarnation: Incarnation, incarnation: Incarnation, arenaBytes: UInt64, routerPid: UInt32,
-    logBytesFirst: UInt64, logBytesMost: UInt64, stallMs: UInt32
+    logBytesFirst: UInt64, logBytesMax: UInt64, stallMs: UInt32
   ) {
     self.routerIncarnation = routerIncarnation
     self.incarnation = incarnation
     self.arenaBytes = arenaBytes
     self.routerPid = routerPid
     self.logBytesFirst = logBytesFirst
-    self.logBytesMost = logBytesMost
+    self.logBytesMax = logBytesMax
     self.stallMs = stallMs
   }
 }
@@ -37,7 +37,7 @@ extension WelcomeFrame: ControlBody {
     arenaBytes = try reader.u64()
     routerPid = try reader.u32()
     logBytesFirst = try reader.u64()
-    logBytesMost = try reader.u64()
+    logBytesMax = try reader.u64()
     stallMs = try reader.u32()
   }
 
@@ -47,7 +47,7 @@ extension WelcomeFrame: ControlBody {
     writer.u64(arenaBytes)
     writer.u32(routerPid)
     writer.u64(logBytesFirst)
-    writer.u64(logBytesMost)
+    writer.u64(logBytesMax)
     writer.u32(stallMs)
   }
 }

@@ -24,7 +24,7 @@ public struct RespondersFrame: Hashable, Sendable {
   public var responders: [Responder]
 
   /// As many as fit into one frame, whatever they are called.
-  public static let respondersMost = 180
+  public static let respondersMax = 180
 
   /// Takes the fields in the order of the wire.
   public init(

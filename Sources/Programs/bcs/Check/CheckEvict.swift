@@ -24,9 +24,9 @@ struct CheckEvict: ParsableCommand {
 
   func run() throws {
     Interrupt.beGraceful()
-    var verdicts = Verdicts(common)
+    var verdicts = CheckResults(common)
     // One small log that cannot grow, so that the publisher soon meets the stopped reader.
-    let stage = try CheckStage(
+    let stage = try CheckEnvironment(
       common, router: ["--stall", "\(stall)", "--log-most", "65536", "--log-first", "65536"])
     let outcome = Result { try play(CountScenario("evict", stage), &verdicts) }
     let left = try stage.end()
@@ -35,12 +35,12 @@ struct CheckEvict: ParsableCommand {
     try verdicts.conclude()
   }
 
-  private func play(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
+  private func play(_ scene: CountScenario, _ verdicts: inout CheckResults) throws {
     let count = 20_000
     let well = try scene.reader("well reader")
     let stopped = try scene.reader("stopped reader", ["--hold-at", "1000"])
     let publisher = try scene.publisher("publisher", count: count, ["--report", "100"])
-    let held = try Tap.pump(scene.all, scene.stage.watchdog) { stopped.has("holding") }
+    let held = try ChildOutput.pump(scene.all, scene.stage.watchdog) { stopped.has("holding") }
     guard held else {
       throw Failure(
         "The reader never held a message.", remedy: "Run again with --log-level debug.",

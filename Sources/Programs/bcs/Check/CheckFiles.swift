@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusCrypto
 import BusJSON
+import BusSystem
 import Glibc
 
 /// Sends every file of a directory through the bus and compares what comes out.
@@ -27,8 +28,8 @@ struct CheckFiles: ParsableCommand {
     Interrupt.beGraceful()
     var roots = [directory]
     let own = try FileTree(roots: roots).files.count
-    let generated = try Leftovers.makeDirectory()
-    defer { Leftovers.remove(generated) }
+    let generated = try LeakCheck.makeDirectory()
+    defer { LeakCheck.remove(generated) }
     if own < Self.filesLeast {
       let seed = seed ?? UInt64.random(in: .min ... .max)
       common.log(.notice, "\(own) files in \(directory); the others are generated, seed \(seed)")
@@ -36,8 +37,8 @@ struct CheckFiles: ParsableCommand {
       roots.append(generated)
     }
     let oracle = try FileOracle(FileTree(roots: roots))
-    var verdicts = Verdicts(common)
-    let stage = try CheckStage(common, router: ["--log-most", "\(oracle.logBytesMost)"])
+    var verdicts = CheckResults(common)
+    let stage = try CheckEnvironment(common, router: ["--log-most", "\(oracle.logBytesMax)"])
     let outcome = Result {
       try FileScenario(name: "files", stops: false, roots: roots, oracle: oracle)
         .run(stage, &verdicts)
@@ -64,7 +65,7 @@ struct FileOracle {
   let manifest: String
 
   /// A largest log that the files do not fit into, so that a stopped reader stops the publisher.
-  var logBytesMost: Int {
+  var logBytesMax: Int {
     var most = 64 << 10
     while most * 16 <= bytes && most < 4 << 20 { most *= 2 }
     return most
@@ -76,7 +77,7 @@ struct FileOracle {
     var whole = try SHA256()
     var manifest = try SHA256()
     for file in tree.files {
-      let body = try Input.file(file.path, limit: Publishing.bodyMost)
+      let body = try Input.file(file.path, limit: MessageSender.bodyMax)
       var digest = try SHA256()
       try digest.update(body)
       try whole.update(body)
@@ -100,7 +101,7 @@ struct FileScenario {
   let roots: [String]
   let oracle: FileOracle
 
-  func run(_ stage: CheckStage, _ verdicts: inout Verdicts) throws {
+  func run(_ stage: CheckEnvironment, _ verdicts: inout CheckResults) throws {
     let channel = "check-\(getpid())-\(stops ? 2 : 1)"
     let readers = try (1...2).map { number in
       try stage.start(
@@ -122,20 +123,20 @@ struct FileScenario {
       "publisher",
       ["check", "role-publish-files", "--channel", channel] + roots.flatMap { ["--root", $0] })
     if stops { try stop(readers[0], stage, among: all + [publisher]) }
-    let isDone = try Tap.pump(all + [publisher], stage.watchdog) {
+    let isDone = try ChildOutput.pump(all + [publisher], stage.watchdog) {
       if publisher.hasEnded && !publisher.has("published") { return true }
       return publisher.hasEnded && readers.allSatisfy { $0.hasEnded }
         && (stream.bytes >= oracle.bytes || raw.hasEnded)
     }
     raw.child.kill(SIGINT)
-    let rawEnded = try Tap.pump([raw], Deadline(.seconds(5))) { raw.hasEnded }
+    let rawEnded = try ChildOutput.pump([raw], Deadline(.seconds(5))) { raw.hasEnded }
     try verdicts.add(judge(publisher, hung: !isDone))
     for reader in readers { try verdicts.add(judge(reader)) }
     try verdicts.add(judge(raw, stream, ended: rawEnded))
   }
 
   /// `bcs sub` prints nothing before the first message: the router knows when it is there.
-  private func awaitSubscription(_ stage: CheckStage, _ agent: String) throws {
+  private func awaitSubscription(_ stage: CheckEnvironment, _ agent: String) throws {
     while !stage.watchdog.isOver {
       let rows = try stage.rows(.agents)
       if rows.contains(where: { $0["name"] == agent && $0["subscriptions"] == "1" }) { return }
@@ -143,14 +144,16 @@ struct FileScenario {
     }
   }
 
-  private func stop(_ reader: Tap, _ stage: CheckStage, among all: [Tap]) throws {
-    _ = try Tap.pump(all, stage.watchdog) { reader.lines.count > 50 || reader.hasEnded }
+  private func stop(_ reader: ChildOutput, _ stage: CheckEnvironment, among all: [ChildOutput])
+    throws
+  {
+    _ = try ChildOutput.pump(all, stage.watchdog) { reader.lines.count > 50 || reader.hasEnded }
     reader.child.kill(SIGSTOP)
-    _ = try Tap.pump(all, Deadline(.seconds(2))) { false }
+    _ = try ChildOutput.pump(all, Deadline(.seconds(2))) { false }
     reader.child.kill(SIGCONT)
   }
 
-  private func judge(_ publisher: Tap, hung: Bool) -> Verdict {
+  private func judge(_ publisher: ChildOutput, hung: Bool) -> CheckResult {
     let facts = publisher.facts("published")
     var problem: String?
     if hung { problem = "the scenario hung" }
@@ -158,13 +161,13 @@ struct FileScenario {
     if stops && facts["waited_ms"] ?? 0 < 500 {
       problem = problem ?? "it did not wait for the reader that was stopped for 2 s"
     }
-    return Verdict(
+    return CheckResult(
       name, publisher.name,
       ["files", "parts", "bytes", "waited_ms"].map { ($0, .integer(facts[$0] ?? 0)) },
       problem: problem)
   }
 
-  private func judge(_ reader: Tap) throws -> Verdict {
+  private func judge(_ reader: ChildOutput) throws -> CheckResult {
     let lines = reader.lines.filter { $0.hasPrefix("file ") }
     var manifest = try SHA256()
     for line in lines { try manifest.update(Array((line + "\n").utf8)) }
@@ -176,10 +179,10 @@ struct FileScenario {
       problem =
         place.map { "file \($0.offset): \($0.element.0), sent \($0.element.1)" }
         ?? "\(lines.count) files came, \(oracle.lines.count) were sent"
-    } else if reader.child.wait(.seconds(5)) != .code(0) {
+    } else if reader.child.wait(.seconds(5)) != .exit(0) {
       problem = "it did not end with code 0"
     }
-    return Verdict(
+    return CheckResult(
       name, reader.name,
       [
         ("files", .integer(lines.count)), ("bytes", .integer(facts["bytes"] ?? 0)),
@@ -187,14 +190,14 @@ struct FileScenario {
       ], problem: problem)
   }
 
-  private func judge(_ raw: Tap, _ stream: RawDigest, ended: Bool) throws -> Verdict {
+  private func judge(_ raw: ChildOutput, _ stream: RawDigest, ended: Bool) throws -> CheckResult {
     let hash = try stream.finish()
     var problem: String?
     if hash != oracle.whole { problem = "the bytes differ: \(oracle.whole) was sent" }
-    if !ended || raw.child.wait(.seconds(5)) != .code(128 + SIGINT) {
+    if !ended || raw.child.wait(.seconds(5)) != .exit(128 + SIGINT) {
       problem = problem ?? "it did not end with code 130 at SIGINT"
     }
-    return Verdict(
+    return CheckResult(
       name, raw.name, [("bytes", .integer(stream.bytes)), ("sha256", .text(hash))],
       problem: problem)
   }

@@ -24,12 +24,12 @@ struct CheckKill: ParsableCommand {
 
   func run() throws {
     Interrupt.beGraceful()
-    var verdicts = Verdicts(common)
+    var verdicts = CheckResults(common)
     for (name, play) in [
       ("kill a publisher", killPublisher), ("kill a reader", killReader),
       ("kill the router", killRouter),
     ] {
-      let stage = try CheckStage(common)
+      let stage = try CheckEnvironment(common)
       let outcome = Result { try play(CountScenario(name, stage), &verdicts) }
       let left = try stage.end()
       try outcome.get()
@@ -38,7 +38,7 @@ struct CheckKill: ParsableCommand {
     try verdicts.conclude()
   }
 
-  private func killPublisher(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
+  private func killPublisher(_ scene: CountScenario, _ verdicts: inout CheckResults) throws {
     let readers = try ["reader 1", "reader 2"].map { try scene.reader($0, ["--ends", "2"]) }
     let victim = try scene.publisher("victim", count: .max)
     let other = try scene.publisher("other", count: Self.count)
@@ -57,7 +57,7 @@ struct CheckKill: ParsableCommand {
     }
   }
 
-  private func killReader(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
+  private func killReader(_ scene: CountScenario, _ verdicts: inout CheckResults) throws {
     let victim = try scene.reader("victim")
     let other = try scene.reader("other")
     let publisher = try scene.publisher("publisher", count: Self.count)
@@ -73,7 +73,7 @@ struct CheckKill: ParsableCommand {
         expecting: ["publisher": Self.count...Self.count]))
   }
 
-  private func killRouter(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
+  private func killRouter(_ scene: CountScenario, _ verdicts: inout CheckResults) throws {
     let reader = try scene.reader("reader")
     let publisher = try scene.publisher(
       "publisher", count: Self.count, ["--rate", "5000", "--stay"])
@@ -98,7 +98,7 @@ struct CheckKill: ParsableCommand {
         expecting: ["publisher": Self.count...Self.count]))
     let facts = late.facts("end")
     try verdicts.add(
-      Verdict(
+      CheckResult(
         scene.name, late.name,
         facts.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) },
         problem: facts["torn"] == 0 && facts["received"] ?? 0 > 0 ? nil : "it received nothing"))
@@ -110,15 +110,15 @@ struct CheckKill: ParsableCommand {
     while !limit.isOver {
       let there = try scene.stage.rows(.agents).compactMap { $0["name"] }
       if wanted.isSubset(of: there) { return true }
-      _ = try Tap.pump(scene.all, Deadline(.milliseconds(20))) { false }
+      _ = try ChildOutput.pump(scene.all, Deadline(.milliseconds(20))) { false }
     }
     return false
   }
 }
 
-extension Verdict {
+extension CheckResult {
   /// The same line under another scenario's name.
-  fileprivate func named(_ scenario: String) -> Verdict {
-    Verdict(scenario, who, facts, problem: problem)
+  fileprivate func named(_ scenario: String) -> CheckResult {
+    CheckResult(scenario, who, facts, problem: problem)
   }
 }

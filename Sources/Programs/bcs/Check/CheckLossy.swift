@@ -20,8 +20,8 @@ struct CheckLossy: ParsableCommand {
 
   func run() throws {
     Interrupt.beGraceful()
-    var verdicts = Verdicts(common)
-    let stage = try CheckStage(common)
+    var verdicts = CheckResults(common)
+    let stage = try CheckEnvironment(common)
     let outcome = Result { try play(CountScenario("lossy", stage), &verdicts) }
     let left = try stage.end()
     try outcome.get()
@@ -29,7 +29,7 @@ struct CheckLossy: ParsableCommand {
     try verdicts.conclude()
   }
 
-  private func play(_ scene: CountScenario, _ verdicts: inout Verdicts) throws {
+  private func play(_ scene: CountScenario, _ verdicts: inout CheckResults) throws {
     let quick = try scene.reader("quick", ["--lossy"])
     // 50 messages each 10 ms are a tenth of 50,000 a second.
     let slow = try scene.reader("slow", ["--lossy", "--limit", "50", "--pause-ms", "10"])

@@ -16,7 +16,7 @@ struct CheckPolicy: ParsableCommand {
 
   func run() throws {
     let policy = try PolicyFile.load(file)
-    var listing = Listing(
+    var listing = TextTable(
       [
         Column("agent", "AGENT"), Column("users", "USERS"), Column("read", "READ"),
         Column("write", "WRITE"), Column("hold_back", "HOLD BACK"), Column("call", "CALL"),

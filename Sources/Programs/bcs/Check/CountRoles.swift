@@ -83,7 +83,7 @@ struct ReadCountRole: ParsableCommand {
     let session = try Session.open(common, name: name)
     var reader = try session.agent.reader("\(channel).>", mode: mode.read)
     try Output.write("ready\n")
-    var ledger = NumberLedger()
+    var ledger = SequenceCheck()
     while reader.statistics.ended + ledger.evicted < ends {
       let taken = try step(&reader, &ledger)
       try Output.write("at \(ledger.received)\n")
@@ -99,7 +99,7 @@ struct ReadCountRole: ParsableCommand {
     try Output.write(.block(ledger.report(gaps: gaps)))
   }
 
-  private func step(_ reader: inout Reader, _ ledger: inout NumberLedger) throws -> Int {
+  private func step(_ reader: inout Reader, _ ledger: inout SequenceCheck) throws -> Int {
     var batch: [ReceivedMessage] = []
     let before = ledger.received
     do {
@@ -120,7 +120,7 @@ struct ReadCountRole: ParsableCommand {
 }
 
 /// What a reader of numbered messages believes and what it found wrong.
-struct NumberLedger {
+struct SequenceCheck {
   private var counts: [String: Int] = [:]
   private var next: [String: UInt64] = [:]
   private(set) var received = 0

@@ -1,21 +1,22 @@
 import BinaryComm
 import BusJSON
+import BusSystem
 import Glibc
 
 /// Publishers and readers of numbered messages on one stage, and what readers have to report.
 final class CountScenario {
   let name: String
-  let stage: CheckStage
+  let stage: CheckEnvironment
   let channel: String
-  private(set) var all: [Tap] = []
+  private(set) var all: [ChildOutput] = []
 
-  init(_ name: String, _ stage: CheckStage) {
+  init(_ name: String, _ stage: CheckEnvironment) {
     self.name = name
     self.stage = stage
     channel = "check-\(getpid())"
   }
 
-  func publisher(_ who: String, count: Int, _ more: [String] = []) throws -> Tap {
+  func publisher(_ who: String, count: Int, _ more: [String] = []) throws -> ChildOutput {
     let tap = try stage.start(
       who,
       [
@@ -26,7 +27,7 @@ final class CountScenario {
     return tap
   }
 
-  func reader(_ who: String, _ more: [String] = []) throws -> Tap {
+  func reader(_ who: String, _ more: [String] = []) throws -> ChildOutput {
     let tap = try stage.start(
       who,
       ["check", "role-read-count", "--channel", channel, "--name", agent(who)] + more)
@@ -41,24 +42,25 @@ final class CountScenario {
   }
 
   /// Reads from all until a child has told of at least that many messages.
-  func wait(for tap: Tap, at count: Int) throws {
-    _ = try Tap.pump(all, stage.watchdog) {
+  func wait(for tap: ChildOutput, at count: Int) throws {
+    _ = try ChildOutput.pump(all, stage.watchdog) {
       tap.hasEnded || tap.last("at").flatMap { Int($0) } ?? 0 >= count
     }
   }
 
   /// Reads from all until these have ended; false when they hang.
-  func wait(forEndOf taps: [Tap]) throws -> Bool {
-    try Tap.pump(all, stage.watchdog) { taps.allSatisfy(\.hasEnded) }
+  func wait(forEndOf taps: [ChildOutput]) throws -> Bool {
+    try ChildOutput.pump(all, stage.watchdog) { taps.allSatisfy(\.hasEnded) }
   }
 
   /// What a reader reports against what it must have received of each publisher.
   func judge(
-    _ reader: Tap, hung: Bool = false, evicted: Int = 0, expecting: [String: ClosedRange<Int>]
-  ) -> Verdict {
+    _ reader: ChildOutput, hung: Bool = false, evicted: Int = 0,
+    expecting: [String: ClosedRange<Int>]
+  ) -> CheckResult {
     let facts = reader.facts("end")
     var problems: [String] = hung ? ["it hung"] : []
-    if !hung && reader.child.wait(.seconds(5)) != .code(0) {
+    if !hung && reader.child.wait(.seconds(5)) != .exit(0) {
       problems.append("it did not end with code 0")
     }
     for (who, range) in expecting.sorted(by: { $0.key < $1.key }) {
@@ -76,15 +78,15 @@ final class CountScenario {
       problems.append("evicted \(facts["evicted"] ?? -1) times, expected \(evicted)")
     }
     let names = ["received", "gaps", "torn", "disorder", "evicted", "void", "void_wrong"]
-    return Verdict(
+    return CheckResult(
       name, reader.name, names.compactMap { key in facts[key].map { (key, .integer($0)) } },
       problem: problems.isEmpty ? nil : problems.joined(separator: "; "))
   }
 
   /// That a publisher went on to its end.
-  func judge(publisher: Tap, count: Int, hung: Bool) -> Verdict {
+  func judge(publisher: ChildOutput, count: Int, hung: Bool) -> CheckResult {
     let done = publisher.facts("published")["messages"]
-    return Verdict(
+    return CheckResult(
       name, publisher.name, [("messages", .integer(done ?? 0))],
       problem: hung ? "it hung" : done == count ? nil : "it did not publish all \(count)")
   }

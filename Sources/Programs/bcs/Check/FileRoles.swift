@@ -30,7 +30,7 @@ struct PublishFilesRole: ParsableCommand {
       longestNs = max(longestNs, System.monotonicNs - start)
     }
     for file in try FileTree(roots: root).files {
-      let body = try Input.file(file.path, limit: Publishing.bodyMost)
+      let body = try Input.file(file.path, limit: MessageSender.bodyMax)
       try send(name, Array(file.name.utf8))
       if body.count <= most {
         try send(data, body)
@@ -66,7 +66,7 @@ struct ReadFilesRole: ParsableCommand {
     let session = try Session.open(common, name: reader)
     var reader = try session.agent.reader("\(channel).>", mode: .lossless)
     try Output.write("ready\n")
-    var ledger = try FileLedger(nameTopic: "\(channel).name")
+    var ledger = try ReceivedFiles(nameTopic: "\(channel).name")
     var text = ""
     while reader.statistics.ended == 0 {
       // Digests are made from the publisher's own memory, in place.
@@ -89,7 +89,7 @@ struct ReadFilesRole: ParsableCommand {
 }
 
 /// The digests of the files that come in as a name and parts.
-struct FileLedger: ~Copyable {
+struct ReceivedFiles: ~Copyable {
   private let nameTopic: String
   private var name: String?
   private var digest: SHA256

@@ -1,3 +1,4 @@
+import BusSystem
 import BusText
 import Glibc
 
@@ -24,7 +25,7 @@ struct FileTree {
     var found: [String] = []
     var folders = [""]
     while let folder = folders.popLast() {
-      for name in try Leftovers.names(in: folder.isEmpty ? root : "\(root)/\(folder)") {
+      for name in try LeakCheck.names(in: folder.isEmpty ? root : "\(root)/\(folder)") {
         let relative = folder.isEmpty ? name : "\(folder)/\(name)"
         var facts = stat()
         guard unsafe lstat("\(root)/\(relative)", &facts) == 0 else { continue }
@@ -59,7 +60,7 @@ struct FileTree {
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw Failure(
-        "The file \(path) cannot be made: \(System.words(errno)).",
+        "The file \(path) cannot be made: \(Errno.text(errno)).",
         remedy: "Make room in /tmp.", name: "SYSTEM")
     }
     defer { close(descriptor) }

@@ -86,8 +86,8 @@ struct AgentCommand: ParsableCommand {
 
 /// How a router's row about an agent is shown.
 enum AgentRows {
-  static var listing: Listing {
-    Listing(
+  static var listing: TextTable {
+    TextTable(
       [
         Column("kind"), Column("name", "NAME"), Column("category", "CATEGORY", .drops(4)),
         Column("pid", "PID", isNumber: true), Column("uid", "UID", isNumber: true, .drops(7)),
@@ -103,7 +103,7 @@ enum AgentRows {
     let age = row["pid"].flatMap(Int32.init).flatMap(ProcessAge.seconds)
     return [
       .text("agent"), row.text("name"), row.text("category"), row.number("pid"),
-      row.number("uid"), age.map { .text(Prose.duration(seconds: $0)) } ?? .null,
+      row.number("uid"), age.map { .text(TextWrap.duration(seconds: $0)) } ?? .null,
       age.map { .unsigned($0) } ?? .null, row.number("streams"), row.number("subscriptions"),
       row.bytes("bytes"), row.number("bytes"), row.number("quota"), row.number("incarnation"),
       row.text("uuid"), row.text("program"),
@@ -122,6 +122,6 @@ extension [String: String] {
 
   /// The bytes of a key, for people.
   func bytes(_ key: String) -> JSONValue {
-    self[key].flatMap(UInt64.init).map { .text(Prose.bytes($0)) } ?? .null
+    self[key].flatMap(UInt64.init).map { .text(TextWrap.bytes($0)) } ?? .null
   }
 }

@@ -23,7 +23,7 @@ struct BlobOptions: ParsableArguments {
   }
 
   /// Most bytes of a body: what may go into a message, or into a blob.
-  var bodyMost: Int { blob ? Publishing.bodyMost : WireLimit.payloadBytesMax }
+  var bodyMax: Int { blob ? MessageSender.bodyMax : WireLimit.payloadBytesMax }
 
   /// What goes into the message: the body itself, or a reference to a blob that was made of it.
   func carried(_ body: [UInt8], _ agent: Agent) throws(BusError) -> CarriedBody {

@@ -85,8 +85,8 @@ struct ChannelCommand: ParsableCommand {
 ///
 /// A stream is as far behind as the reader of it that is furthest behind.
 enum ChannelRows {
-  static var streams: Listing {
-    Listing(
+  static var streams: TextTable {
+    TextTable(
       [
         Column("kind"), Column("name", "CHANNEL"), Column("publisher", "PUBLISHER"),
         Column("generation", "GENERATION", isNumber: true, .drops(8)),
@@ -110,14 +110,14 @@ enum ChannelRows {
       .text("stream"), row.channel(names), row.text("publisher"), row.number("generation"),
       row.bytes("capacity"), row.number("capacity"), row.number("bytes"),
       row.number("messages"), row.number("commit"), .integer(mine.count),
-      behind.map { .text(Prose.bytes($0)) } ?? .null, behind.map { .unsigned($0) } ?? .null,
+      behind.map { .text(TextWrap.bytes($0)) } ?? .null, behind.map { .unsigned($0) } ?? .null,
       lost.isEmpty ? .null : .unsigned(lost.reduce(0, &+)), row.text("state"),
       row.text("channel"), row.number("stream"), row.number("incarnation"),
     ]
   }
 
-  static var readers: Listing {
-    Listing(
+  static var readers: TextTable {
+    TextTable(
       [
         Column("kind"), Column("reader", "READER"), Column("pattern", "PATTERN"),
         Column("mode", "MODE", .drops(6)), Column("state", "STATE", .drops(1)),

@@ -40,7 +40,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func printLines(_ findings: [Finding]) throws {
-    var listing = Listing(
+    var listing = TextTable(
       [Column("item"), Column("verdict"), Column("value"), Column("meaning")], empty: "")
     listing.rows = findings.map { finding in
       [
@@ -63,7 +63,7 @@ struct DoctorCommand: ParsableCommand {
       if explain || finding.verdict != .ok {
         let indent = String(repeating: " ", count: 10)
         let room = max(40, (Terminal.width ?? 100) - indent.count)
-        for line in Prose.wrap(finding.meaning, width: room) {
+        for line in TextWrap.wrap(finding.meaning, width: room) {
           text += "\(indent)\(style.paint(line, .faint))\n"
         }
       }
@@ -81,7 +81,7 @@ struct Finding {
 
   static var version: Finding {
     Finding(
-      item: "bcs.version", verdict: .ok, value: Release.banner,
+      item: "bcs.version", verdict: .ok, value: ProgramVersion.banner,
       meaning: "Router and agents must have the same layout version.")
   }
 }

@@ -25,7 +25,7 @@ struct ErrorsCommand: ParsableCommand {
 
   func run() throws {
     guard let error else {
-      var listing = Listing(
+      var listing = TextTable(
         [
           Column("code", "CODE", isNumber: true), Column("name", "NAME"),
           Column("exit", "EXIT", isNumber: true), Column("meaning", "MEANING", .shortens),

@@ -57,7 +57,7 @@ struct MessagePrinter {
   }
 
   private func header(_ message: ReceivedMessage) -> TerminalText {
-    let size = Prose.bytes(UInt64(message.payload.count))
+    let size = TextWrap.bytes(UInt64(message.payload.count))
     let part = part(message).map { ", \($0) part" } ?? ""
     let topic = style.paint(message.topic.printable, .bold)
     let about = style.paint("at \(time(message)), \(size)\(part)", .faint)

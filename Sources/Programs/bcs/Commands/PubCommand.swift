@@ -81,11 +81,11 @@ struct PubCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkTopic(topic)
+    try ArgumentChecks.checkTopic(topic)
     let name = try naming.resolved("pub")
     let template = try stdinLines ? nil : bodyTemplate()
     let session = try Session.open(common, name: name)
-    var work = try Publishing(
+    var work = try MessageSender(
       session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout)
     Interrupt.beGraceful()
     let outcome = Result { try publish(template, &work, session) }
@@ -103,7 +103,7 @@ struct PubCommand: ParsableCommand {
   }
 
   private func publish(
-    _ template: PubTemplate?, _ work: inout Publishing, _ session: Session
+    _ template: PubTemplate?, _ work: inout MessageSender, _ session: Session
   ) throws {
     if waitForReader { try work.awaitReader(session.agent) }
     if let template {
@@ -120,16 +120,16 @@ struct PubCommand: ParsableCommand {
   }
 
   private func bodyTemplate() throws -> PubTemplate {
-    if let file { return PubTemplate(literal: try Input.file(file, limit: Publishing.bodyMost)) }
+    if let file { return PubTemplate(literal: try Input.file(file, limit: MessageSender.bodyMax)) }
     if let text = body.body, body.isArgument, PubTemplate.isIn(text), !template, !raw {
       common.log(.notice, "sent as it is: --template fills in {{…}}")
     }
-    let bytes = try body.read(most: Publishing.bodyMost)
+    let bytes = try body.read(most: MessageSender.bodyMax)
     return try template ? PubTemplate(bytes) : PubTemplate(literal: bytes)
   }
 
   private func repeatBody(
-    _ template: PubTemplate, _ work: inout Publishing, _ agent: Agent
+    _ template: PubTemplate, _ work: inout MessageSender, _ agent: Agent
   ) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var progress = Progress("published", of: count, common)
@@ -144,7 +144,7 @@ struct PubCommand: ParsableCommand {
     }
   }
 
-  private func sendLines(_ work: inout Publishing) throws {
+  private func sendLines(_ work: inout MessageSender) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
     var lines = LineReader(0)
     while !lines.hasEnded {
@@ -154,7 +154,7 @@ struct PubCommand: ParsableCommand {
     }
   }
 
-  private func show(_ work: borrowing Publishing, isWhole: Bool, _ readers: Int?) throws {
+  private func show(_ work: borrowing MessageSender, isWhole: Bool, _ readers: Int?) throws {
     let seconds = Double(System.monotonicNs - work.startNs) / 1e9
     if common.json {
       let line = JSONValue.line([

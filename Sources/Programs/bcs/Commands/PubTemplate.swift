@@ -13,7 +13,7 @@ struct PubTemplate {
   }
 
   /// Most bytes of one `{{random N}}`.
-  static let randomMost = 1 << 20
+  static let randomMax = 1 << 20
 
   private let parts: [Part]
 
@@ -84,14 +84,14 @@ struct PubTemplate {
     case ("time", 1): return .time
     case ("unix_ns", 1): return .unixNs
     case ("random", 2):
-      guard let count = Int(words[1]), count > 0, count <= randomMost else { break }
+      guard let count = Int(words[1]), count > 0, count <= randomMax else { break }
       return .random(count)
     default: break
     }
     throw Failure.usage(
       "'{{\(name.printable)}}' is no place that can be filled in.",
       remedy: "Use {{count}}, {{time}}, {{unix_ns}} or {{random N}} with N from 1 to "
-        + "\(randomMost); without --template the body is sent as it is.")
+        + "\(randomMax); without --template the body is sent as it is.")
   }
 
   private static func letters(_ count: Int) -> [UInt8] {

@@ -78,8 +78,8 @@ struct SubCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkPattern(pattern)
-    if let note = Names.note(onPattern: pattern) { common.log(.notice, note) }
+    try ArgumentChecks.checkPattern(pattern)
+    if let note = ArgumentChecks.note(onPattern: pattern) { common.log(.notice, note) }
     let session = try Session.open(common, name: naming.resolved("sub"))
     Interrupt.beGraceful()
     let common = common
@@ -91,7 +91,7 @@ struct SubCommand: ParsableCommand {
     }
     let reader = try session.agent.reader(pattern, mode: mode.read)
     common.log(.notice, "subscribed to \(pattern) (\(mode.rawValue)) as \(session.agent.name)")
-    var receiving = Receiving(
+    var receiving = MessageReceiver(
       reader, of: session.agent, isLatest: mode == .latest, printer: printer, common: common)
     let outcome = Result { try receive(&receiving) }
     try? finish(&receiving, session)
@@ -105,7 +105,7 @@ struct SubCommand: ParsableCommand {
       isLocal: local)
   }
 
-  private func receive(_ receiving: inout Receiving) throws {
+  private func receive(_ receiving: inout MessageReceiver) throws {
     let limit = timeout.map { Deadline(Duration(seconds: $0)) }
     while count.map({ receiving.received < $0 }) ?? true {
       try Interrupt.check()
@@ -119,7 +119,7 @@ struct SubCommand: ParsableCommand {
     }
   }
 
-  private func finish(_ receiving: inout Receiving, _ session: Session) throws {
+  private func finish(_ receiving: inout MessageReceiver, _ session: Session) throws {
     let (lost, cut, problems) = (receiving.lost, receiving.bodies.cut, receiving.problems)
     // Our own leave is no news.
     session.agent.onRouterChange { _ in }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusOptions
+import BusSystem
 
 /// Starts the router.
 struct UpCommand: ParsableCommand {
@@ -26,13 +27,13 @@ struct UpCommand: ParsableCommand {
   func run() throws {
     let arguments = router.arguments(common)
     guard demo else {
-      let program = System.sibling("msg_router")
-      let reason = become(program, arguments)
+      let program = ProcessEnvironment.sibling("msg_router")
+      let reason = Spawn.become(program, arguments)
       throw Failure(
-        "\(program) cannot be started: \(System.words(reason)).",
+        "\(program) cannot be started: \(Errno.text(reason)).",
         remedy: "Build or install msg_router in the directory of bcs.", name: "SYSTEM")
     }
-    try Demonstration(
+    try Demo(
       directory: RunDirectory.resolve(common.dir), router: arguments, common: common
     ).run()
   }

@@ -33,7 +33,7 @@ struct ListenCommand: ParsableCommand {
   }
 
   func run() throws {
-    for name in team { try Names.checkService(name, "team name") }
+    for name in team { try ArgumentChecks.checkService(name, "team name") }
     let session = try Session.open(common, name: naming.resolved("listen"))
     Interrupt.beGraceful()
     defer { session.agent.close() }
@@ -51,7 +51,7 @@ struct ListenCommand: ParsableCommand {
     var shown = 0
     while count.map({ shown < $0 }) ?? true {
       try Interrupt.check()
-      var fresh: [(Incoming, ReceivedMessage)] = []
+      var fresh: [(InboxMessage, ReceivedMessage)] = []
       let taken = try messenger.poll(limit: count.map { min(64, $0 - shown) } ?? 64) {
         message, incoming, out in
         if incoming.kind == .request {
@@ -77,7 +77,7 @@ struct ListenCommand: ParsableCommand {
   }
 
   private func show(
-    _ incoming: Incoming, _ message: ReceivedMessage, _ printer: PayloadPrinter
+    _ incoming: InboxMessage, _ message: ReceivedMessage, _ printer: PayloadPrinter
   ) throws {
     guard incoming.kind == .event || incoming.kind == .command else { return }
     if printer.form == .text {

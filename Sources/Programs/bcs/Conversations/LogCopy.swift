@@ -32,7 +32,7 @@ struct LogCopy {
       guard let words = record.words else { continue }
       if UInt32(truncatingIfNeeded: words.word7 >> 32) == correlation {
         let body = record.offset + 64 + Int(words.extensionLength)
-        let end = min(body + min(Int(words.length), Self.startBytesMost), bytes.count)
+        let end = min(body + min(Int(words.length), Self.startBytesMax), bytes.count)
         found.append(
           Entry(words: words, number: number, start: Array(bytes[body..<max(body, end)])))
       }
@@ -87,5 +87,5 @@ struct LogCopy {
     (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) }
   }
 
-  private static let startBytesMost = 4100
+  private static let startBytesMax = 4100
 }

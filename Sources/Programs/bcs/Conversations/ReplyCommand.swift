@@ -64,7 +64,7 @@ struct ReplyCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkService(service)
+    try ArgumentChecks.checkService(service)
     if let command = exec.first { try CommandPath.check(command) }
     let name = try naming.resolved("reply")
     // Before the session, which has threads.
@@ -79,7 +79,7 @@ struct ReplyCommand: ParsableCommand {
         isThere
           ? "the router is back" : "the router is gone; known clients can still send requests")
     }
-    var answering = try Answering(session.agent, self, guardian)
+    var answering = try ServiceRunner(session.agent, self, guardian)
     common.log(.notice, "answering \(service) as \(session.agent.name)")
     let outcome = Result { try answering.run() }
     session.agent.onRouterChange { _ in }
@@ -89,22 +89,22 @@ struct ReplyCommand: ParsableCommand {
 }
 
 /// One messenger at work for `bcs reply`.
-struct Answering: ~Copyable {
+struct ServiceRunner: ~Copyable {
   private struct Work {
-    let incoming: Incoming
+    let incoming: InboxMessage
     let child: ServiceChild
     let beganNs: UInt64
     /// The start of a line whose end has not come yet.
     var line: [UInt8] = []
   }
   private struct Job {
-    let incoming: Incoming
+    let incoming: InboxMessage
     let payload: [UInt8]
     let requester: String
   }
 
   /// Requests that may wait for a command to end.
-  private static let waitingMost = 16384
+  private static let waitingMax = 16384
   private var messenger: Messenger
   private let agent: Agent
   private let command: ReplyCommand
@@ -158,15 +158,15 @@ struct Answering: ~Copyable {
 
   private mutating func receive() throws -> Int {
     var jobs: [Job] = []
-    var cancels: [Incoming] = []
+    var cancels: [InboxMessage] = []
     let most = command.count.map { $0 - taken } ?? .max
     let queued = waiting.count
     let came = try messenger.poll(limit: min(64, max(1, most))) { message, incoming, out in
       switch incoming.kind {
-      case .request where queued + jobs.count >= Self.waitingMost:
+      case .request where queued + jobs.count >= Self.waitingMax:
         try? out.fail(
           incoming,
-          .resourceExhausted("\(Self.waitingMost) requests wait here already", cause: .queue))
+          .resourceExhausted("\(Self.waitingMax) requests wait here already", cause: .queue))
       case .request where jobs.count >= most:
         try? out.fail(incoming, .noResponders("this responder has answered all it was to answer"))
       case .request:
@@ -188,8 +188,8 @@ struct Answering: ~Copyable {
     return came
   }
 
-  private mutating func stop(_ cancel: Incoming) {
-    func isMeant(_ other: Incoming) -> Bool {
+  private mutating func stop(_ cancel: InboxMessage) {
+    func isMeant(_ other: InboxMessage) -> Bool {
       other.peer == cancel.peer && other.correlationId == cancel.correlationId
     }
     for work in running where isMeant(work.incoming) {
@@ -225,7 +225,7 @@ struct Answering: ~Copyable {
           command.exec, input: try input(of: job), environment: environment(job, left),
           limit: Deadline(.nanoseconds(Int64(clamping: min(own, left ?? own)))),
           limitCause: isOwn ? .timeLimit : .deadline,
-          outputMost: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax,
+          outputMax: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax,
           guardian: guardian)
         running.append(
           Work(incoming: job.incoming, child: child, beganNs: System.monotonicNs))
@@ -291,7 +291,7 @@ struct Answering: ~Copyable {
     return .failed(code: UInt32(code), said.isEmpty ? how : "\(how): \(said)")
   }
 
-  private mutating func finish(_ incoming: Incoming, _ payload: [UInt8]) {
+  private mutating func finish(_ incoming: InboxMessage, _ payload: [UInt8]) {
     answered += 1
     do throws(BusError) {
       try messenger.out.reply(to: incoming, payload)
@@ -302,7 +302,7 @@ struct Answering: ~Copyable {
     }
   }
 
-  private mutating func fail(_ incoming: Incoming, _ error: BusError) {
+  private mutating func fail(_ incoming: InboxMessage, _ error: BusError) {
     answered += 1
     do throws(BusError) {
       try messenger.out.fail(incoming, error)
@@ -312,7 +312,7 @@ struct Answering: ~Copyable {
   }
 
   /// A line about each request, for who asks for it.
-  private func tell(_ incoming: Incoming, _ end: String, _ ns: UInt64) {
+  private func tell(_ incoming: InboxMessage, _ end: String, _ ns: UInt64) {
     let requester = messenger.name(of: incoming.peer) ?? "?"
     if command.common.json {
       let line = JSONValue.line([

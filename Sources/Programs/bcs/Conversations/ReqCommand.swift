@@ -69,12 +69,12 @@ struct ReqCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkService(service)
+    try ArgumentChecks.checkService(service)
     let name = try naming.resolved("req")
-    let bytes = try stdinLines ? [] : body.read(most: blobs.bodyMost)
+    let bytes = try stdinLines ? [] : body.read(most: blobs.bodyMax)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     Interrupt.beGraceful()
-    var asking = try Asking(session.agent, self)
+    var asking = try RequestRunner(session.agent, self)
     let outcome = Result {
       if stdinLines {
         try askLines(&asking)
@@ -90,7 +90,7 @@ struct ReqCommand: ParsableCommand {
   }
 
   /// Sends each line and shows its reply before the next one is read.
-  private func askLines(_ asking: inout Asking) throws {
+  private func askLines(_ asking: inout RequestRunner) throws {
     var lines = LineReader(0)
     var (number, failed) = (0, 0)
     var first: Failure?

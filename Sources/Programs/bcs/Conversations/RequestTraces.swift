@@ -109,7 +109,7 @@ extension RequestTraces {
 
     /// What has become of it, in a few words; `fate` of the request's own record, nil where that
     /// is not known.
-    func outcome(_ fate: Fate?) -> String {
+    func outcome(_ fate: DeliveryOutcome?) -> String {
       let replies = entries.filter { $0.kind == .reply }
       if let error = entries.last(where: { $0.kind == .error }) {
         return "failed: \(error.complaint ?? "?")"

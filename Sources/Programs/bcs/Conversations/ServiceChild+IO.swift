@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusWire
 import CBusPlatform
 import Glibc
@@ -27,7 +28,7 @@ final class ServiceChild {
   private var errors: Int32
   private let limit: Deadline
   private let limitCause: BusErrorCause
-  private let outputMost: Int
+  private let outputMax: Int
   private var total = 0
   private var status: End?
   private var stopping: BusError?
@@ -35,7 +36,7 @@ final class ServiceChild {
   private var drainLimit: Deadline?
   private let guardian: Guardian
 
-  private static let complaintMost = 1024
+  private static let complaintMax = 1024
   /// How long a child's children may keep its output open after it has ended.
   private static let drainTime = Duration.milliseconds(200)
   private static let killTime = Duration.seconds(1)
@@ -43,36 +44,34 @@ final class ServiceChild {
   /// Starts the command in a process group of its own, which does not outlive this process.
   init(
     _ command: [String], input: [UInt8], environment: [(String, String)], limit: Deadline,
-    limitCause: BusErrorCause, outputMost: Int, guardian: Guardian
+    limitCause: BusErrorCause, outputMax: Int, guardian: Guardian
   ) throws(BusError) {
-    var pipes: [[Int32]] = []
+    var pipes: [PipeEnds] = []
     for _ in 0..<3 {
-      var ends: [Int32] = [-1, -1]
-      guard unsafe pipe(&ends) == 0 else {
-        let reason = System.words(errno)
-        for pair in pipes { pair.forEach { _ = close($0) } }
-        throw .resourceExhausted("no pipe for the command: \(reason)", cause: .descriptors)
+      do throws(SystemError) {
+        pipes.append(try PipeEnds())
+      } catch {
+        for pipe in pipes { for end in [pipe.reading, pipe.writing] { close(end) } }
+        throw .resourceExhausted("no pipe for the command: \(error.reason)", cause: .descriptors)
       }
-      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-      pipes.append(ends)
     }
-    let (pid, code) = Spawn.start(
-      command, environment: environment,
-      Spawn.Descriptors(input: pipes[0][0], output: pipes[1][1], errors: pipes[2][1]),
-      guardian: guardian)
-    for end in [pipes[0][0], pipes[1][1], pipes[2][1]] { close(end) }
+    let theirs = Spawn.Descriptors(
+      input: pipes[0].reading, output: pipes[1].writing, errors: pipes[2].writing)
+    let ours = [pipes[0].writing, pipes[1].reading, pipes[2].reading]
+    let (pid, code) = Spawn.tied(command, environment: environment, theirs, guardian: guardian)
+    for end in [theirs.input, theirs.output, theirs.errors] { close(end) }
     guard code == 0 else {
-      for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { close(end) }
-      throw .system("the command \(command[0]) cannot be started: \(System.words(code))")
+      for end in ours { close(end) }
+      throw .system("the command \(command[0]) cannot be started: \(Errno.text(code))")
     }
-    for end in [pipes[0][1], pipes[1][0], pipes[2][0]] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+    for end in ours { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     self.pid = pid
     self.guardian = guardian
     self.input = input
     self.limit = limit
     self.limitCause = limitCause
-    self.outputMost = outputMost
-    (toChild, fromChild, errors) = (pipes[0][1], pipes[1][0], pipes[2][0])
+    self.outputMax = outputMax
+    (toChild, fromChild, errors) = (ours[0], ours[1], ours[2])
   }
 
   deinit {
@@ -104,14 +103,14 @@ final class ServiceChild {
   /// `reads`: false leaves its output where it is, so that it waits.
   func step(reads: Bool = true) -> End? {
     feed()
-    complaint = Array((complaint + Self.drain(&errors, most: 1 << 16)).suffix(Self.complaintMost))
+    complaint = Array((complaint + Self.drain(&errors, most: 1 << 16)).suffix(Self.complaintMax))
     if reads {
       let fresh = Self.drain(&fromChild, most: 1 << 20)
       total += fresh.count
-      if total > outputMost {
+      if total > outputMax {
         stop(
           .resourceExhausted(
-            "the command wrote more than \(outputMost) bytes", cause: .outputLimit))
+            "the command wrote more than \(outputMax) bytes", cause: .outputLimit))
       } else if stopping == nil {
         output += fresh
       }
@@ -199,16 +198,16 @@ enum CommandPath {
       if let reason = obstacle(command) { throw refusal(command, reason) }
       return
     }
-    let folders = (System.variable("PATH") ?? "/usr/bin:/bin").split(separator: ":")
+    let folders = (ProcessEnvironment.variable("PATH") ?? "/usr/bin:/bin").split(separator: ":")
     if folders.contains(where: { obstacle("\($0)/\(command)") == nil }) { return }
     throw refusal(command, "it is in no folder of PATH")
   }
 
   /// Why a file cannot be run; nil when it can.
   private static func obstacle(_ path: String) -> String? {
-    guard unsafe access(path, X_OK) == 0 else { return System.words(errno) }
+    guard unsafe access(path, X_OK) == 0 else { return Errno.text(errno) }
     var facts = stat()
-    guard unsafe stat(path, &facts) == 0 else { return System.words(errno) }
+    guard unsafe stat(path, &facts) == 0 else { return Errno.text(errno) }
     return facts.st_mode & S_IFMT == S_IFREG ? nil : "it is no file"
   }
 

@@ -40,9 +40,10 @@ struct TellCommand: ParsableCommand {
   }
 
   func run() throws {
-    try team ? Names.checkService(recipient, "team name") : Names.checkAgent(recipient)
+    try team
+      ? ArgumentChecks.checkService(recipient, "team name") : ArgumentChecks.checkAgent(recipient)
     let name = try naming.resolved("tell")
-    let bytes = try body.read(most: blobs.bodyMost)
+    let bytes = try body.read(most: blobs.bodyMax)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     defer { session.agent.close() }
     let payload = try blobs.carried(bytes, session.agent).payload

@@ -38,7 +38,7 @@ struct TraceCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Names.checkService(service)
+    try ArgumentChecks.checkService(service)
     let name = try naming.resolved("trace")
     let payload = try body.read()
     let session = try Session.open(common, name: name, wait: min(timeout, 5))

@@ -68,13 +68,13 @@ struct WhyCommand: ParsableCommand {
         "Stream \(stream) has \(known) messages: number \(number) has not been published.",
         remedy: "Numbers start at 0.", name: "NOT_FOUND")
     }
-    var listing = Listing(
+    var listing = TextTable(
       [
         Column("kind"), Column("reader", "READER"), Column("mode", "MODE"),
         Column("fate", "MESSAGE"), Column("why", "WHY"), Column("stream"), Column("number"),
       ], empty: "Nobody reads stream \(stream): the message lies in its log and reaches nobody.")
     listing.rows = readers.map { reader in
-      let fate = Fate(of: number, reader)
+      let fate = DeliveryOutcome(of: number, reader)
       return [
         .text("fate"), .text(reader["reader"] ?? "?"), .text(reader["mode"] ?? "?"),
         .text(fate.word), .text(fate.why), JSONValue(UInt64(stream)), .unsigned(number),
@@ -118,7 +118,7 @@ struct MessageName: Equatable {
 }
 
 /// What became of one message for one reader.
-struct Fate: Equatable {
+struct DeliveryOutcome: Equatable {
   /// `delivered`, `pending`, `lost or delivered`, `not for it`, `never`.
   let word: String
   /// A sentence.

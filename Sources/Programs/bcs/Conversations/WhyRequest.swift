@@ -62,9 +62,9 @@ struct WhyRequest {
       return (stream ?? [:], reader ?? [:])
     }
 
-    func fate(_ entry: RequestTraces.Entry) -> Fate? {
+    func fate(_ entry: RequestTraces.Entry) -> DeliveryOutcome? {
       let (stream, reader) = rows(entry)
-      return stream.isEmpty || reader.isEmpty ? nil : Fate(of: entry.number, reader)
+      return stream.isEmpty || reader.isEmpty ? nil : DeliveryOutcome(of: entry.number, reader)
     }
   }
 
@@ -82,7 +82,7 @@ struct WhyRequest {
       try Output.write(
         "request \(correlation) of \(asker) to \(responder): \(TerminalText.entry(outcome))\n")
     }
-    var listing = Listing(
+    var listing = TextTable(
       [
         Column("kind"), Column("record", "RECORD"), Column("from", "FROM"),
         Column("reader", "READER"), Column("mode", "MODE", .drops(1)), Column("fate", "MESSAGE"),

@@ -12,7 +12,7 @@ enum HelpText {
 
   private static func usage(_ line: Substring, _ width: Int) -> String {
     let indent = String(repeating: " ", count: mark.count)
-    return Prose.fill(pieces(of: line.dropFirst(mark.count)), width: width - mark.count)
+    return TextWrap.fill(pieces(of: line.dropFirst(mark.count)), width: width - mark.count)
       .enumerated().map { ($0.offset == 0 ? mark : indent) + $0.element }
       .joined(separator: "\n")
   }

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusText
 import Glibc
 
@@ -37,7 +38,7 @@ enum Output {
       if count < 0 && errno == EPIPE { throw BrokenPipe() }
       guard count > 0 else {
         throw Failure(
-          "Writing the output failed: \(System.words(errno)).",
+          "Writing the output failed: \(Errno.text(errno)).",
           remedy: "Check the disk or the program behind the pipe.", name: "SYSTEM")
       }
       done += count
@@ -65,14 +66,14 @@ enum Terminal {
 
   /// Whether colour makes sense there: a terminal that is not dumb, and `NO_COLOR` is not set.
   static func showsColour(_ descriptor: Int32) -> Bool {
-    isTerminal(descriptor) && System.variable("NO_COLOR") == nil
-      && System.variable("TERM") != "dumb"
+    isTerminal(descriptor) && ProcessEnvironment.variable("NO_COLOR") == nil
+      && ProcessEnvironment.variable("TERM") != "dumb"
   }
 
   /// Columns to fit a listing into: `COLUMNS` where it is set, else those of the terminal on
   /// standard output; nil when it is none.
   static var width: Int? {
-    if let columns = System.variable("COLUMNS").flatMap({ Int($0) }), columns > 0 {
+    if let columns = ProcessEnvironment.variable("COLUMNS").flatMap({ Int($0) }), columns > 0 {
       return columns
     }
     guard isTerminal(1) else { return nil }

@@ -19,7 +19,7 @@ enum PayloadText {
   /// text; what a blob's reference stands for.
   static func shown(_ payload: [UInt8], _ lineBreak: LineBreak) -> [UInt8] {
     if let blob = BlobReference(payload) {
-      return Array("(a blob of \(Prose.bytes(blob.byteCount)); --raw writes its bytes)".utf8)
+      return Array("(a blob of \(TextWrap.bytes(blob.byteCount)); --raw writes its bytes)".utf8)
     }
     // Where the lines have a form of their own, a line feed at the end begins no further one.
     if lineBreak != .kept, payload.last == 0x0A { return shown(payload.dropLast(), lineBreak) }

@@ -10,7 +10,7 @@ struct Table {
   private let room: Int?
 
   /// Lays out the columns that have a title.
-  init(_ listing: Listing, width: Int?) {
+  init(_ listing: TextTable, width: Int?) {
     let shown = listing.columns.indices.filter { listing.columns[$0].title != nil }
     columns = shown.map { listing.columns[$0] }
     cells = listing.rows.map { row in shown.map { row[$0].shown } }

@@ -1,4 +1,5 @@
 import BusLog
+import BusSystem
 import CBusABI
 import Glibc
 
@@ -29,11 +30,11 @@ struct MappedLogs {
   init(of pid: Int32) throws(Refusal) {
     self.pid = pid
     guard let maps = try? Input.file("/proc/\(pid)/maps", limit: 64 << 20) else {
-      throw Refusal(reason: System.words(errno))
+      throw Refusal(reason: Errno.text(errno))
     }
     places = String(decoding: maps, as: UTF8.self).split(separator: "\n").compactMap(Self.place)
     memory = unsafe open("/proc/\(pid)/mem", O_RDONLY | O_CLOEXEC)
-    guard memory >= 0 else { throw Refusal(reason: System.words(errno)) }
+    guard memory >= 0 else { throw Refusal(reason: Errno.text(errno)) }
   }
 
   /// Lets go of the process.

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import Glibc
 
 /// Whether somebody answers on a router's socket, without becoming an agent.
@@ -24,7 +25,7 @@ enum RouterProbe {
       }
     }
     let isAbsent = errno == ENOENT || errno == ECONNREFUSED
-    return result == 0 || !isAbsent ? nil : System.words(errno)
+    return result == 0 || !isAbsent ? nil : Errno.text(errno)
   }
 
   /// The process that says it is the router of a runtime directory, and whether it is stopped.

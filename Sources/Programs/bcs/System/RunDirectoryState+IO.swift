@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusWire
 import Glibc
 
@@ -29,7 +30,7 @@ struct RunDirectoryState {
     guard unsafe lstat(path, &facts) == 0 else {
       if errno == ENOENT { return .absent }
       return .wrong(
-        "it cannot be looked at (\(System.words(errno)))",
+        "it cannot be looked at (\(Errno.text(errno)))",
         remedy: "Check the permissions of its parents, or name another with --dir.")
     }
     guard facts.st_mode & S_IFMT == S_IFDIR else {

@@ -1,4 +1,5 @@
 import BusAdmin
+import BusSystem
 import BusText
 import Glibc
 import Synchronization
@@ -28,7 +29,7 @@ final class Screen {
     var settings = termios()
     guard unsafe tcgetattr(0, &settings) == 0 else {
       throw Failure(
-        "The terminal's settings cannot be read: \(System.words(errno)).",
+        "The terminal's settings cannot be read: \(Errno.text(errno)).",
         remedy: "Use `bcs top --once`.", name: "SYSTEM")
     }
     before = settings
@@ -141,7 +142,7 @@ private final class SignalPipe {
     var ends: [Int32] = [-1, -1]
     guard unsafe pipe(&ends) == 0 else {
       throw Failure(
-        "No pipe can be made: \(System.words(errno)).", remedy: "Close other programs.",
+        "No pipe can be made: \(Errno.text(errno)).", remedy: "Close other programs.",
         name: "SYSTEM")
     }
     for end in ends {

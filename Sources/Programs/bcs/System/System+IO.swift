@@ -1,40 +1,12 @@
 import BusMemory
+import BusSystem
 import CBusPlatform
 import Glibc
 
 /// Small questions to the operating system.
 enum System {
-  /// Keeps the numbers of the standard descriptors, those that the parent closed too, from files.
-  static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
-
-  /// The system's words for an error number.
-  static func words(_ code: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-    return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  /// The value of an environment variable; nil when it is not set or empty.
-  static func variable(_ name: String) -> String? {
-    guard let value = unsafe getenv(name) else { return nil }
-    let text = unsafe String(cString: value)
-    return text.isEmpty ? nil : text
-  }
-
   /// The path of the running program.
-  static var programPath: String {
-    var room = [CChar](repeating: 0, count: 4097)
-    let count = unsafe readlink("/proc/self/exe", &room, 4096)
-    guard count > 0 else { return "bcs" }
-    return String(decoding: room[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  /// The path of a program that was installed beside this one.
-  static func sibling(_ name: String) -> String {
-    let path = programPath
-    guard let slash = path.lastIndex(of: "/") else { return name }
-    return path[...slash] + name
-  }
+  static var programPath: String { ProcessEnvironment.programPath ?? "bcs" }
 
   /// Nanoseconds since the Unix epoch.
   static var unixNs: UInt64 { HostClock.kernelUnixNs() }
@@ -97,7 +69,7 @@ enum Input {
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else {
         throw Failure(
-          "Reading failed: \(System.words(errno)).", remedy: "Check the input.", name: "SYSTEM")
+          "Reading failed: \(Errno.text(errno)).", remedy: "Check the input.", name: "SYSTEM")
       }
       bytes.removeLast(room - count)
       return bytes
@@ -128,7 +100,7 @@ enum Input {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw Failure(
-        "The file \(path) cannot be opened: \(System.words(errno)).",
+        "The file \(path) cannot be opened: \(Errno.text(errno)).",
         remedy: "Check the path and its permissions.", name: "SYSTEM")
     }
     defer { close(descriptor) }

@@ -22,9 +22,9 @@ struct MetricsCommand: ParsableCommand {
 
   func run() throws {
     let common = place.common
-    let watching = try Watching.open(common, name: naming.resolved("metrics"))
+    let watching = try CounterSampler.open(common, name: naming.resolved("metrics"))
     defer { watching.close() }
     let (earlier, later) = try watching.twice(timing.interval)
-    try Output.write(.block(PrometheusText.render(BusPicture(later, since: earlier))))
+    try Output.write(.block(PrometheusText.render(BusDelta(later, since: earlier))))
   }
 }

@@ -26,13 +26,13 @@ struct StatCommand: ParsableCommand {
   @OptionGroup var timing: IntervalOptions
 
   func run() throws {
-    let watching = try Watching.open(common, name: naming.resolved("stat"))
+    let watching = try CounterSampler.open(common, name: naming.resolved("stat"))
     defer { watching.close() }
     let (earlier, _) = try watching.twice(timing.interval)
     let before = logs(watching)
     let later = watching.look()
-    let witness = LogWitness(before: before, after: logs(watching))
-    let picture = BusPicture(later, since: earlier)
+    let witness = LogPositions(before: before, after: logs(watching))
+    let picture = BusDelta(later, since: earlier)
     try show(picture, later, witness)
     try showWaiting(watching)
     try showEnded(watching)
@@ -44,12 +44,12 @@ struct StatCommand: ParsableCommand {
   }
 
   /// What lies in the logs; nothing while there is no router to read them.
-  private func logs(_ watching: Watching) -> [UInt64: UInt64] {
+  private func logs(_ watching: CounterSampler) -> [UInt64: UInt64] {
     guard watching.watch.routerGoneNs == nil else { return [:] }
-    return LogWitness.read((try? watching.session.agent.query(.streams)) ?? [])
+    return LogPositions.read((try? watching.session.agent.query(.streams)) ?? [])
   }
 
-  private func show(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
+  private func show(_ picture: BusDelta, _ sample: BusSample, _ witness: LogPositions) throws {
     var traffic = TrafficRows.listing
     traffic.rows = picture.traffic.map(TrafficRows.row)
     try common.show(traffic)
@@ -62,7 +62,7 @@ struct StatCommand: ParsableCommand {
   }
 
   /// Who subscribed to what nobody publishes counts nothing yet and has no row.
-  private func showWaiting(_ watching: Watching) throws {
+  private func showWaiting(_ watching: CounterSampler) throws {
     guard watching.watch.routerGoneNs == nil else { return }
     for row in (try? watching.session.agent.query(.subscriptions)) ?? [] {
       guard let agent = row["agent"], let pattern = row["pattern"], row["streams"] == "0" else {
@@ -80,7 +80,7 @@ struct StatCommand: ParsableCommand {
   }
 
   /// Whoever has ended counts no more, but what it published may still wait for a reader.
-  private func showEnded(_ watching: Watching) throws {
+  private func showEnded(_ watching: CounterSampler) throws {
     guard watching.watch.routerGoneNs == nil else { return }
     for row in (try? watching.session.agent.query(.streams)) ?? [] {
       guard let channel = row["channel"], let publisher = row["publisher"],
@@ -101,7 +101,7 @@ struct StatCommand: ParsableCommand {
     }
   }
 
-  private func judge(_ picture: BusPicture, _ sample: BusSample, _ witness: LogWitness) throws {
+  private func judge(_ picture: BusDelta, _ sample: BusSample, _ witness: LogPositions) throws {
     let broken = picture.channels.compactMap { channel in
       let verdict = witness.verdict(on: channel, in: sample)
       // What lies in the log is beyond doubt.

@@ -49,15 +49,15 @@ struct TopCommand: ParsableCommand {
     var state = TopState()
     state.order = sort
     state.filter = filter
-    let watching = try Watching.open(common, name: naming.resolved("top"))
+    let watching = try CounterSampler.open(common, name: naming.resolved("top"))
     defer { watching.close() }
     if once { return try printOnce(watching, &state) }
     try live(watching, &state)
   }
 
-  private func printOnce(_ watching: Watching, _ state: inout TopState) throws {
+  private func printOnce(_ watching: CounterSampler, _ state: inout TopState) throws {
     let (earlier, later) = try watching.twice(interval)
-    let picture = BusPicture(later, since: earlier)
+    let picture = BusDelta(later, since: earlier)
     if common.json {
       var listing = TrafficRows.listing
       listing.rows = state.arranged(picture.traffic).map(TrafficRows.row)
@@ -68,11 +68,11 @@ struct TopCommand: ParsableCommand {
     try Output.write(.joined(lines.map { "\($0.text)\n" }))
   }
 
-  private func live(_ watching: Watching, _ state: inout TopState) throws {
+  private func live(_ watching: CounterSampler, _ state: inout TopState) throws {
     let screen = try Screen()
     defer { screen.leave() }
     var earlier = watching.look()
-    var picture = BusPicture(earlier)
+    var picture = BusDelta(earlier)
     var next = Deadline(.milliseconds(min(250, Int(interval * 1000))))
     try draw(picture, &state, on: screen)
     while true {
@@ -94,7 +94,7 @@ struct TopCommand: ParsableCommand {
         next = Deadline(Duration(seconds: interval))
         if !state.isPaused {
           let sample = watching.look()
-          picture = BusPicture(sample, since: earlier)
+          picture = BusDelta(sample, since: earlier)
           earlier = sample
           mustDraw = true
         }
@@ -103,7 +103,7 @@ struct TopCommand: ParsableCommand {
     }
   }
 
-  private func draw(_ picture: BusPicture, _ state: inout TopState, on screen: Screen) throws {
+  private func draw(_ picture: BusDelta, _ state: inout TopState, on screen: Screen) throws {
     let (width, height) = screen.size
     guard width >= TopView.least.width, height >= TopView.least.height else {
       let text =

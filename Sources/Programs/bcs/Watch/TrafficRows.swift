@@ -4,8 +4,8 @@ import BusJSON
 
 /// How what the agents count is shown in listings.
 enum TrafficRows {
-  static var listing: Listing {
-    Listing(
+  static var listing: TextTable {
+    TextTable(
       [
         Column("kind"), Column("agent", "AGENT"), Column("channel", "CHANNEL"),
         Column("direction", "DIR"), Column("lane", "LANE", .drops(6)), Column("log"),
@@ -24,7 +24,7 @@ enum TrafficRows {
       ], empty: "No agent has published or received anything.")
   }
 
-  static func row(_ one: Traffic) -> [JSONValue] {
+  static func row(_ one: ChannelTraffic) -> [JSONValue] {
     let (middle, slow) = (one.percentile(0.5), one.percentile(0.99))
     return names(one) + rates(one) + losses(one) + [
       time(middle), time(slow), JSONValue(middle), JSONValue(slow), .boolean(one.hasEnded),
@@ -32,7 +32,7 @@ enum TrafficRows {
     ]
   }
 
-  private static func names(_ one: Traffic) -> [JSONValue] {
+  private static func names(_ one: ChannelTraffic) -> [JSONValue] {
     [
       .text("traffic"), .text(one.agent), .text(one.key.channel),
       .text(one.key.direction == .sent ? "out" : "in"), .text("\(one.key.lane)"),
@@ -40,16 +40,17 @@ enum TrafficRows {
     ]
   }
 
-  private static func rates(_ one: Traffic) -> [JSONValue] {
+  private static func rates(_ one: ChannelTraffic) -> [JSONValue] {
     let (messages, bytes) = (one.recent?.messagesPerSecond, one.recent?.bytesPerSecond)
     return [
       .integer(one.streams), .unsigned(one.counts.messages),
-      JSONValue(messages.map { Figure.count($0) }), JSONValue(messages),
-      .unsigned(one.counts.bytes), JSONValue(bytes.map { Figure.bytes($0) }), JSONValue(bytes),
+      JSONValue(messages.map { NumberFormat.count($0) }), JSONValue(messages),
+      .unsigned(one.counts.bytes), JSONValue(bytes.map { NumberFormat.bytes($0) }),
+      JSONValue(bytes),
     ]
   }
 
-  private static func losses(_ one: Traffic) -> [JSONValue] {
+  private static func losses(_ one: ChannelTraffic) -> [JSONValue] {
     [
       JSONValue(one.depth), .unsigned(one.lost), .unsigned(one.counts.gapEvents),
       .unsigned(one.counts.gapMessages), .unsigned(one.counts.droppedAll),
@@ -64,13 +65,15 @@ enum TrafficRows {
         .map { .text("\($0.name)=\(drops[$0.rawValue])") })
   }
 
-  private static func time(_ ns: UInt64?) -> JSONValue { JSONValue(ns.map { Figure.time(ns: $0) }) }
+  private static func time(_ ns: UInt64?) -> JSONValue {
+    JSONValue(ns.map { NumberFormat.time(ns: $0) })
+  }
 }
 
 /// How the balance of channels is shown.
 enum BalanceRows {
-  static var listing: Listing {
-    Listing(
+  static var listing: TextTable {
+    TextTable(
       [
         Column("kind"), Column("channel", "CHANNEL"), Column("lane", "LANE", .drops(2)),
         Column("log"),
@@ -114,7 +117,7 @@ enum LogVerdict {
 }
 
 /// The messages in each stream's log, read by the router before and after a look at the counters.
-struct LogWitness {
+struct LogPositions {
   let before: [UInt64: UInt64]
   let after: [UInt64: UInt64]
 

@@ -1,0 +1,107 @@
+import BusMemory
+import BusSystem
+import BusWire
+import Synchronization
+
+/// A blob that this agent made, as the next router must be told of it.
+struct HeldBlob: Sendable {
+  let descriptor: FileDescriptor
+  let segmentBytes: UInt64
+  let payloadBytes: UInt64
+  /// Until when it is kept without its maker; monotonic ns.
+  let endNs: UInt64
+  /// The program holds it no more, and its time is not over.
+  var isReleased = false
+
+  func frame(_ token: BusUUID, nowNs: UInt64) -> AddBlobFrame {
+    let leftMs = endNs > nowNs ? (endNs - nowNs) / 1_000_000 : 0
+    return AddBlobFrame(
+      token: token, segmentBytes: segmentBytes, payloadBytes: payloadBytes,
+      keepMs: UInt32(clamping: leftMs))
+  }
+}
+
+// Blobs on the control socket.
+
+extension AgentShared {
+  /// Hands a blob in and keeps what the next router must be told.
+  func hold(_ held: HeldBlob, _ token: BusUUID) throws(BusError) {
+    let end = deadline(after: .seconds(5))
+    forgetOldBlobs()
+    // Before it is asked for: a router that comes back in between is told by the handing in.
+    state.withLock { $0.blobs[token] = held }
+    do throws(BusError) {
+      _ = try request(
+        .addBlob(held.frame(token, nowNs: HostClock.monotonicNs())), descriptor: held.descriptor,
+        deadlineNs: end)
+    } catch {
+      state.withLock { _ = $0.blobs.removeValue(forKey: token) }
+      // A router that is only slow takes it all the same, and would keep it for ever.
+      post(.dropBlob(DropBlobFrame(token: token, now: true)))
+      throw error
+    }
+  }
+
+  /// The program holds a blob no more.
+  func release(_ token: BusUUID, now: Bool) {
+    let wasHeld = state.withLock { state in
+      guard let held = state.blobs[token], now || !held.isReleased else { return false }
+      state.blobs[token]?.isReleased = true
+      if now { state.blobs[token] = nil }
+      return true
+    }
+    guard wasHeld else { return }
+    post(.dropBlob(DropBlobFrame(token: token, now: now)))
+    forgetOldBlobs()
+  }
+
+  /// Closes the descriptors of blobs that nobody holds and whose time is over.
+  private func forgetOldBlobs() {
+    let nowNs = HostClock.monotonicNs()
+    let old = state.withLock { state in
+      let old = state.blobs.filter { $0.value.isReleased && $0.value.endNs <= nowNs }
+      for token in old.keys { state.blobs[token] = nil }
+      return old
+    }
+    withExtendedLifetime(old) {}
+  }
+
+  /// Whether a blob can still be opened, as far as its maker knows.
+  func holds(_ token: BusUUID) -> Bool { state.withLock { $0.blobs[token] != nil } }
+
+  /// Asks for a blob; a router that has just started is asked again, until the deadline.
+  func open(
+    _ reference: BlobReference, deadlineNs: UInt64
+  ) throws(BusError) -> (frame: BlobFrame, descriptor: FileDescriptor) {
+    while true {
+      do throws(BusError) {
+        let outcome = try request(
+          .openBlob(OpenBlobFrame(token: reference.token, maker: reference.maker)),
+          deadlineNs: deadlineNs)
+        guard case .frame(.blob(let frame), let descriptor?) = outcome else {
+          throw .incompatibleVersion("the router answered openBlob with another frame")
+        }
+        return (frame, descriptor)
+      } catch {
+        guard case .noRouter = error, HostClock.monotonicNs() < deadlineNs else { throw error }
+        pauseMs(20)
+      }
+    }
+  }
+
+  /// Tells a router that came back of every blob whose time is not over.
+  func handInBlobs(_ talk: Handshake) throws(BusError) {
+    forgetOldBlobs()
+    for (token, held) in state.withLock({ $0.blobs }) {
+      do throws(BusError) {
+        let frame = held.frame(token, nowNs: HostClock.monotonicNs())
+        _ = try talk.ask(.addBlob(frame), held.descriptor)
+        if held.isReleased { try talk.tell(.dropBlob(DropBlobFrame(token: token, now: false))) }
+      } catch {
+        guard error.code == .resourceExhausted || error.code == .invalid else { throw error }
+        // A quota that shrank meanwhile: this one cannot be opened any more, all else goes on.
+        state.withLock { _ = $0.blobs.removeValue(forKey: token) }
+      }
+    }
+  }
+}

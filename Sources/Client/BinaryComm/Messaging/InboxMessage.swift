@@ -1,0 +1,90 @@
+public import BusWire
+
+/// One agent at the other end of a conversation, for as long as it lives.
+public struct PeerID: Hashable, Sendable {
+  let line: Int
+  /// Its incarnation: a successor of the same name is another peer.
+  public let incarnation: UInt64
+}
+
+/// What the sender of a message passes on to messages that follow from it.
+public struct MessageContext: Sendable, Equatable {
+  /// When the work is of no use any more, in nanoseconds of CLOCK_MONOTONIC, so that a step of the
+  /// wall clock does not move it; nil: no such time.
+  public var deadlineNs: UInt64?
+  /// How often the work was passed on so far.
+  public var hops: UInt8
+  /// What ties the messages of one conversation together.
+  public var conversation: BusUUID?
+  /// Where the work stands in a distributed trace.
+  public var trace: TraceContext?
+
+  /// The context of work that starts here.
+  public init(
+    deadlineNs: UInt64? = nil, hops: UInt8 = 0, conversation: BusUUID? = nil,
+    trace: TraceContext? = nil
+  ) {
+    self.deadlineNs = deadlineNs
+    self.hops = hops
+    self.conversation = conversation
+    self.trace = trace
+  }
+
+  /// When a request that follows from this is over: after its own timeout, and never later than
+  /// what it follows from.
+  ///
+  /// Throws `timeout` when no time is left.
+  func deadline(after timeoutNs: UInt64, from nowNs: UInt64) throws(BusError) -> UInt64 {
+    let end = min(nowNs.addingSaturated(timeoutNs), deadlineNs ?? .max)
+    guard end > nowNs else { throw .timeout("no time is left for this request") }
+    return end
+  }
+
+  /// Nanoseconds until the deadline, 0 when it is over; nil: there is none.
+  ///
+  /// `nowNs`: CLOCK_MONOTONIC.
+  public func timeLeft(_ nowNs: UInt64) -> UInt64? {
+    deadlineNs.map { $0 > nowNs ? $0 &- nowNs : 0 }
+  }
+}
+
+/// A message that arrived in this agent's inbox, without its bytes.
+public struct InboxMessage: Sendable {
+  /// What it is.
+  public enum Kind: Sendable, Equatable {
+    /// Waits for a reply.
+    case request
+    /// Answers a request of this agent; more may follow when ``InboxMessage/isLast`` is false.
+    case response
+    /// A fact, for this agent or a team it is in.
+    case event
+    /// An order, for this agent or a team it is in.
+    case command
+    /// The sender of an earlier request wants it stopped.
+    case cancel
+  }
+
+  /// What it is.
+  public let kind: Kind
+  /// Who sent it.
+  public let peer: PeerID
+  /// What matches requests, responses and cancels.
+  public let correlationId: UInt32
+  /// Which of this agent's services it is for: an index in the order of ``Messenger/answer(_:)``,
+  /// 0 for the agent's own name; -1 for responses.
+  public let service: Int
+  /// The lane it came in, which is the lane of the reply.
+  public let lane: Lane
+  /// Of a response: nothing follows.
+  public let isLast: Bool
+  /// What messages that follow from it inherit.
+  public let context: MessageContext
+}
+
+/// What happened to a request that this agent sent and that no response ends.
+public struct RequestFailure: Error, Sendable, Equatable {
+  /// The request.
+  public let correlationId: UInt32
+  /// Why there is no response.
+  public let error: BusError
+}

@@ -1,0 +1,242 @@
+import BusCounters
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// An agent's side of all its conversations: for the thread that owns it.
+///
+/// ```swift
+/// var desk = try agent.messenger()
+/// try desk.answer("math.add")
+/// while running {
+///   let taken = try desk.poll { message, incoming, out in
+///     if incoming.kind == .request { try? out.reply(to: incoming, message.payload) }
+///   }
+///   if taken == 0 { _ = try desk.wait(timeout: .seconds(1)) }
+/// }
+/// ```
+///
+/// No call but ``wait(timeout:)`` and ``answer(_:)`` waits for anything. An agent has one
+/// messenger.
+@safe
+public struct Messenger: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: one owner at a time; what it shares is in the core.
+  var inbox: Reader
+  let core: MessengerShared
+  var seenChanges: UInt64 = 0
+  var idlePolls = 0
+  var lastSweepNs: UInt64 = 0
+  // Behind an address: handlers are lent it while the inbox is being polled.
+  private let place: UnsafeMutablePointer<Outbox>
+
+  /// What is sent from here.
+  public var out: Outbox {
+    _read { yield unsafe place.pointee }
+    _modify { yield unsafe &place.pointee }
+  }
+
+  init(_ inbox: consuming Reader, _ core: MessengerShared, _ options: MessengerOptions) {
+    self.inbox = inbox
+    self.core = core
+    unsafe place = UnsafeMutablePointer<Outbox>.allocate(capacity: 1)
+    unsafe place.initialize(to: Outbox(core, options))
+  }
+
+  deinit {
+    core.agent.state.withLock { $0.messenger = nil }
+    unsafe place.deinitialize(count: 1)
+    unsafe place.deallocate()
+  }
+
+  // MARK: Names
+
+  /// Answers requests to a service from now on; returns the number by which
+  /// ``InboxMessage/service`` names it.
+  ///
+  /// Throws `denied` without the right to answer it, `nameInUse` for another agent's own name.
+  @discardableResult
+  public mutating func answer(_ service: String) throws(BusError) -> Int {
+    try join(PeerName(group: .service, text: service))
+  }
+
+  /// Takes the messages to a team from now on; returns the number by which ``InboxMessage/service``
+  /// names it.
+  @discardableResult
+  public mutating func join(team: String) throws(BusError) -> Int {
+    try join(PeerName(group: .team, text: team))
+  }
+
+  private mutating func join(_ name: PeerName) throws(BusError) -> Int {
+    let end = deadline(after: .seconds(5))
+    // Known here before anybody can send to it.
+    let index = out.serve(name.text)
+    if name.text != core.agent.name || name.group == .team {
+      try core.answer(name, true, deadlineNs: end)
+    }
+    return index
+  }
+
+  /// Answers a service no more; requests that arrive for it are refused.
+  public mutating func stopAnswering(_ service: String) throws(BusError) {
+    try leave(PeerName(group: .service, text: service))
+  }
+
+  /// Leaves a team.
+  public mutating func leave(team: String) throws(BusError) {
+    try leave(PeerName(group: .team, text: team))
+  }
+
+  private mutating func leave(_ name: PeerName) throws(BusError) {
+    unserve(name.text)
+    try core.answer(name, false, deadlineNs: deadline(after: .seconds(5)))
+  }
+
+  /// Refuses what arrives for a name, whatever is known of the topics of open streams.
+  mutating func unserve(_ name: String) {
+    out.unserve(name)
+    inbox.forgetVerdicts()
+  }
+
+  // MARK: The loop
+
+  /// Hands what arrived to `onMessage` and requests that failed to `onFailure`; returns how many
+  /// messages there were.
+  ///
+  /// Throws `closed` when the agent was closed.
+  public mutating func poll(
+    limit: Int = 64,
+    _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void,
+    onFailure: (RequestFailure, inout Outbox) -> Void = { _, _ in }
+  ) throws(BusError) -> Int {
+    if _slowPath(core.changes.word.loadRelaxed() != seenChanges) { applyEvents() }
+    // What was sent since the last poll goes out before this one looks for answers.
+    out.flush()
+    var taken = 0
+    do throws(BusError) {
+      taken = try receive(limit, onMessage)
+    } catch {
+      // One peer's broken log, or one for which there is no room here, ends its stream alone.
+      guard error.code != .closed else { throw error }
+      out.count(.malformed)
+    }
+    if !out.leaving.isEmpty { out.closeDrained() }
+    idlePolls = taken == 0 ? idlePolls &+ 1 : 0
+    if idlePolls & 31 == 1 || taken >= limit { tick() }
+    while !out.failures.isEmpty {
+      let failed = out.failures
+      out.failures.removeAll(keepingCapacity: true)
+      for failure in failed { onFailure(failure, &out) }
+    }
+    out.flush()
+    return taken
+  }
+
+  private mutating func receive(
+    _ limit: Int, _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void
+  ) throws(BusError) -> Int {
+    let place = unsafe place
+    return try inbox.poll(limit: limit) { message in
+      if let incoming = unsafe place.pointee.admit(message) {
+        unsafe onMessage(message, incoming, &place.pointee)
+      }
+    }
+  }
+
+  /// What is looked at now and then: deadlines, and what could not be asked without a router.
+  private mutating func tick() {
+    let nowNs = out.now().monotonicNs
+    out.expire(nowNs)
+    guard nowNs >= lastSweepNs + 500_000_000 else { return }
+    lastSweepNs = nowNs
+    out.askAgain()
+    out.forgetStrangers()
+  }
+
+  /// Applies what the service thread left.
+  private mutating func applyEvents() {
+    seenChanges = core.changes.word.loadRelaxed()
+    for event in core.drainEvents() {
+      switch event {
+      case .responders(let frame): out.handle(frame)
+      case .refused(let name, let why): out.refused(name, why)
+      case .gone(let peer): out.leaving.append(peer)
+      case .lane(let channel, let outcome): handle(channel, outcome)
+      }
+    }
+  }
+
+  private mutating func handle(_ channel: InboxChannel, _ outcome: Result<LogHandover, BusError>) {
+    guard let line = out.lines.index(of: channel.owner.value) else { return }
+    switch outcome {
+    case .success(let made):
+      if let publisher = made.take() { out.opened(line, channel.lane, publisher) }
+    case .failure(let why):
+      if case .peerDied = why { out.leaving.append(channel.owner) }
+      out.notOpened(line, channel.lane, why)
+    }
+  }
+
+  /// Waits until there may be something to poll; false at the timeout.
+  ///
+  /// Also returns, false, when a request's time is over, so that a poll can tell.
+  public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
+    if core.changes.word.loadRelaxed() != seenChanges || !out.failures.isEmpty { return true }
+    out.flush()
+    var most = timeout
+    if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
+    if out.nextExpiryNs != .max {
+      let nowNs = out.now().monotonicNs
+      let left = out.nextExpiryNs > nowNs ? out.nextExpiryNs - nowNs : 0
+      most = min(most, .nanoseconds(Int64(clamping: left)))
+    }
+    idlePolls = 0
+    return try inbox.wait(timeout: most)
+  }
+
+  /// Shows everything that was sent since the last poll.
+  public mutating func flush() { out.flush() }
+
+  /// What was done so far.
+  public var statistics: ConversationStatistics { out.statistics }
+
+  /// What the inbox has seen so far.
+  public var inboxStatistics: ReaderStatistics { inbox.statistics }
+
+  /// The name of a peer, nil when it has ended and all about it is forgotten.
+  public func name(of peer: PeerID) -> String? { out.name(of: peer) }
+
+  /// Waits until everything that was sent lies in the log to its recipient; false at the timeout.
+  ///
+  /// The first message to a peer waits for its log to be made, others for room.
+  @discardableResult
+  public mutating func drain(timeout: Duration) -> Bool {
+    let end = deadline(after: timeout)
+    while true {
+      if core.changes.word.loadRelaxed() != seenChanges { applyEvents() }
+      out.flush()
+      if out.isFlushed { return true }
+      guard HostClock.monotonicNs() < end else { return false }
+      pauseUs(100)
+    }
+  }
+
+  /// Takes no more messages; who waits for an answer of this agent is told that it is gone.
+  ///
+  /// Waits up to a second for what was sent to lie in its log.
+  public mutating func close() {
+    drain(timeout: .seconds(1))
+    inbox.close()
+  }
+}
+
+extension Reader {
+  /// Has every topic looked up again when its next message comes.
+  func forgetVerdicts() {
+    for at in 0..<streamCount {
+      unsafe streams[at].topics._withUnsafeGuaranteedRef { topics in
+        unsafe topics.verdicts.update(repeating: 0, count: Int(StreamTopics.verdictsMax))
+      }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import BusLog
+import BusMemory
+import BusWire
+import Synchronization
+
+/// A name as the router resolves it.
+struct PeerName: Hashable, Sendable {
+  let group: ServiceGroup
+  let text: String
+}
+
+/// What the service thread tells the thread that owns a messenger.
+enum MessengerEvent: Sendable {
+  /// A log to a peer is registered, or is not to be had.
+  case lane(InboxChannel, Result<LogHandover, BusError>)
+  /// A peer takes no messages any more: it ended, or closed its inbox.
+  case gone(Incarnation)
+  /// Who answers a name.
+  case responders(RespondersFrame)
+  /// A name that may not be resolved or answered.
+  case refused(PeerName, BusError)
+}
+
+/// What the service thread and the messenger's thread share.
+final class MessengerShared: Sendable {
+  let agent: AgentShared
+  let inbox: SubscriptionShared
+  /// Changes whenever there are events; the messenger compares it once per poll.
+  let changes = LocalWord()
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var events: [MessengerEvent] = []
+    var answers: Set<PeerName> = []
+    var interests: Set<PeerName> = []
+  }
+
+  init(agent: AgentShared, inbox: SubscriptionShared) {
+    self.agent = agent
+    self.inbox = inbox
+  }
+
+  func post(_ event: MessengerEvent) {
+    state.withLock { $0.events.append(event) }
+    kick()
+  }
+
+  /// Has the messenger's thread look, even if it sleeps on its inbox.
+  func kick() {
+    changes.word.add(1)
+    inbox.changes.word.add(1)
+    inbox.epoch?.kick()
+  }
+
+  func drainEvents() -> [MessengerEvent] {
+    state.withLock { state in
+      defer { state.events.removeAll() }
+      return state.events
+    }
+  }
+
+  /// The names it answers now.
+  var answers: Set<PeerName> { state.withLock { $0.answers } }
+
+  // MARK: Names
+
+  /// Tells the router that this agent answers a name; throws what it says against it.
+  func answer(_ name: PeerName, _ answers: Bool, deadlineNs: UInt64) throws(BusError) {
+    // Whatever the router says to it, the next one is not told of a name that was given up.
+    if !answers { state.withLock { _ = $0.answers.remove(name) } }
+    let frame = AnswerFrame(name: name.text, group: name.group, answers: answers)
+    _ = try agent.request(.answer(frame), deadlineNs: deadlineNs) { [self] reply in
+      guard case .done = reply else { return }
+      state.withLock { state in
+        if answers { state.answers.insert(name) }
+      }
+    }
+  }
+
+  /// Asks who answers a name; the answer comes as an event.
+  ///
+  /// False without a router.
+  func resolve(_ name: PeerName) -> Bool {
+    state.withLock { _ = $0.interests.insert(name) }
+    let frame = NameFrame(name: name.text, group: name.group)
+    return agent.post(.resolve(frame)) { [self] outcome in
+      switch outcome {
+      case .frame(.responders(let answer), _): handle(answer)
+      case .frame(.error(let error), _):
+        forget(name)
+        post(.refused(name, BusError(number: error.code, text: error.text)))
+      // The router went: the interest is handed in to the next one.
+      default: break
+      }
+    }
+  }
+
+  /// Tells the router that nothing more is to be told of a name.
+  func letGo(_ name: PeerName) {
+    forget(name)
+    agent.post(.forget(NameFrame(name: name.text, group: name.group)))
+  }
+
+  private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }
+
+  func handle(_ answer: RespondersFrame) { post(.responders(answer)) }
+
+  // MARK: Restart of the router
+
+  /// What the next router is told.
+  func restore() -> [AgentFrame] {
+    state.withLock { state in
+      state.answers.map { name in
+        .answer(AnswerFrame(name: name.text, group: name.group, answers: true))
+      }
+        + state.interests.map { .resolve(NameFrame(name: $0.text, group: $0.group)) }
+    }
+  }
+
+  /// The next router says no to something that the former one allowed.
+  func refuse(_ frame: AgentFrame, _ why: BusError) {
+    switch frame {
+    case .answer(let frame):
+      let name = PeerName(group: frame.group, text: frame.name)
+      state.withLock { _ = $0.answers.remove(name) }
+      post(.refused(name, why))
+    case .resolve(let frame):
+      let name = PeerName(group: frame.group, text: frame.name)
+      forget(name)
+      post(.refused(name, why))
+    default: break
+    }
+  }
+}

@@ -1,0 +1,396 @@
+import BusCounters
+import BusLog
+import BusMemory
+public import BusWire
+import Synchronization
+
+/// Whom a message is for: a service, an agent or a team, resolved by a messenger.
+public struct Recipient: Hashable, Sendable {
+  let index: Int
+}
+
+/// Everything an agent sends to other agents: requests, replies, direct messages, cancels.
+///
+/// Part of a ``Messenger``, and what its handlers are given to answer with. No call waits: what
+/// has no room yet is kept, in order, and goes out while the messenger is polled.
+@safe
+public struct Outbox: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: owned by one messenger.
+  let core: MessengerShared
+  let options: MessengerOptions
+  /// Bytes of the largest payload that can be sent to an agent.
+  public let payloadBytesMax: Int
+  private var clock: HostClock
+  /// Where the wall clock stood.
+  var wall: WallOffsets
+  var lines = PeerTable()
+  var pending: RequestTable
+  var names: [NameEntry] = []
+  var nameIndex: [PeerName: Int] = [:]
+  /// How often names were used so far.
+  var uses: UInt64 = 0
+  var served: [String]
+  /// Of the names that are answered now.
+  var servedIndex: [String: Int]
+  /// Of every name that was ever answered: a name keeps its number.
+  var numbers: [String: Int]
+  /// Somebody takes ``closed``.
+  var reportsClosed = false
+  /// Peers that were forgotten and not taken yet.
+  private var closed: [PeerID] = []
+  var guards: ConversationLimiter
+  var failures: [RequestFailure] = []
+  /// Lanes with something written that is not shown yet: line * 2 + lane.
+  var dirty: [Int] = []
+  /// Lanes in which messages wait.
+  var waitingLanes: [Int] = []
+  /// Requests wait for a name's responders to have credit again.
+  var creditWaits = false
+  var nextExpiryNs = UInt64.max
+  /// Peers that take no messages any more, of whose own messages some are still to be read.
+  var leaving: [Incarnation] = []
+  var statistics = ConversationStatistics()
+  /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
+  public private(set) var sentNs: UInt64 = 0
+  /// The item of a deadline, in which only the time changes.
+  private let deadlineItem: UnsafeMutableRawPointer
+  private static let deadlineItemBytes = 16
+  /// What may lie around a payload: the header and the items of a message to an inbox.
+  private static let aroundBytesMax = 256
+
+  init(_ core: MessengerShared, _ options: MessengerOptions) {
+    self.core = core
+    self.options = options
+    let most = core.agent.state.withLock { $0.limits.logBytesMax }
+    let largest = Int(LogShape.recordBytesMax(capacity: most))
+    payloadBytesMax = min(largest - Self.aroundBytesMax, WireLimit.payloadBytesMax)
+    clock = core.agent.clock.clock()
+    wall = WallOffsets(clock.now())
+    let capacity = 1 << (Int.bitWidth - max(63, options.requestsMax - 1).leadingZeroBitCount)
+    // Ids that do not start anew with each life of an agent make logs easier to read.
+    pending = RequestTable(capacity: capacity, firstId: UInt32.random(in: 0..<1 << 30))
+    served = [core.agent.name]
+    servedIndex = [core.agent.name: 0]
+    numbers = servedIndex
+    guards = ConversationLimiter(limit: options.conversationLimit)
+    unsafe deadlineItem = UnsafeMutableRawPointer.allocate(
+      byteCount: Self.deadlineItemBytes, alignment: 8)
+    let head = UInt64(ItemKind.deadline.rawValue) | 8 << 16
+    unsafe deadlineItem.storeBytes(of: head, as: UInt64.self)
+    unsafe deadlineItem.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+  }
+
+  deinit { unsafe deadlineItem.deallocate() }
+
+  /// The time, and whether somebody has set the wall clock.
+  @inline(__always)
+  mutating func now() -> HostTime {
+    let now = clock.now()
+    wall.observe(now)
+    return now
+  }
+
+  /// Sends to a peer: at once where there is a log with room in it, else later, in order.
+  ///
+  /// Returns the message's number in its lane, `UInt64.max` for one that waits. Throws when too
+  /// much waits already, or the peer cannot be reached.
+  @discardableResult
+  mutating func post(
+    _ letter: OutboundHeader, _ payload: RawSpan, to line: Int, _ lane: Lane, _ now: HostTime
+  ) throws(BusError) -> UInt64 {
+    guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    if case .ready = unsafe out.pointee.phase, unsafe !out.pointee.isWaiting {
+      let number = try unsafe write(letter, payload, peer, out, now)
+      if number != .max {
+        sentNs = now.unixNs
+        unsafe markDirty(out, line * 2 + Int(lane.rawValue))
+        return number
+      }
+    }
+    try keep(letter, payload, line, lane)
+    return .max
+  }
+
+  private mutating func markDirty(_ out: UnsafeMutablePointer<OutboundLane>, _ key: Int) {
+    guard unsafe !out.pointee.isDirty else { return }
+    unsafe out.pointee.isDirty = true
+    dirty.append(key)
+  }
+
+  /// Writes into the log and returns the message's number; `UInt64.max`: no room now.
+  private mutating func write(
+    _ letter: OutboundHeader, _ payload: RawSpan, _ peer: UnsafeMutablePointer<Peer>,
+    _ out: UnsafeMutablePointer<OutboundLane>, _ now: HostTime
+  ) throws(BusError) -> UInt64 {
+    guard let pen = unsafe out.pointee.pen else { return .max }
+    if unsafe !out.pointee.isDirty { unsafe pen.pointee.writer.prepare() }
+    var destination = unsafe peer.pointee.id
+    var isNamed = false
+    if letter.recipient >= 0 {
+      let id = unsafe topicId(of: letter.recipient, out)
+      isNamed = id == LogTopicTable.inExtension
+      destination = BusUUID(topicId: id)
+    }
+    var head = LogWriter.Head(
+      type: letter.type, destination: destination, priority: letter.priority,
+      flags: letter.flags, correlationId: letter.correlationId)
+    head.urgency |= UInt64(letter.context.hops) &<< 40
+    let number = unsafe pen.pointee.published
+    if isNamed || letter.context.conversation != nil || letter.context.trace != nil {
+      let items = try items(of: letter, isNamed: isNamed, now.monotonicNs)
+      return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: now.unixNs)
+        ? number : .max
+    }
+    // The usual time goes without saying, which keeps a short request in two lines.
+    let left = letter.context.timeLeft(now.monotonicNs)
+    guard let left, letter.type != .request || left != WireLimit.deadlineDefaultNs else {
+      return try unsafe pen.pointee.offer(head, payload, stamp: now.unixNs) ? number : .max
+    }
+    unsafe deadlineItem.storeBytes(
+      of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
+    unsafe deadlineItem.storeBytes(
+      of: UInt32(truncatingIfNeeded: left &>> 32), toByteOffset: 8, as: UInt32.self)
+    let item = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: Self.deadlineItemBytes)
+    return try unsafe pen.pointee.offer(head, item, payload, stamp: now.unixNs) ? number : .max
+  }
+
+  private func topicId(of recipient: Int, _ out: UnsafeMutablePointer<OutboundLane>) -> UInt64 {
+    if unsafe recipient < out.pointee.topicIds.count {
+      let known = unsafe out.pointee.topicIds[recipient]
+      if known != .max { return known }
+    }
+    while unsafe out.pointee.topicIds.count <= recipient {
+      unsafe out.pointee.topicIds.append(.max)
+    }
+    let name = names[recipient].name.text
+    guard let pen = unsafe out.pointee.pen, let id = unsafe pen.pointee.writer.topic(name) else {
+      return LogTopicTable.inExtension
+    }
+    unsafe out.pointee.topicIds[recipient] = UInt64(id)
+    return UInt64(id)
+  }
+
+  private func items(
+    of letter: OutboundHeader, isNamed: Bool, _ nowNs: UInt64
+  ) throws(BusError) -> [UInt8] {
+    var items = MessageExtension()
+    if isNamed { items.topic = names[letter.recipient].name.text }
+    items.conversationId = letter.context.conversation
+    items.traceContext = letter.context.trace
+    items.deadlineNs = letter.context.timeLeft(nowNs)
+    do throws(WireError) {
+      return try items.encoded()
+    } catch {
+      throw .invalid("\(error)")
+    }
+  }
+
+  // MARK: What waits
+
+  private mutating func keep(
+    _ letter: OutboundHeader, _ payload: RawSpan, _ line: Int, _ lane: Lane
+  ) throws(BusError) {
+    guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    switch unsafe out.pointee.phase {
+    case .refused(let why): throw why
+    case .none: try start(line, lane)
+    case .making, .ready: break
+    }
+    let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
+    let key = line * 2 + Int(lane.rawValue)
+    if unsafe !out.pointee.isWaiting, !waitingLanes.contains(key) { waitingLanes.append(key) }
+    guard unsafe out.pointee.keep(PendingMessage(letter: letter, payload: bytes)) else {
+      let (count, bytes) = unsafe (
+        out.pointee.waiting.count - out.pointee.head, out.pointee.waitingBytes
+      )
+      countUnsent(.queueFull, to: unsafe peer.pointee.name, lane)
+      throw .resourceExhausted(
+        "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
+          + "does not read its inbox, or no larger log to it could be made", cause: .queue)
+    }
+  }
+
+  /// Has a log made for a lane; without a router it is tried again later.
+  private mutating func start(_ line: Int, _ lane: Lane) throws(BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    let owner = unsafe Incarnation(peer.pointee.incarnation)
+    let name = unsafe peer.pointee.name
+    if try core.makeLane(InboxChannel(owner: owner, lane: lane), to: name) {
+      unsafe out.pointee.phase = .making
+    }
+  }
+
+  /// A log is there: what waited for it goes out with the next flush.
+  mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
+    guard let peer = unsafe lines.at(line) else { return }
+    unsafe (peer.pointee.lanes + Int(lane.rawValue)).pointee.open(publisher)
+  }
+
+  /// There is no log for a lane: for now, or for good.
+  mutating func notOpened(_ line: Int, _ lane: Lane, _ why: BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    // Without a router it is tried again, and memory may be there again next time.
+    unsafe out.pointee.phase = .none
+    if case .noRouter = why { return }
+    if case .denied = why { unsafe out.pointee.phase = .refused(why) }
+    let kept = unsafe out.pointee.waiting[unsafe out.pointee.head...]
+    for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
+    unsafe out.pointee.forgetWaiting()
+  }
+
+  /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
+  mutating func close(_ line: Int, _ why: BusError) {
+    guard let peer = unsafe lines.at(line) else { return }
+    // Most peers leave with nothing in flight, and the table is large.
+    let hasRequests = unsafe peer.pointee.inFlight > 0
+    for request in hasRequests ? pending.all(where: { $0.line == line }) : [] {
+      pending.remove(request.correlationId)
+      failures.append(RequestFailure(correlationId: request.correlationId, error: why))
+    }
+    for lane in 0..<Lane.allCases.count {
+      let out = unsafe peer.pointee.lanes + lane
+      for message in unsafe out.pointee.waiting[unsafe out.pointee.head...] {
+        drop(message.letter, to: unsafe peer.pointee.name, why)
+      }
+      dirty.removeAll { $0 == line * 2 + lane }
+      waitingLanes.removeAll { $0 == line * 2 + lane }
+    }
+    for at in names.indices { names[at].peers.removeAll { $0 == line } }
+    if reportsClosed {
+      closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
+    }
+    lines.remove(line)
+  }
+
+  /// The peers that were forgotten since the last call.
+  mutating func drainClosed() -> [PeerID] {
+    guard !closed.isEmpty else { return [] }
+    defer { closed.removeAll() }
+    return closed
+  }
+
+  /// Sends what waited and has room now, and shows everything that was written.
+  mutating func flush() {
+    if _slowPath(creditWaits) { releaseCredit() }
+    if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
+    guard !dirty.isEmpty else { return }
+    for key in dirty {
+      guard let peer = unsafe lines.at(key / 2) else { continue }
+      let out = unsafe peer.pointee.lanes + key % 2
+      unsafe out.pointee.isDirty = false
+      if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func sendWaiting() {
+    let now = now()
+    waitingLanes = waitingLanes.filter { key in sendWaiting(key, now) }
+  }
+
+  /// Sends what it can; true when something still waits.
+  private mutating func sendWaiting(_ key: Int, _ now: HostTime) -> Bool {
+    guard let peer = unsafe lines.at(key / 2) else { return false }
+    let out = unsafe peer.pointee.lanes + key % 2
+    while unsafe out.pointee.isWaiting {
+      switch unsafe out.pointee.phase {
+      case .none:
+        do throws(BusError) {
+          try start(key / 2, key % 2 == 0 ? .normal : .urgent)
+        } catch {
+          notOpened(key / 2, key % 2 == 0 ? .normal : .urgent, error)
+          return false
+        }
+        return true
+      case .making: return true
+      case .refused: return false
+      case .ready: break
+      }
+      let message = unsafe out.pointee.waiting[unsafe out.pointee.head]
+      if isWanted(message.letter) {
+        do throws(BusError) {
+          let number = try unsafe write(
+            message.letter, message.payload.span.rawBytes, peer, out, now)
+          guard number != .max else { return true }
+          sentNs = now.unixNs
+          unsafe markDirty(out, key)
+          noteNumber(of: message.letter, number)
+        } catch {
+          drop(message.letter, to: unsafe peer.pointee.name, error)
+        }
+      }
+      unsafe out.pointee.dropFirst()
+    }
+    return false
+  }
+}
+
+extension Outbox {
+  func lineName(_ line: Int) -> String? { unsafe lines.at(line).map { unsafe $0.pointee.name } }
+
+  /// The name of a peer, nil when it has ended and all about it is forgotten.
+  public func name(of peer: PeerID) -> String? {
+    unsafe lines.line(peer).map { unsafe $0.pointee.name }
+  }
+
+  /// True when everything that was sent lies in the log to its recipient.
+  public var isFlushed: Bool {
+    dirty.isEmpty && waitingLanes.isEmpty && names.allSatisfy { $0.waiting.isEmpty }
+  }
+
+  /// Whether so much waits for a peer that further replies to it should pause.
+  public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
+    guard let line = unsafe lines.line(peer) else { return false }
+    let out = unsafe line.pointee.lanes + Int(lane.rawValue)
+    return unsafe out.pointee.waiting.count - out.pointee.head >= 64
+      || out.pointee.waitingBytes >= OutboundLane.waitingBytesMax
+  }
+
+  /// Makes a name of this agent known to what arrives; returns its number.
+  mutating func serve(_ name: String) -> Int {
+    let number = numbers[name] ?? served.count
+    if number == served.count { served.append(name) }
+    numbers[name] = number
+    servedIndex[name] = number
+    return number
+  }
+
+  /// Refuses what arrives for a name from now on; its number stays its own.
+  mutating func unserve(_ name: String) {
+    guard name != core.agent.name else { return }
+    servedIndex[name] = nil
+  }
+
+  /// The peers that are gone and of whose messages nothing is left to be read.
+  mutating func closeDrained() {
+    leaving = leaving.filter { incarnation in
+      guard !core.inbox.reads(from: incarnation) else { return true }
+      if let line = lines.index(of: incarnation.value) {
+        let name = lineName(line) ?? "the agent"
+        let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
+        close(line, .peerDied(why))
+      }
+      return false
+    }
+  }
+
+  /// Forgets peers that only wrote to this agent and whose logs are read to their end.
+  mutating func forgetStrangers() {
+    let named = Set(names.flatMap(\.peers))
+    for at in lines.indices where !named.contains(at) {
+      guard let peer = unsafe lines.at(at) else { continue }
+      let isQuiet = (0..<Lane.allCases.count).allSatisfy { lane in
+        if case .none = unsafe peer.pointee.lanes[lane].phase { return true }
+        return false
+      }
+      let incarnation = unsafe Incarnation(peer.pointee.incarnation)
+      if isQuiet, unsafe peer.pointee.inFlight == 0, !core.inbox.reads(from: incarnation) {
+        close(at, .peerDied("the agent has ended"))
+      }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import BusCounters
+import BusLog
+import BusMemory
+import BusWire
+
+extension Outbox {
+  /// Answers a request; with `more`, another response to it follows.
+  ///
+  /// Throws `peerDied` when the requester has ended: the reply is dropped, nobody else may have it.
+  public mutating func reply(
+    to request: InboxMessage, _ payload: RawSpan, more: Bool = false
+  ) throws(BusError) {
+    let limit = payloadBytesMax
+    guard payload.byteCount <= limit else {
+      throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
+    }
+    try respond(request, .response, more ? .streamed : [], payload)
+    statistics.responsesSent &+= 1
+  }
+
+  /// Answers a request with an error; the codes below 1000 are the bus's own.
+  public mutating func fail(
+    _ request: InboxMessage, code: UInt32, _ text: String
+  ) throws(BusError) {
+    let failure = RemoteFailure(code: code, text: text).encoded
+    try respond(request, .error, [], failure.span.rawBytes)
+    statistics.errorsSent &+= 1
+  }
+
+  /// Answers a request with what its handler threw.
+  public mutating func fail(_ request: InboxMessage, _ error: BusError) throws(BusError) {
+    let failure = RemoteFailure(error)
+    try fail(request, code: failure.code, failure.text)
+  }
+
+  private mutating func respond(
+    _ request: InboxMessage, _ type: MessageType, _ flags: MessageFlags, _ payload: RawSpan
+  ) throws(BusError) {
+    guard request.kind == .request else {
+      throw .invalid("only a request can be answered; this message is \(request.kind)")
+    }
+    guard unsafe lines.line(request.peer) != nil else {
+      countUnsent(.peerGone, to: Self.forgottenName, request.lane)
+      throw .peerDied("the requester has ended, its reply is dropped")
+    }
+    let letter = OutboundHeader(
+      type: type, recipient: -1, flags: flags, correlationId: request.correlationId,
+      priority: request.lane == .urgent ? .critical : nil)
+    try post(letter, payload, to: request.peer.line, request.lane, now())
+  }
+
+  /// Sends a fact to an agent, or to every member of a team; returns to how many.
+  ///
+  /// 0 when the router has not said yet who they are: then it is sent when it does. A member that
+  /// cannot be reached keeps it from no other; throws when none could be reached.
+  @discardableResult
+  public mutating func send(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try deliver(recipient, payload, options).sent
+  }
+
+  /// Sends a fact to an agent, or to every member of a team; returns what became of it.
+  ///
+  /// Throws when none could be reached.
+  public mutating func deliver(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Delivery {
+    try tell(recipient, .event, payload, options)
+  }
+
+  /// Sends an order to an agent, or to every member of a team; returns to how many.
+  @discardableResult
+  public mutating func command(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try tell(recipient, .command, payload, options).sent
+  }
+
+  private mutating func tell(
+    _ recipient: Recipient, _ type: MessageType, _ payload: RawSpan, _ options: SendOptions
+  ) throws(BusError) -> Delivery {
+    try check(recipient, payload)
+    let now = now()
+    let letter = OutboundHeader(
+      type: type, recipient: recipient.index, priority: options.priority, context: options.context)
+    let peers = try resolved(recipient.index)
+    guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
+    // Last, so that what is tried again does not count as sent.
+    try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    guard !peers.isEmpty else {
+      names[recipient.index].keep(
+        PendingMessage(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) })
+      )
+      return Delivery()
+    }
+    var delivery = Delivery()
+    for line in peers {
+      do throws(BusError) {
+        try post(letter, payload, to: line, options.lane, now)
+        delivery.sent += 1
+      } catch {
+        delivery.failures.append(
+          DeliveryFailure(agent: lineName(line) ?? Self.forgottenName, error: error))
+      }
+    }
+    statistics.eventsSent &+= UInt64(delivery.sent)
+    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
+    return delivery
+  }
+}

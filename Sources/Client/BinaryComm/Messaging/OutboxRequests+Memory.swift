@@ -1,0 +1,297 @@
+import BusCounters
+import BusLog
+import BusMemory
+public import BusWire
+import CBusABI
+import Synchronization
+
+/// How a message is sent.
+public struct SendOptions: Sendable, Equatable {
+  /// How long a request may take, in nanoseconds; a shorter time left in ``context`` holds.
+  public var timeoutNs: UInt64
+  /// Emergency and critical messages go through the urgent lane; nil: normal.
+  public var priority: Priority?
+  /// Of the message this one follows from.
+  public var context: MessageContext
+
+  /// Options; by default five seconds, normal priority, and work that starts here.
+  public init(
+    timeoutNs: UInt64 = 5_000_000_000, priority: Priority? = nil,
+    context: MessageContext = MessageContext()
+  ) {
+    self.timeoutNs = timeoutNs
+    self.priority = priority
+    self.context = context
+  }
+
+  var lane: Lane { Lane(priority) }
+}
+
+extension Lane {
+  /// The lane of a priority.
+  init(_ priority: Priority?) {
+    switch priority {
+    case .emergency, .critical: self = .urgent
+    default: self = .normal
+    }
+  }
+}
+
+extension Outbox {
+  /// Sends a request to one agent that answers the recipient's name, each in turn.
+  ///
+  /// Returns the id under which responses and failures come. Throws `wouldBlock` while every
+  /// responder has as many requests in flight as it has credit, and while 64 MiB wait for the one
+  /// whose turn it is, `noResponders` when nobody
+  /// answers the name, `rateLimited` and `tooManyHops` for conversations that run in circles,
+  /// `invalid` for a timeout of 0, `timeout` when no time is left.
+  public mutating func request(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> UInt32 {
+    let (letter, now) = try requestLetter(recipient, payload, options)
+    let line = try pick(recipient.index)
+    guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
+    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    return try send(letter, payload, line, now)
+  }
+
+  /// Sends a request to every agent that answers the recipient's name.
+  ///
+  /// Returns the ids; a responder to whom nothing can be sent shows as the failure of its id, and
+  /// holds up no other. Throws before anything is sent: `wouldBlock` while the router has not said
+  /// who they are, while too few places for requests are free, and while 64 MiB wait for each of
+  /// them, `resourceExhausted` for more responders than there are places.
+  public mutating func scatter(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> [UInt32] {
+    let (letter, now) = try requestLetter(recipient, payload, options)
+    let peers = try resolved(recipient.index)
+    guard peers.count <= pending.capacity else {
+      throw .resourceExhausted(
+        "\(peers.count) agents answer, and this messenger has places for \(pending.capacity) "
+          + "requests: give it a larger requestsMax")
+    }
+    guard peers.contains(where: { mayWait(for: $0, recipient, letter) }),
+      peers.count <= pending.capacity - pending.count
+    else { throw .wouldBlock }
+    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    var ids: [UInt32] = []
+    for line in peers { ids.append(try part(letter, payload, line, now)) }
+    return ids
+  }
+
+  /// One request of several: what keeps it from being sent becomes its failure.
+  private mutating func part(
+    _ template: OutboundHeader, _ payload: RawSpan, _ line: Int, _ now: HostTime
+  ) throws(BusError) -> UInt32 {
+    do throws(BusError) {
+      return try send(template, payload, line, now)
+    } catch {
+      // Under an id of its own, taken and given back: a place was free before.
+      guard let id = pending.add(PendingRequest()) else { throw .wouldBlock }
+      pending.remove(id)
+      failures.append(RequestFailure(correlationId: id, error: error))
+      return id
+    }
+  }
+
+  /// Whether there is memory for one more request that cannot go out at once.
+  private func mayWait(for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader) -> Bool {
+    let most = OutboundLane.waitingBytesMax
+    guard let line else { return names[recipient.index].waitingBytes < most }
+    guard let peer = unsafe lines.at(line) else { return true }
+    let lane = Int(Lane(letter.priority).rawValue)
+    return unsafe peer.pointee.lanes[lane].waitingBytes < most
+  }
+
+  private mutating func requestLetter(
+    _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions
+  ) throws(BusError) -> (OutboundHeader, HostTime) {
+    guard options.timeoutNs > 0 else {
+      throw .invalid("a timeout of 0 leaves no time to answer; give at least a millisecond")
+    }
+    try check(recipient, payload)
+    let now = now()
+    var context = options.context
+    context.deadlineNs = try context.deadline(after: options.timeoutNs, from: now.monotonicNs)
+    let letter = OutboundHeader(
+      type: .request, recipient: recipient.index, flags: .replyExpected,
+      priority: options.priority, context: context)
+    return (letter, now)
+  }
+
+  mutating func check(_ recipient: Recipient, _ payload: RawSpan) throws(BusError) {
+    guard names.indices.contains(recipient.index) else {
+      throw .invalid("the recipient was resolved by another messenger; resolve it with this one")
+    }
+    let limit = payloadBytesMax
+    guard payload.byteCount <= limit else {
+      throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
+    }
+    use(recipient.index)
+  }
+
+  private mutating func send(
+    _ template: OutboundHeader, _ payload: RawSpan, _ line: Int?, _ now: HostTime
+  ) throws(BusError) -> UInt32 {
+    var letter = template
+    var waiting = PendingRequest()
+    waiting.recipient = letter.recipient
+    waiting.deadlineNs = letter.context.deadlineNs ?? .max
+    waiting.line = line ?? -1
+    waiting.number = .max
+    waiting.isUrgent = Lane(letter.priority) == .urgent
+    guard let id = pending.add(waiting) else { throw .wouldBlock }
+    letter.correlationId = id
+    nextExpiryNs = min(nextExpiryNs, waiting.deadlineNs)
+    guard let line else {
+      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
+      names[letter.recipient].keep(PendingMessage(letter: letter, payload: bytes))
+      return id
+    }
+    do throws(BusError) {
+      waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
+    } catch {
+      pending.remove(id)
+      throw error
+    }
+    waiting.correlationId = id
+    pending.update(waiting)
+    unsafe lines.at(line)?.pointee.inFlight += 1
+    statistics.requestsSent &+= 1
+    return id
+  }
+
+  /// Sends a message that waited for its name.
+  mutating func dispatch(_ letter: OutboundHeader, _ payload: RawSpan) throws(BusError) {
+    let now = now()
+    guard letter.type == .request else {
+      for line in try resolved(letter.recipient) {
+        do throws(BusError) {
+          try post(letter, payload, to: line, Lane(letter.priority), now)
+        } catch {
+          drop(letter, to: lineName(line) ?? Self.forgottenName, error)
+        }
+      }
+      return
+    }
+    guard var waiting = pending.find(letter.correlationId) else { return }
+    guard let line = try pick(letter.recipient) else {
+      names[letter.recipient].keep(
+        PendingMessage(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) })
+      )
+      return
+    }
+    waiting.line = line
+    waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
+    pending.update(waiting)
+    unsafe lines.at(line)?.pointee.inFlight += 1
+    statistics.requestsSent &+= 1
+  }
+
+  /// The next responder that has credit, nil while nobody knows who answers the name.
+  private mutating func pick(_ at: Int) throws(BusError) -> Int? {
+    let count = names[at].peers.count
+    guard count > 0 else {
+      _ = try resolved(at)
+      return nil
+    }
+    for _ in 0..<count {
+      let place = names[at].next < count ? names[at].next : 0
+      names[at].next = place + 1
+      let line = names[at].peers[place]
+      if let peer = unsafe lines.at(line), unsafe peer.pointee.inFlight < options.inFlight {
+        return line
+      }
+    }
+    throw .wouldBlock
+  }
+
+  /// The lines of a name's responders, empty while they are not known.
+  func resolved(_ at: Int) throws(BusError) -> [Int] {
+    if !names[at].peers.isEmpty { return names[at].peers }
+    switch names[at].phase {
+    case .known: throw .noResponders("nobody answers \(names[at].name.text)")
+    case .refused(let why): throw why
+    case .asked, .unasked, .forgotten: return []
+    }
+  }
+
+  // MARK: Ends
+
+  /// Asks the responder to stop working on a request.
+  ///
+  /// What comes of it shows as the request's end: a failure `cancelled`, or the response when it
+  /// was finished first, or `peerDied`. Throws `invalid` for a request that has ended.
+  public mutating func cancel(_ correlationId: UInt32) throws(BusError) {
+    guard var request = pending.find(correlationId) else {
+      throw .invalid("request \(correlationId) has ended already; there is nothing to cancel")
+    }
+    guard request.line >= 0, request.number != .max else {
+      // It has not left yet.
+      end(request, .cancelled("the request was taken back before it was sent"))
+      return
+    }
+    guard !request.isCancelled else { return }
+    request.isCancelled = true
+    pending.update(request)
+    let letter = OutboundHeader(
+      type: .command, recipient: -1, flags: .cancel, correlationId: correlationId,
+      priority: .critical)
+    let number = request.number
+    let bytes = (0..<Int(BUS_CANCEL_BYTES)).map { place in
+      UInt8(truncatingIfNeeded: (request.isUrgent ? .max : number) >> UInt64(8 * place))
+    }
+    try post(letter, bytes.span.rawBytes, to: request.line, .urgent, now())
+  }
+
+  /// The requests whose time is over fail.
+  mutating func expire(_ nowNs: UInt64) {
+    guard nowNs >= nextExpiryNs else { return }
+    let isConnected = core.agent.state.withLock { $0.link == .up }
+    for request in pending.all(where: { $0.deadlineNs <= nowNs }) {
+      let name = names[request.recipient].name.text
+      if request.number == .max, !isConnected {
+        end(request, .noRouter("\(name) could not be reached: no router is there"))
+      } else {
+        end(request, .timeout("\(name) did not answer in time"))
+      }
+    }
+    // Requests that end one by one are looked for at most once a millisecond: the table is large.
+    let next = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
+    nextExpiryNs = next == .max ? .max : max(next, nowNs &+ 1_000_000)
+  }
+
+  /// A request ends without a response.
+  mutating func end(_ request: PendingRequest, _ why: BusError) {
+    pending.remove(request.correlationId)
+    if request.line >= 0, let peer = unsafe lines.at(request.line) {
+      unsafe peer.pointee.inFlight -= 1
+    }
+    failures.append(RequestFailure(correlationId: request.correlationId, error: why))
+  }
+
+  /// Whether a message that waited is still to be sent.
+  func isWanted(_ letter: OutboundHeader) -> Bool {
+    letter.type != .request || pending.find(letter.correlationId) != nil
+  }
+
+  /// A request that waited lies in the log now.
+  mutating func noteNumber(of letter: OutboundHeader, _ number: UInt64) {
+    guard letter.type == .request, var request = pending.find(letter.correlationId) else { return }
+    request.number = number
+    pending.update(request)
+  }
+
+  /// A message that waited cannot be sent.
+  ///
+  /// A request ends with the reason, anything else is counted.
+  mutating func drop(_ letter: OutboundHeader, to name: String, _ why: BusError) {
+    if letter.type == .request {
+      if let request = pending.find(letter.correlationId) { end(request, why) }
+    } else {
+      statistics.unsent &+= 1
+      countUnsent(DropReason(why), to: name, Lane(letter.priority))
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import BusLog
+import BusMemory
+import BusWire
+
+/// A message that is to be sent, without its payload.
+struct OutboundHeader: Sendable {
+  var type: MessageType
+  /// Index of the name it is addressed to; negative: to the peer itself.
+  var recipient: Int
+  var flags: MessageFlags = []
+  var correlationId: UInt32 = 0
+  var priority: Priority?
+  var context = MessageContext()
+}
+
+/// A message that waits: for a log to its peer, or for room in it.
+struct PendingMessage: Sendable {
+  let letter: OutboundHeader
+  let payload: [UInt8]
+}
+
+/// What this agent writes to one lane of one peer's inbox.
+@safe
+struct OutboundLane: ~Copyable {
+  enum Phase {
+    /// Nothing was sent so far.
+    case none
+    /// The router was asked for the log.
+    case making
+    case ready
+    case refused(BusError)
+  }
+  var phase = Phase.none
+  var pen: UnsafeMutablePointer<Publisher>?
+  /// In the order in which they go out; those before `head` are gone.
+  var waiting: [PendingMessage] = []
+  var head = 0
+  var waitingBytes = 0
+  /// Written to and not shown yet.
+  var isDirty = false
+  /// The ids of names in this log's table, by recipient; `UInt64.max`: not looked up.
+  var topicIds: [UInt64] = []
+
+  init() { unsafe pen = nil }
+
+  deinit {
+    if let pen = unsafe pen {
+      unsafe pen.deinitialize(count: 1)
+      unsafe pen.deallocate()
+    }
+  }
+
+  var isWaiting: Bool { head < waiting.count }
+
+  mutating func open(_ publisher: consuming Publisher) {
+    let place = UnsafeMutablePointer<Publisher>.allocate(capacity: 1)
+    unsafe place.initialize(to: publisher)
+    unsafe pen = unsafe place
+    phase = .ready
+  }
+
+  /// Keeps a message for later, in order; false when too many wait.
+  mutating func keep(_ message: PendingMessage) -> Bool {
+    guard waiting.count - head < Self.waitingMax, waitingBytes < Self.waitingBytesMax else {
+      return false
+    }
+    waiting.append(message)
+    waitingBytes += message.payload.count
+    return true
+  }
+
+  mutating func dropFirst() {
+    waitingBytes -= waiting[head].payload.count
+    head += 1
+    if head == waiting.count || head > 256 {
+      waiting.removeFirst(head)
+      head = 0
+    }
+  }
+
+  mutating func forgetWaiting() {
+    waiting.removeAll()
+    head = 0
+    waitingBytes = 0
+  }
+
+  /// How many messages may wait for one lane.
+  static var waitingMax: Int { 4096 }
+  /// How many bytes of payload may wait for one lane, the last message not counted.
+  static var waitingBytesMax: Int { 64 << 20 }
+}
+
+/// Everything about one peer, and both lanes to it.
+@safe
+struct Peer: ~Copyable {
+  let incarnation: UInt64
+  let name: String
+  let id: BusUUID
+  /// The services to which the peer may send requests, once it has written to us.
+  var mayCall: [TopicPattern] = []
+  /// The normal lane, then the urgent one.
+  let lanes: UnsafeMutablePointer<OutboundLane>
+  /// Requests to it that wait for their response.
+  var inFlight = 0
+  /// Messages taken from its normal lane: requests with a lower number have been seen.
+  var seenNumber: UInt64 = 0
+  /// Requests that were cancelled before they arrived.
+  var tombstones: [Tombstone] = []
+  var hasTombstones = false
+
+  init(incarnation: UInt64, name: String, id: BusUUID) {
+    self.incarnation = incarnation
+    self.name = name
+    self.id = id
+    unsafe lanes = UnsafeMutablePointer<OutboundLane>.allocate(capacity: Lane.allCases.count)
+    for at in 0..<Lane.allCases.count { unsafe (lanes + at).initialize(to: OutboundLane()) }
+  }
+
+  deinit {
+    unsafe lanes.deinitialize(count: Lane.allCases.count)
+    unsafe lanes.deallocate()
+  }
+}
+
+/// A cancel that came before its request.
+struct Tombstone: Equatable {
+  let correlationId: UInt32
+  let number: UInt64
+}
+
+/// The peers of one messenger, by an index that stays theirs as long as they live.
+@safe
+struct PeerTable: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: owned by one messenger.
+  private var places: UnsafeMutablePointer<UnsafeMutablePointer<Peer>?>
+  private var room = 16
+  private(set) var end = 0
+  private var free: [Int] = []
+  private var known: [UInt64: Int] = [:]
+
+  init() {
+    unsafe places = .allocate(capacity: room)
+    unsafe places.initialize(repeating: nil, count: room)
+  }
+
+  deinit {
+    for at in 0..<end {
+      guard let line = unsafe places[at] else { continue }
+      unsafe line.deinitialize(count: 1)
+      unsafe line.deallocate()
+    }
+    unsafe places.deallocate()
+  }
+
+  /// The index of an incarnation, nil when it has none.
+  func index(of incarnation: UInt64) -> Int? { known[incarnation] }
+
+  /// The line of a peer; nil when it has been closed meanwhile.
+  func line(_ peer: PeerID) -> UnsafeMutablePointer<Peer>? {
+    guard peer.line >= 0, peer.line < end, let line = unsafe places[peer.line],
+      unsafe line.pointee.incarnation == peer.incarnation
+    else { return nil }
+    return unsafe line
+  }
+
+  /// The line at an index that is known to be in use.
+  func at(_ index: Int) -> UnsafeMutablePointer<Peer>? {
+    index >= 0 && index < end ? unsafe places[index] : nil
+  }
+
+  /// The indexes in use.
+  var indices: [Int] { (0..<end).filter { unsafe places[$0] != nil } }
+
+  mutating func add(_ line: consuming Peer) -> Int {
+    let incarnation = line.incarnation
+    let place = UnsafeMutablePointer<Peer>.allocate(capacity: 1)
+    unsafe place.initialize(to: line)
+    let at: Int
+    if let reused = free.popLast() {
+      at = reused
+    } else {
+      if end == room { enlarge() }
+      at = end
+      end += 1
+    }
+    unsafe places[at] = unsafe place
+    known[incarnation] = at
+    return at
+  }
+
+  private mutating func enlarge() {
+    let larger = UnsafeMutablePointer<UnsafeMutablePointer<Peer>?>.allocate(capacity: room * 4)
+    unsafe larger.initialize(repeating: nil, count: room * 4)
+    unsafe larger.update(from: places, count: end)
+    unsafe places.deallocate()
+    unsafe places = unsafe larger
+    room *= 4
+  }
+
+  mutating func remove(_ at: Int) {
+    guard let line = unsafe places[at] else { return }
+    known[unsafe line.pointee.incarnation] = nil
+    unsafe line.deinitialize(count: 1)
+    unsafe line.deallocate()
+    unsafe places[at] = nil
+    free.append(at)
+  }
+}

@@ -1,0 +1,355 @@
+import BusCounters
+import BusLog
+import BusMemory
+import BusSystem
+import BusWire
+import CBusABI
+import CBusPlatform
+import Synchronization
+
+/// What the service thread and the publishing thread of one stream share.
+final class PublisherShared: Sendable {
+  let agent: AgentShared
+  let channel: String
+  let gate: FlowControl
+  /// Called with every reader that left, after it has left the window.
+  private let onLeave: @Sendable () -> Void
+  /// What this stream's messages are counted in.
+  let row: CounterRow
+  let state = Mutex(State())
+
+  struct State: ~Copyable, Sendable {
+    var stream: StreamID?
+    /// The router's word that the stream is ours.
+    var proof = ControlTicket.none
+    var logs: [Log] = []
+    var asked: LogShape?
+    var refused: LogRefusal?
+    var inFlight = false
+    var ready: NewLog?
+    /// The publishing thread holds the ready log and is about to go over to it, or to give it back.
+    var moving = false
+    var readers: [AttachmentID: Incarnation] = [:]
+    var ended: BusError?
+    /// The readers that a snapshot of the router has named so far, nil outside of one.
+    var named: Set<AttachmentID>?
+
+    /// A larger log that the publisher has not gone over to has no place in the stream yet, and
+    /// makes no other log an old one.
+    var hasOldLogs: Bool { logs.count > 1 && logs[1].basePosition != .max }
+
+    var hasReady: Bool {
+      switch ready {
+      case .none: false
+      case .some: true
+      }
+    }
+  }
+
+  init(
+    agent: AgentShared, channel: String, stall: StallPolicy, countedAs: CounterIdentity? = nil,
+    onLeave: @escaping @Sendable () -> Void = {}
+  ) {
+    self.agent = agent
+    self.channel = channel
+    self.onLeave = onLeave
+    row = agent.counters.reserve(countedAs ?? .sent(channel))
+    let evictions = Evictions(agent)
+    gate = FlowControl(stall: stall) { attachment, reason in
+      evictions.report(AttachmentID(attachment), reason)
+    }
+  }
+
+  deinit { agent.counters.end(row) }
+
+  /// Reports evictions from the publishing thread.
+  private struct Evictions: Sendable {
+    let agent: AgentShared
+    init(_ agent: AgentShared) { self.agent = agent }
+    func report(_ attachment: AttachmentID, _ reason: String) {
+      agent.post(.evict(EvictFrame(attachment: attachment, reason: reason)))
+    }
+  }
+
+  /// The router's name for the stream, nil before it was registered.
+  var stream: StreamID? { state.withLock { $0.stream } }
+
+  /// The readers in the window, each with the incarnation it belongs to.
+  var readers: [AttachmentID: Incarnation] {
+    let inWindow = Set(gate.attachments.map(AttachmentID.init))
+    return state.withLock { $0.readers.filter { inWindow.contains($0.key) } }
+  }
+
+  /// Registers the stream with its first log; on return publishing is safe.
+  func register(
+    _ shape: LogShape, _ descriptor: FileDescriptor, deadlineNs: UInt64
+  ) throws(BusError) {
+    let frame = AddLogFrame(
+      stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
+      segmentBytes: shape.segmentBytes)
+    _ = try agent.request(.addLog(frame), descriptor: descriptor, deadlineNs: deadlineNs) {
+      [self] answer in
+      if case .logAdded(let added) = answer { open(added, shape, descriptor) }
+    }
+  }
+
+  /// The same without waiting: `then` runs on the service thread with what went wrong, nil when the
+  /// stream is registered; false when no router is there to ask.
+  func register(
+    _ shape: LogShape, _ descriptor: FileDescriptor,
+    then: @escaping @Sendable (BusError?) -> Void
+  ) -> Bool {
+    let frame = AddLogFrame(
+      stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
+      segmentBytes: shape.segmentBytes)
+    return agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
+      switch outcome {
+      case .frame(.logAdded(let added), _):
+        open(added, shape, descriptor)
+        then(nil)
+      case .frame(.error(let error), _): then(BusError(number: error.code, text: error.text))
+      default: then(.noRouter("the router went away"))
+      }
+    }
+  }
+
+  private func open(_ added: LogAddedFrame, _ shape: LogShape, _ descriptor: FileDescriptor) {
+    gate.expect(added.expected.map(\.value))
+    state.withLock { state in
+      state.stream = added.stream
+      state.proof = added.proof
+      state.logs = [
+        Log(
+          generation: 0, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
+          basePosition: 0, descriptor: descriptor)
+      ]
+    }
+    agent.counters.activate(row, stream: added.stream.value)
+    agent.state.withLock { $0.publishers[added.stream] = self }
+  }
+
+  // MARK: Frames of the router (service thread)
+
+  func handle(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
+    let attachment = join.attachment
+    _ = state.withLock { $0.named?.insert(attachment) }
+    let isLossless = join.flags.contains(.lossless)
+    // A filter of system calls may have come after the publisher was made: without a barrier a
+    // lossless reader could miss a message silently, so it is refused.
+    guard !isLossless || gate.claimsAreFenced || plat_barrier_own_threads() == 0 else {
+      agent.post(
+        .joinRefused(
+          JoinRefusedFrame(
+            attachment: attachment,
+            reason: "the publisher may not call membarrier any more: allow it, or make the "
+              + "publisher after the filter is in force")))
+      return
+    }
+    let start = descriptor.flatMap { descriptor in
+      link(join, descriptor).flatMap { link in
+        gate.join(attachment: attachment.value, link: link, lossless: isLossless) {
+          _ = plat_barrier_own_threads()
+        }
+      }
+    }
+    guard let start else {
+      agent.post(
+        .joinRefused(
+          JoinRefusedFrame(
+            attachment: attachment,
+            reason: descriptor == nil
+              ? "\(agent.name) had no descriptor left to let this reader in"
+              : "the reader segment is not usable")))
+      return
+    }
+    forgetEvicted(keeping: attachment)
+    state.withLock { $0.readers[attachment] = join.readerIncarnation }
+    agent.post(
+      .joined(
+        JoinedFrame(
+          attachment: attachment, generation: start.generation, startPosition: start.position,
+          startSequence: start.sequence, departed: start.departed)))
+  }
+
+  /// Forgets readers that the gate has evicted: they come back under another name only.
+  private func forgetEvicted(keeping attachment: AttachmentID) {
+    let inWindow = Set(gate.attachments.map(AttachmentID.init))
+    state.withLock { state in
+      state.readers = state.readers.filter { inWindow.contains($0.key) || $0.key == attachment }
+    }
+  }
+
+  private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
+    let size = UInt64(BUS_READER_SEGMENT_BYTES)
+    guard let segment = try? PeerSegment(of: descriptor.number, announced: size) else {
+      return nil
+    }
+    let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil
+    return FlowControl.Link(segment: segment, slot: Int(join.slot), epoch: epoch)
+  }
+
+  func leave(_ attachment: AttachmentID) {
+    // One that was expected and never named its slot is known to the gate alone.
+    _ = state.withLock { $0.readers.removeValue(forKey: attachment) }
+    if gate.leave(attachment.value) { onLeave() }
+  }
+
+  func beginSnapshot() { state.withLock { $0.named = [] } }
+
+  /// Readers that the router expects for this stream: as a snapshot repeats them, or in the place
+  /// of those that a former router had promised.
+  func handle(_ added: LogAddedFrame) {
+    let isInSnapshot = state.withLock { state in
+      state.named?.formUnion(added.expected)
+      return state.named != nil
+    }
+    guard !isInSnapshot, !gate.expectInstead(added.expected.map(\.value)) else { return }
+    for attachment in added.expected {
+      let reason = "the publisher went on without it"
+      agent.post(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
+    }
+  }
+
+  /// What the snapshot did not name has left while frames were lost.
+  func endSnapshot() {
+    let named = state.withLock { $0.named.take() }
+    guard let named else { return }
+    for attachment in gate.attachments.map(AttachmentID.init) where !named.contains(attachment) {
+      leave(attachment)
+    }
+  }
+
+  func leave(everyoneOf incarnation: Incarnation) {
+    let gone = state.withLock { state in
+      state.readers.filter { $0.value == incarnation }.map(\.key)
+    }
+    for attachment in gone { leave(attachment) }
+  }
+
+  /// The agent has ended: the publishing thread finds out at its next look.
+  func shut(_ why: BusError) {
+    state.withLock { state in
+      state.ended = why
+      // Nobody will be handed these again: their descriptors go back.
+      state.logs = []
+    }
+    gate.shut()
+  }
+
+  // MARK: The publishing thread
+
+  /// Why nothing can be published any more, nil while it can.
+  var ended: BusError? { state.withLock { $0.ended } }
+
+  /// Why no log of this size is to be had, nil while nobody said so, or to ask again.
+  ///
+  /// A refusal is told at least once and stands for a second from then on: memory may be free
+  /// again, and a publisher that asks for each message would only make and drop memory.
+  func refusal(of shape: LogShape) -> BusError? {
+    state.withLock { state in
+      guard let refused = state.refused, shape.capacity >= refused.capacity else { return nil }
+      let nowNs = HostClock.monotonicNs()
+      let endNs = refused.endNs ?? nowNs + LogRefusal.standsNs
+      state.refused?.endNs = endNs
+      if nowNs < endNs { return refused.why }
+      state.refused = nil
+      return nil
+    }
+  }
+
+  /// Whether a log of this size is refused now; a look that leaves the refusal as it is.
+  func isRefused(_ shape: LogShape) -> Bool {
+    state.withLock { state in
+      guard let refused = state.refused, shape.capacity >= refused.capacity else { return false }
+      return refused.endNs.map { HostClock.monotonicNs() < $0 } ?? true
+    }
+  }
+
+  /// The larger log, once the router has registered it.
+  func takeReady() -> NewLog? {
+    state.withLock { state in
+      guard !state.inFlight, state.hasReady else { return nil }
+      state.moving = true
+      return state.ready.take()
+    }
+  }
+
+  func giveBack(_ log: consuming NewLog) {
+    var held: NewLog? = consume log
+    state.withLock { state in
+      state.ready = held.take()
+      state.moving = false
+    }
+  }
+
+  /// The publisher writes this generation now, from this position on.
+  func moved(to generation: UInt32, at position: UInt64) {
+    let stream = state.withLock { state in
+      if let at = state.logs.firstIndex(where: { $0.generation == generation }) {
+        state.logs[at].basePosition = position
+      }
+      state.moving = false
+      return state.stream
+    }
+    guard let stream, generation > 0 else { return }
+    agent.post(.retireLog(RetireLogFrame(stream: stream, generation: generation - 1)))
+  }
+
+  /// The stream is over.
+  func close() {
+    agent.counters.end(row)
+    if let stream {
+      agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
+      agent.post(.closeStream(CloseStreamFrame(stream: stream)))
+    }
+    // After the router was told: a join that the service thread handles until then is let in, and
+    // one that it refuses afterwards is refused for a stream that has ended, which harms nobody.
+    gate.end()
+  }
+
+  // MARK: Restart of the router
+
+  /// Every log that some reader may still need, oldest first.
+  ///
+  /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
+  /// publisher asks for another. One that the publisher is going over to is waited for.
+  func restore() -> [RestoredLog] {
+    // In one look: a publisher that takes the log between two would move where no router knows.
+    for _ in 0..<500 {
+      if let logs = handInUnlessMoving() { return logs }
+      pauseMs(1)
+    }
+    return []
+  }
+
+  private func handInUnlessMoving() -> [RestoredLog]? {
+    state.withLock { state in
+      if state.moving { return nil }
+      guard let stream = state.stream else { return [] }
+      if state.hasReady {
+        state.ready = nil
+        state.logs.removeAll { $0.basePosition == .max }
+      }
+      let newest = state.logs.last { $0.basePosition != .max }?.generation
+      return state.logs.map { log in
+        RestoredLog(
+          stream: stream, generation: log.generation, capacity: log.capacity,
+          segmentBytes: log.segmentBytes, current: log.generation == newest,
+          proof: state.proof, descriptor: log.descriptor)
+      }
+    }
+  }
+
+  /// Closes our descriptors of logs that every reader has left (service thread, once a second).
+  func dropDrainedLogs() {
+    let lowest = gate.lowestCursor ?? .max
+    state.withLock { state in
+      while state.hasOldLogs, state.logs[1].basePosition <= lowest {
+        state.logs.removeFirst()
+      }
+    }
+  }
+
+  /// Logs before the one that is written are kept for a reader.
+  var hasOldLogs: Bool { state.withLock { $0.hasOldLogs } }
+}

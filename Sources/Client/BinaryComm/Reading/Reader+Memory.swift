@@ -1,0 +1,234 @@
+public import BusCounters
+public import BusLog
+public import BusMemory
+public import BusWire
+import CBusPlatform
+
+/// How a reader waits when there is nothing to read.
+public enum WaitStrategy: String, Sendable, CaseIterable {
+  /// Never sleeps: lowest latency, a core for itself.
+  case spin
+  /// Spins for a few microseconds, yields, then sleeps.
+  case adaptive
+  /// Sleeps at once.
+  case sleep
+}
+
+/// What a reader has seen so far, over all of its streams.
+public struct ReaderStatistics: Sendable, Equatable {
+  /// Messages taken out of logs, those that the pattern did not want included.
+  public var received: UInt64 = 0
+  /// Messages lost to overwriting: `received + gaps + superseded` is what was sent.
+  public var gaps: UInt64 = 0
+  /// In the mode `latest`: messages replaced by a newer one of their topic.
+  public var superseded: UInt64 = 0
+  /// Messages dropped because they claimed a foreign source.
+  public var forged: UInt64 = 0
+  /// Streams being read now.
+  public var streams = 0
+  /// Streams that ended and were read to their end.
+  public var ended = 0
+  /// Streams of which nothing more is read, or never was, though they did not end; see
+  /// ``Reader/drainProblems()``.
+  public var problems: UInt64 = 0
+}
+
+/// A polling reader of every stream that matches a pattern: for the thread that owns it.
+///
+/// ```swift
+/// var reader = try agent.reader("ticks.>", mode: .lossless)
+/// while running {
+///   let taken = try reader.poll { message in sum &+= message.payload.byteCount }
+///   if taken == 0 { _ = try reader.wait(timeout: .seconds(1)) }
+/// }
+/// ```
+///
+/// Costs no allocation and no reference counting per message. A handler that takes long holds a
+/// lossless publisher back: copy and hand over instead, or use ``Agent/subscribe(_:mode:buffer:)``.
+@safe
+public struct Reader: ~Copyable, @unchecked Sendable {
+  // @unchecked Sendable: one owner at a time; what it shares is in the core.
+  let core: SubscriptionShared
+  let strategy: WaitStrategy
+  @usableFromInline let changes: OwnedWord64
+  @usableFromInline var seenChanges: UInt64 = 0
+  @usableFromInline var streams: UnsafeMutablePointer<ReadStream>
+  @usableFromInline var streamCount = 0
+  @usableFromInline var next = 0
+  @usableFromInline var pace = PollBackoff()
+  @usableFromInline var clock: HostClock
+  var streamRoom = 4
+  var past = ReaderStatistics()
+  /// True for a spinning reader of exactly one stream.
+  @usableFromInline var lingers = false
+  /// An inbox: whatever is in its logs is for this agent.
+  @usableFromInline let takesAll: Bool
+  /// Streams at the front of the table that are looked at before all others, in each poll.
+  @usableFromInline var urgentCount = 0
+  var watches = WatchList()
+  var lastNewsNs: UInt64 = 0
+  /// What happened to single streams and was not taken yet.
+  var problems: [StreamProblem] = []
+  /// The publisher that a poll found to have gone on without this reader: what that poll handed
+  /// over of it is void, what it handed over of others is not.
+  var evictedSource: BusUUID?
+  var isClosed = false
+
+  init(_ core: SubscriptionShared, _ strategy: WaitStrategy) {
+    self.core = core
+    self.strategy = strategy
+    takesAll = InboxChannel.owner(ofPattern: core.pattern.text) != nil
+    changes = core.changes.word
+    clock = core.agent.clock.clock()
+    unsafe streams = UnsafeMutablePointer<ReadStream>.allocate(capacity: streamRoom)
+  }
+
+  deinit {
+    for index in 0..<streamCount { unsafe (streams + index).deinitialize(count: 1) }
+    unsafe streams.deallocate()
+    if !isClosed { core.close() }
+  }
+
+  /// Hands messages that are there, at most `limit`, to `body`; returns how many.
+  ///
+  /// A reader of the strategy `spin` with one stream looks for about a microsecond before it
+  /// returns 0: what comes in that time is handed over without a call in between.
+  ///
+  /// Throws `evicted`, `corrupt` or `closed` once per stream it happens to, after which the reader
+  /// goes on with the others. After `evicted` what this call handed over is void.
+  @inlinable @inline(__always)
+  public mutating func poll(
+    limit: Int = 256, _ body: (borrowing Message) -> Void
+  ) throws(BusError) -> Int {
+    if _slowPath(changes.loadRelaxed() != seenChanges) { try applyChanges() }
+    pace.rest()
+    if lingers, unsafe streams.pointee.log.linger(looks: 256) { pace.forget() }
+    var delivered = 0
+    var looked = 0
+    var taken = 0
+    var unwanted: UInt64 = 0
+    while looked < streamCount, taken < limit {
+      if next >= streamCount { next = urgentCount }
+      // The urgent ones first; `next` goes round the others.
+      let at = looked < urgentCount ? looked : next
+      let stream = unsafe streams + at
+      let topics = unsafe stream.pointee.topics
+      let verdicts = unsafe stream.pointee.verdicts
+      let deliveredBefore = delivered
+      let bytesBefore = unsafe stream.pointee.log.receivedBytes
+      unwanted = 0
+      let here = unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
+        let id = record.header.word6
+        let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
+        let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
+        if _fastPath(verdict == 1) || takesAll || (unsafe verdict == 0 && topics.wants(record)) {
+          delivered &+= 1
+          unsafe body(Message(record, topics))
+        } else {
+          unwanted &+= UInt64(record.header.length)
+        }
+      }
+      if at == next { next &+= 1 }
+      taken &+= here
+      #if !BCS_NO_COUNTERS
+        if unsafe stream.pointee.news(here) != 0 {
+          noteCounts(at, here, delivered &- deliveredBefore, bytesBefore &+ unwanted)
+        }
+      #endif
+      looked &+= 1
+      if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(at) }
+    }
+    pace.note(taken)
+    return delivered
+  }
+}
+
+/// One stream being read.
+@safe
+@usableFromInline
+struct ReadStream: ~Copyable {
+  @usableFromInline var log: LogReader
+  @usableFromInline let topics: Unmanaged<StreamTopics>
+  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
+  @usableFromInline var meter: ReadingRecorder
+  @usableFromInline var burst = LatencySampler()
+  let source: StreamSource
+  var segments: [UInt32: PeerSegment]
+
+  init(_ opened: OpenedStream, pattern: TopicPattern, mode: ReadMode) throws(MemoryError) {
+    guard let segment = opened.segments[opened.start.generation] else {
+      throw .layout(field: "generation", value: UInt64(opened.start.generation))
+    }
+    log = try LogReader(
+      segment, mode: mode, start: opened.start, slot: opened.slot, relay: opened.source.relay,
+      owner: opened.source.owner)
+    let table = LogTopicTable(of: log)
+    let topics = StreamTopics(opened.source, pattern: pattern, table: table)
+    unsafe verdicts = topics.verdicts
+    unsafe self.topics = Unmanaged.passRetained(topics)
+    meter = ReadingRecorder(opened.row, start: opened.start.sequence)
+    source = opened.source
+    segments = opened.segments
+  }
+
+  deinit { unsafe topics.release() }
+
+  /// Goes on in the log of the next generation when it is mapped; false when it is still to come.
+  mutating func moveOn() throws(MemoryError) -> Bool {
+    let old = log.identity.generation
+    guard canMoveOn, let following = segments[old &+ 1] else { return false }
+    try log.move(to: following)
+    segments[old] = nil
+    let table = LogTopicTable(of: log)
+    unsafe topics._withUnsafeGuaranteedRef { $0.move(to: table) }
+    return true
+  }
+}
+
+extension Unmanaged<StreamTopics> {
+  /// Whether the message's topic is wanted, without counting references.
+  @usableFromInline @inline(never)
+  func wants(_ record: borrowing Record) -> Bool {
+    var wanted = false
+    unsafe _withUnsafeGuaranteedRef { wanted = $0.wants(record) }
+    return wanted
+  }
+}
+
+/// Looks that find little make the next look later, so that a busy publisher keeps its lines.
+///
+/// A look at a publisher's commit word takes the cache line away from it, and its stores wait. A
+/// reader that is always caught up would halve the throughput; one that looks again only when a
+/// batch is there costs nothing. A look that finds nothing at all ends the restraint, so a reader
+/// that waits for one message sees it at once.
+@frozen
+@usableFromInline
+struct PollBackoff {
+  @usableFromInline var pauses = 0
+
+  @inlinable init() {}
+
+  @inlinable @inline(__always)
+  func rest() {
+    var left = pauses
+    while left > 0 {
+      relax()
+      left &-= 1
+    }
+  }
+
+  /// A look found nothing: the reader is the faster one.
+  @inlinable @inline(__always)
+  mutating func forget() { pauses = 0 }
+
+  @inlinable @inline(__always)
+  mutating func note(_ taken: Int) {
+    if taken == 0 {
+      forget()
+    } else if taken < 16 {
+      if pauses < 24 { pauses &+= 1 }
+    } else if taken > 64, pauses > 0 {
+      pauses &-= 1
+    }
+  }
+}

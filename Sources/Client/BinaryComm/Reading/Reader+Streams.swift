@@ -1,0 +1,135 @@
+import BusCounters
+import BusLog
+import BusMemory
+import BusWire
+
+// What changes the set of streams: joins, rotation, ends, eviction. None of it per message.
+
+extension Reader {
+  /// Applies what the service thread left.
+  @usableFromInline @inline(never)
+  mutating func applyChanges() throws(BusError) {
+    seenChanges = changes.loadRelaxed()
+    var failure: StreamProblem?
+    for event in core.drainEvents() {
+      switch event {
+      case .opened(let opened):
+        if let error = open(opened) { failure = note(failure, opened.source.publisherName, error) }
+      case .log(let key, let generation, let segment):
+        if let at = place(of: key) { addLog(at, generation, segment) }
+      case .ended(let key, let final):
+        if let at = place(of: key) { end(at, final) }
+      case .evicted(let key, let reason):
+        if let at = place(of: key) {
+          failure = note(failure, name(at), .evicted("\(name(at)): \(reason)"))
+          remove(at, .evicted)
+        }
+      case .refused(let problem): failure = note(failure, problem.publisher, problem.error)
+      case .closed(let error): throw error
+      }
+    }
+    guard let failure else { return }
+    throw failure.error
+  }
+
+  /// Adds a problem to those that nobody has taken yet; of many the first ones are kept.
+  mutating func note(
+    _ before: StreamProblem?, _ publisher: String, _ error: BusError
+  ) -> StreamProblem {
+    let problem = StreamProblem(publisher: publisher, error: error)
+    past.problems &+= 1
+    if problems.count < Self.problemsMax { problems.append(problem) }
+    return before ?? problem
+  }
+
+  /// Problems that are kept until they are taken.
+  private static var problemsMax: Int { 64 }
+
+  /// What happened to single publishers' streams since the last call, the first 64 of it; how much
+  /// there was altogether is in ``ReaderStatistics/problems``.
+  ///
+  /// ``poll(limit:_:)`` throws the first of those that it comes upon at a time.
+  public mutating func drainProblems() -> [StreamProblem] {
+    defer { problems.removeAll() }
+    return problems
+  }
+
+  private mutating func open(_ opened: OpenedStream) -> BusError? {
+    if streamCount == streamRoom { enlarge() }
+    do throws(MemoryError) {
+      let stream = try ReadStream(opened, pattern: core.pattern, mode: core.mode)
+      append(stream)
+      return nil
+    } catch {
+      core.finish(opened.source.attachment)
+      if case .system = error {
+        return .noMemory("the log of \(opened.source.publisherName)", error)
+      }
+      return .corrupt("the log of \(opened.source.publisherName): \(error.message)")
+    }
+  }
+
+  /// Acts on a stream whose log says something else than "go on".
+  @usableFromInline @inline(never)
+  mutating func follow(_ at: Int) throws(BusError) {
+    switch state(at) {
+    case .open: return
+    case .rotated:
+      guard !hasLeftovers(at) else { return }
+      let generation = self.generation(at)
+      do throws(BusError) {
+        guard try moveOn(at) else { return }
+      } catch {
+        let name = name(at)
+        remove(at, .corrupt)
+        throw note(nil, name, error).error
+      }
+      core.released(key(at), generation)
+    case .ended:
+      guard !hasLeftovers(at) else { return }
+      past.ended += 1
+      remove(at, nil)
+    case .evicted:
+      let name = name(at)
+      evictedSource = source(at)
+      remove(at, .evicted)
+      let text = "the publisher \(name) went on without this reader; the last batch is void"
+      throw note(nil, name, .evicted(text)).error
+    case .corrupt:
+      let name = name(at)
+      remove(at, .corrupt)
+      let text = "the log of \(name) holds bytes that are no record; it is not read any more"
+      throw note(nil, name, .corrupt(text)).error
+    }
+  }
+
+  /// Forgets a stream; its counts stay in ``statistics``.
+  ///
+  /// Of messages that are not read any more the row says why; nil: all were read.
+  private mutating func remove(_ at: Int, _ reason: DropReason?) {
+    let key = key(at)
+    leave(at, reason)
+    past = adding(at, to: past)
+    drop(at)
+    core.finish(key)
+  }
+
+  /// What was seen so far.
+  public var statistics: ReaderStatistics {
+    var sum = past
+    for at in 0..<streamCount { sum = adding(at, to: sum) }
+    sum.streams = streamCount
+    return sum
+  }
+
+  /// Publishers that have not let this reader in yet because they are stopped.
+  public var pendingPublishers: [String] { core.pendingPublishers }
+
+  /// Ends the subscription; publishers stop waiting for it at once.
+  public mutating func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    while streamCount > 0 { remove(streamCount - 1, .left) }
+    core.close()
+  }
+}

@@ -1,0 +1,147 @@
+import BusCounters
+public import BusLog
+import BusMemory
+import BusWire
+
+/// The topics of one stream, read once each from the log's table, and which of them are wanted.
+///
+/// A class so that a lent message can name its topic without copying the table; touched per
+/// message only when the pattern does not cover the whole channel.
+@safe
+@usableFromInline
+final class StreamTopics: @unchecked Sendable {
+  // @unchecked Sendable: belongs to the reading thread alone.
+  let source: StreamSource
+  var publisherName: String { source.publisherName }
+  /// What the reading thread calls the publisher of an inbox log; negative until it has a name.
+  var peer = -1
+  /// What the reading thread refused since the row was shown last.
+  private var refused: RefusedMessages?
+  /// Of an inbox log.
+  let lane: Lane
+  private let pattern: TopicPattern
+  private let channel: Topic?
+  private var names: [String] = []
+  /// What is known of the first topics, one byte each, for the polling loop to look at without a
+  /// call: 0 = ask ``wants(_:)``, 1 = wanted, 2 = not.
+  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
+  /// How many topics have a verdict; ids beyond are asked for each time.
+  @usableFromInline static let verdictsMax: UInt64 = 1024
+  private var offset = 0
+  private var table: LogTopicTable
+  private let isInbox: Bool
+  /// The topic in the extension of the message that was looked at last.
+  private var newest: (sequence: UInt64, topic: ExtensionTopic)?
+
+  init(_ source: StreamSource, pattern: TopicPattern, table: LogTopicTable) {
+    self.source = source
+    let inbox = InboxChannel(source.channel)
+    lane = inbox?.lane ?? .normal
+    isInbox = inbox != nil
+    self.pattern = pattern
+    self.table = table
+    channel = try? Topic(source.channel)
+    unsafe verdicts = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(Self.verdictsMax))
+    unsafe verdicts.initialize(repeating: 0, count: Int(Self.verdictsMax))
+  }
+
+  deinit { unsafe verdicts.deallocate() }
+
+  /// Counts a message that is being handed over as refused.
+  func refuse(_ reason: DropReason, bytes: UInt64) {
+    var sum = refused ?? RefusedMessages()
+    sum.note(reason, bytes: bytes)
+    refused = sum
+  }
+
+  /// What was refused since the last call; nil: nothing.
+  func drainRefused() -> RefusedMessages? {
+    guard refused != nil else { return nil }
+    return refused.take()
+  }
+
+  /// The stream goes on in another log, whose table begins with the same topics.
+  func move(to table: LogTopicTable) { self.table = table }
+
+  /// Whether the message's topic matches; a topic that breaks the rules, or lies outside the log's
+  /// channel, never does.
+  @usableFromInline
+  func wants(_ record: borrowing Record) -> Bool {
+    let id = record.header.word6
+    if record.header.word5 == 0, id != LogTopicTable.inExtension {
+      guard know(id) else { return false }
+      if id < Self.verdictsMax { return unsafe verdicts[Int(id)] == 1 }
+      return isWanted(names[Int(id)])
+    }
+    switch extensionTopic(record.items, of: record.sequence) {
+    // Addressed to an agent, not to a topic: the channel itself decides.
+    case .none: return record.header.word5 != 0
+    case .refused: return false
+    case .named(let topic): return pattern.matches(topic)
+    }
+  }
+
+  /// The topic of a message; empty when its publisher gave none that it may use.
+  func name(_ header: HeaderWords, _ items: RawSpan, sequence: UInt64) -> String {
+    if header.word5 == 0, header.word6 != LogTopicTable.inExtension {
+      return know(header.word6) ? names[Int(header.word6)] : ""
+    }
+    guard case .named(let topic) = extensionTopic(items, of: sequence) else { return "" }
+    return topic.text
+  }
+
+  /// What the extension of a message says about its topic.
+  private enum ExtensionTopic {
+    /// Nothing.
+    case none
+    /// A text that is no topic, or one outside the log's channel.
+    case refused
+    case named(Topic)
+  }
+
+  /// Reads the topic of each message once: where messages are lent in place, the publisher could
+  /// change it between the look that decides and the one that names.
+  private func extensionTopic(_ items: RawSpan, of sequence: UInt64) -> ExtensionTopic {
+    if let known = newest, known.sequence == sequence { return known.topic }
+    let topic = parse(items)
+    newest = (sequence, topic)
+    return topic
+  }
+
+  private func parse(_ items: RawSpan) -> ExtensionTopic {
+    guard !items.isEmpty else { return .none }
+    // A copy: the publisher could change the bytes between the check of the text and its use.
+    let copy = unsafe items.withUnsafeBytes { unsafe Array($0) }
+    guard let parsed = try? MessageExtension(decoding: copy) else { return .refused }
+    guard let text = parsed.topic else { return .none }
+    guard let topic = try? Topic(text), mayName(topic) else { return .refused }
+    return .named(topic)
+  }
+
+  /// Whether a message of this log may have this topic; in an inbox it is the name that is called,
+  /// and whether the sender may call it is looked up there.
+  private func mayName(_ topic: Topic) -> Bool {
+    guard let channel else { return isInbox }
+    return isInbox || topic.isWithin(channel)
+  }
+
+  /// Reads the table on until the id is known; false when the table does not hold it.
+  private func know(_ id: UInt64) -> Bool {
+    while id >= UInt64(names.count) {
+      guard let (text, next) = table.entry(at: offset) else { return false }
+      offset = next
+      if names.count < Self.verdictsMax {
+        unsafe verdicts[names.count] = isWanted(text) ? 1 : 2
+      }
+      names.append(text)
+    }
+    return true
+  }
+
+  /// Whether a topic matches and lies in the log's channel: a foreign one would be a permission
+  /// that the reader was never given.
+  private func isWanted(_ text: String) -> Bool {
+    guard let topic = try? Topic(text), let channel else { return false }
+    return topic.isWithin(channel) && pattern.matches(topic)
+  }
+}

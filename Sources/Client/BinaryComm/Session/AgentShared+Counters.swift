@@ -1,0 +1,61 @@
+import BusCounters
+import BusMemory
+import BusSystem
+import BusWire
+import Synchronization
+
+// Counters on the control socket: ours to the router, everybody's from it (service thread).
+
+extension AgentShared {
+  /// Hands in segments of counters that the router of this connection has not been offered, and
+  /// asks it for everybody's when somebody here watches.
+  func tendCounters() {
+    for part in counters.parts { offer(part) }
+    watchAgain()
+  }
+
+  private func offer(_ part: CounterTable.Part) {
+    let isDue = state.withLock { state in
+      state.link == .up && state.offeredCounters.insert(part.number).inserted
+    }
+    guard isDue else { return }
+    let number = counters.duplicateDescriptor(of: part.number)
+    guard number >= 0 else { return }
+    let frame = AddCountersFrame(part: UInt16(part.number), segmentBytes: UInt64(part.bytes))
+    // A router that refuses it (quota) is not asked again: counting goes on, nobody sees it.
+    _ = post(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }
+  }
+
+  private func watchAgain() {
+    let watch = state.withLock { state -> CounterWatch? in
+      guard state.link == .up, !state.isWatchAsked else { return nil }
+      state.isWatchAsked = true
+      return state.watch
+    }
+    guard let watch else { return }
+    watch.beginListing()
+    _ = post(.watch, descriptor: nil) { outcome in
+      guard case .frame(.done, _) = outcome else { return }
+      watch.endListing(graceNs: 3_000_000_000)
+    }
+  }
+
+  /// Tells the router that nobody here watches, unless a watch has begun meanwhile.
+  func endWatch() {
+    state.withLock { state in
+      guard state.watch == nil, state.isWatching else { return }
+      state.isWatching = false
+      state.isWatchAsked = true
+      // Under the lock, so that a watch that begins now asks after this frame.
+      guard state.link == .up else { return }
+      enqueue(AgentFrame.unwatch.encode(), nil, &state)
+    }
+  }
+
+  /// The next router knows nothing of what this one was told.
+  func forgetCounters(_ state: inout State) {
+    state.offeredCounters = []
+    state.isWatchAsked = !state.isWatching
+    if state.downSinceNs == nil { state.downSinceNs = HostClock.monotonicNs() }
+  }
+}

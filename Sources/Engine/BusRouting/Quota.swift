@@ -1,0 +1,135 @@
+import BusWire
+
+/// Counts bytes and descriptors of all segments the router knows: altogether, by agent, by user.
+///
+/// Whoever spends is charged: the publisher for its logs, the reader for those that it does not let
+/// go of. An account outlives its agent for as long as something is charged to it.
+struct Quota {
+  /// What one agent, or all agents of one user, hold.
+  struct Use: Equatable {
+    var bytes: UInt64 = 0
+    var descriptors = 0
+    /// Of these bytes: logs of others that have ended and that it has not let go of.
+    var heldBytes: UInt64 = 0
+  }
+
+  private struct Account {
+    let user: UInt32?
+    var use = Use()
+    var isOpen: Bool
+  }
+
+  /// Bytes of all segments.
+  let limit: UInt64
+  /// What logs may not take, so that agents can still join and look when logs fill the arena.
+  let kept: UInt64
+  /// What all agents of one user may take, but for the router's own.
+  let ofUser: (bytes: UInt64, descriptors: Int)
+  let ownUser: UInt32
+  private(set) var used: UInt64 = 0
+  private var accounts: [Incarnation: Account] = [:]
+  private var users: [UInt32: Use] = [:]
+
+  init(_ limits: RouterLimits, ownUser: UInt32) {
+    limit = limits.arenaBytes
+    kept = limit / 16
+    ofUser = (limits.share(of: limit), limits.share(of: limits.descriptors))
+    self.ownUser = ownUser
+  }
+
+  func use(by agent: Incarnation) -> Use { accounts[agent]?.use ?? Use() }
+  func use(byUser user: UInt32) -> Use { users[user] ?? Use() }
+
+  /// From here on an agent of this user can be charged.
+  mutating func open(_ agent: Incarnation, user: UInt32) {
+    accounts[agent] = Account(user: user, isOpen: true)
+  }
+
+  /// The agent has ended; what is still charged to it stays so.
+  mutating func close(_ agent: Incarnation) {
+    accounts[agent]?.isOpen = false
+    forgetIfEmpty(agent)
+  }
+
+  /// What stands against a log of this size, as a sentence for the agent; nil: nothing.
+  func objection(toLog bytes: UInt64, for agent: Incarnation, quota: UInt64) -> String? {
+    objection(to: bytes, for: agent, quota: quota, limit: limit - kept)
+  }
+
+  /// What stands against a segment of this size, as a sentence for the agent; nil: nothing.
+  func objection(to bytes: UInt64, for agent: Incarnation, quota: UInt64) -> String? {
+    objection(to: bytes, for: agent, quota: quota, limit: limit)
+  }
+
+  private func objection(
+    to bytes: UInt64, for agent: Incarnation, quota: UInt64, limit: UInt64
+  ) -> String? {
+    let mine = use(by: agent)
+    guard bytes <= quota, mine.bytes <= quota - bytes else {
+      let held = mine.heldBytes
+      let why = held == 0 ? "" : ", \(held) of them in logs that ended and that it still holds"
+      return "The agent's segments would take \(mine.bytes) + \(bytes) bytes\(why); its quota is "
+        + "\(quota): raise --agent-quota or the policy's quota, or close streams."
+    }
+    if let user = accounts[agent]?.user, user != ownUser {
+      let all = use(byUser: user)
+      guard bytes <= ofUser.bytes, all.bytes <= ofUser.bytes - bytes else {
+        return "The agents of user \(user) would take \(all.bytes) + \(bytes) bytes, those of one "
+          + "user may take \(ofUser.bytes): end some of them, or raise --arena."
+      }
+      guard all.descriptors < ofUser.descriptors else {
+        return "The agents of user \(user) have \(all.descriptors) segments open at the router, "
+          + "those of one user may have \(ofUser.descriptors): close streams and drop blobs, or "
+          + "raise the router's limit of descriptors (ulimit -Hn)."
+      }
+    }
+    guard bytes <= limit, used <= limit - bytes else {
+      return "All segments would take \(used) + \(bytes) bytes, the arena has \(limit) for them: "
+        + "raise --arena, or end agents that hold memory (bcs agent shows them)."
+    }
+    return nil
+  }
+
+  /// One more segment.
+  mutating func charge(_ bytes: UInt64, to agent: Incarnation, held: Bool = false) {
+    used += bytes
+    change(agent) { use in
+      use.bytes += bytes
+      use.descriptors += 1
+      if held { use.heldBytes += bytes }
+    }
+  }
+
+  /// A segment is gone; `isOpen`: so far the router had it open.
+  mutating func credit(
+    _ bytes: UInt64, to agent: Incarnation, held: Bool = false, isOpen: Bool = true
+  ) {
+    used -= bytes
+    change(agent) { use in
+      use.bytes -= bytes
+      if isOpen { use.descriptors -= 1 }
+      if held { use.heldBytes -= bytes }
+    }
+    forgetIfEmpty(agent)
+  }
+
+  /// The router has closed its descriptor of a segment that stays charged.
+  mutating func closeDescriptor(of agent: Incarnation) {
+    change(agent) { $0.descriptors -= 1 }
+  }
+
+  private mutating func change(_ agent: Incarnation, _ body: (inout Use) -> Void) {
+    var account = accounts[agent] ?? Account(user: nil, isOpen: false)
+    body(&account.use)
+    accounts[agent] = account
+    guard let user = account.user else { return }
+    var use = users[user] ?? Use()
+    body(&use)
+    users[user] = use == Use() ? nil : use
+  }
+
+  private mutating func forgetIfEmpty(_ agent: Incarnation) {
+    guard let account = accounts[agent], !account.isOpen, account.use == Use() else { return }
+    accounts[agent] = nil
+  }
+}

@@ -1,0 +1,94 @@
+import BinaryComm
+import BusWire
+
+/// One publisher at work for a command: splits large bodies, waits for slow readers in steps in
+/// which it can be interrupted, and counts.
+struct MessageSender: ~Copyable {
+  /// Most bytes of a body.
+  static let bodyMax = 1 << 30
+  /// How long one wait lasts before interruptions are looked at.
+  private static let step = Duration.milliseconds(200)
+
+  private var publisher: Publisher
+  /// The topic for a whole body, a part, and the last part.
+  private let whole: TopicHandle
+  private let part: TopicHandle
+  private let last: TopicHandle
+  private let topic: String
+  private let chunk: Int?
+  private let timeout: Duration
+  let startNs = System.monotonicNs
+  private(set) var messages = 0
+  private(set) var parts = 0
+  private(set) var bytes = 0
+
+  /// Opens a publisher for a topic.
+  init(_ agent: Agent, topic: String, chunk: Int?, timeout: Double) throws {
+    var publisher = try agent.publisher(on: topic)
+    whole = try publisher.topic(topic)
+    part = publisher.handle(whole, flags: .more)
+    last = publisher.handle(whole, flags: .lastPart)
+    self.publisher = publisher
+    self.topic = topic
+    self.chunk = chunk
+    self.timeout = Duration(seconds: timeout)
+  }
+
+  /// Waits until at least one reader has joined.
+  func awaitReader(_ agent: Agent) throws {
+    let limit = Deadline(timeout)
+    while true {
+      if try readers(agent) > 0 { return }
+      guard !limit.isOver else {
+        throw Failure(.timeout, "Nobody reads \(topic) after \(timeout).")
+      }
+      try Interrupt.check()
+      System.sleep(.milliseconds(20))
+    }
+  }
+
+  /// How many readers have joined, as the router knows.
+  func readers(_ agent: Agent) throws -> Int {
+    try agent.query(.attachments).count {
+      $0["publisher"] == agent.name && $0["channel"] == publisher.channel
+    }
+  }
+
+  /// Publishes one body, in parts if it is larger than the chunk size.
+  mutating func send(_ body: [UInt8]) throws {
+    if let chunk, body.count > chunk {
+      for start in stride(from: 0, to: body.count, by: chunk) {
+        let end = min(start + chunk, body.count)
+        try write(Array(body[start..<end]), end < body.count ? part : last)
+      }
+    } else {
+      try write(body, whole)
+    }
+    messages += 1
+    bytes += body.count
+  }
+
+  /// Returns when all that was published is safe in a log that the router knows.
+  mutating func close() { publisher.close() }
+
+  private mutating func write(_ body: [UInt8], _ handle: TopicHandle) throws {
+    try Interrupt.check()
+    let limit = Deadline(timeout)
+    while true {
+      do {
+        try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
+        parts += 1
+        return
+      } catch {
+        switch error {
+        case .resourceExhausted, .timeout:
+          if limit.isOver { throw error }
+          try Interrupt.check()
+          // What no reader frees, such as memory of this process, is refused without a wait.
+          System.sleep(.milliseconds(5))
+        default: throw error
+        }
+      }
+    }
+  }
+}

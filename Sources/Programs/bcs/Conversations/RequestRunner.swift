@@ -1,0 +1,232 @@
+import BinaryComm
+import BusJSON
+import BusWire
+
+/// One messenger at work for `bcs req`.
+struct RequestRunner: ~Copyable {
+  /// A part of a reply; most replies have one.
+  private struct Part {
+    let payload: [UInt8]
+    let responder: String
+    let correlation: UInt32
+    let number: Int
+    var isLast: Bool
+    let microseconds: Double
+  }
+
+  /// Bytes of a reply in parts that are kept until its last part has come; a part counts at least
+  /// as much as its row takes.
+  private static let heldMax = 256 << 20
+  private static let partBytes = 256
+
+  private var messenger: Messenger
+  private let service: String
+  private let options: SendOptions
+  private let isForAll: Bool
+  private let isFirstOnly: Bool
+  private let isStreamed: Bool
+  private let printer: PayloadPrinter
+  private let common: CommonOptions
+  /// The requests that wait, each with when it was sent.
+  private var open: [UInt32: UInt64] = [:]
+  private var parts: [UInt32: Int] = [:]
+  /// Parts that are not shown yet, and their bytes.
+  private var held: [UInt32: [Part]] = [:]
+  private var heldBytes: [UInt32: Int] = [:]
+  private var answered = 0
+  private var failures: [BusError] = []
+  private var line: Int?
+
+  init(_ agent: Agent, _ command: ReqCommand) throws {
+    messenger = try agent.messenger()
+    service = command.service
+    options = SendOptions(
+      timeoutNs: UInt64(command.timeout * 1e9), priority: command.urgency.value)
+    isForAll = command.all || command.first
+    isFirstOnly = command.first
+    isStreamed = command.stream
+    let text = command.stdinLines ? PayloadPrinter.Form.line : .text
+    printer = PayloadPrinter(
+      form: command.raw ? .raw : command.common.json ? .json : text, agent: agent)
+    common = command.common
+  }
+
+  /// Sends one request, or one to everybody, and shows what comes until all have ended.
+  ///
+  /// `line`: the number of the line of the input that it stood in.
+  mutating func ask(_ payload: [UInt8], line: Int? = nil) throws {
+    answered = 0
+    failures = []
+    self.line = line
+    try send(payload)
+    while !open.isEmpty {
+      if Interrupt.isAsked { try giveUp() }
+      if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(200)) }
+    }
+    for failure in failures where answered > 0 {
+      common.log(.warning, "one responder failed: \(Failure(reply: failure).message.printable)")
+    }
+    guard answered == 0, let first = failures.first else { return }
+    throw Failure(reply: first)
+  }
+
+  /// Takes what comes while nothing is asked.
+  mutating func passOver() throws { _ = try turn() }
+
+  mutating func close() { messenger.close() }
+
+  private mutating func send(_ payload: [UInt8]) throws {
+    let limit = Deadline(.nanoseconds(Int64(clamping: options.timeoutNs)))
+    let recipient = try messenger.out.service(service)
+    while true {
+      do {
+        let ids =
+          isForAll
+          ? try messenger.out.scatter(recipient, payload, options)
+          : [try messenger.out.request(recipient, payload, options)]
+        for id in ids {
+          open[id] = System.monotonicNs
+          common.log(.info, "request \(id) to \(service)")
+        }
+        return
+      } catch BusError.wouldBlock {
+        try Interrupt.check()
+        guard !limit.isOver else {
+          throw Failure(.timeout, "Who answers \(service) was not known in time.")
+        }
+        if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(5)) }
+      }
+    }
+  }
+
+  /// Takes what came; prints it outside of the poll, which must not wait for a terminal.
+  private mutating func turn() throws -> Int {
+    var replies: [(InboxMessage, [UInt8], String)] = []
+    var failed: [RequestFailure] = []
+    let taken = try messenger.poll { message, incoming, _ in
+      if incoming.kind == .response {
+        replies.append((incoming, message.bytes, message.publisher))
+      }
+    } onFailure: { failure, _ in
+      failed.append(failure)
+    }
+    for (incoming, payload, responder) in replies { try take(incoming, payload, responder) }
+    for failure in failed {
+      forget(failure.correlationId)
+      failures.append(failure.error)
+    }
+    return taken + failed.count
+  }
+
+  private mutating func take(
+    _ incoming: InboxMessage, _ payload: [UInt8], _ responder: String
+  ) throws {
+    let id = incoming.correlationId
+    guard let began = open[id] else { return }
+    let number = parts[id, default: 0]
+    parts[id] = number + 1
+    let part = Part(
+      payload: payload, responder: responder, correlation: id, number: number,
+      isLast: incoming.isLast, microseconds: Double(System.monotonicNs - began) / 1000)
+    if isStreamed {
+      // Parts of several responders would be mixed: who comes first is the one.
+      if isFirstOnly, number == 0 { stopAll(but: id) }
+      try show(part)
+    } else if !hold(part) {
+      return
+    }
+    guard part.isLast else { return }
+    let whole = held[id] ?? []
+    forget(id)
+    answered += 1
+    try show(whole)
+    if isFirstOnly { stopAll(but: id) }
+  }
+
+  /// Keeps a part; false when the reply is larger than what is kept, and was given up.
+  private mutating func hold(_ part: Part) -> Bool {
+    let bytes = heldBytes[part.correlation, default: 0] + part.payload.count + Self.partBytes
+    guard bytes <= Self.heldMax else {
+      stop(part.correlation)
+      failures.append(
+        .resourceExhausted(
+          "the parts of the reply take more than \(Self.heldMax) bytes", cause: .heldReply))
+      return false
+    }
+    heldBytes[part.correlation] = bytes
+    held[part.correlation, default: []].append(part)
+    return true
+  }
+
+  /// Shows a whole reply.
+  private func show(_ whole: [Part]) throws {
+    guard printer.form == .line, let last = whole.last else {
+      for part in whole { try show(part) }
+      return
+    }
+    // One line for the reply, however many parts it has.
+    let shown = Self.isEnd(last) ? whole.dropLast() : whole[...]
+    try printer.show(Array(shown.map(\.payload).joined(separator: [0x0A])), [])
+  }
+
+  private func show(_ part: Part) throws {
+    if Self.isEnd(part), printer.form != .json { return }
+    let place: [(String, JSONValue)] = line.map { [("line", .integer($0))] } ?? []
+    try printer.show(
+      part.payload,
+      place + [
+        ("responder", .text(part.responder)),
+        ("correlation", .unsigned(UInt64(part.correlation))),
+        ("part", .integer(part.number)), ("last", .boolean(part.isLast)),
+        ("microseconds", JSONValue(part.microseconds)),
+      ])
+  }
+
+  /// Whether a part only says that there are no more: its sender had nothing to add.
+  private static func isEnd(_ part: Part) -> Bool {
+    part.isLast && part.number > 0 && part.payload.isEmpty
+  }
+
+  private mutating func forget(_ id: UInt32) {
+    open[id] = nil
+    parts[id] = nil
+    heldBytes[id] = nil
+    held[id] = nil
+  }
+
+  /// Wants no more of a request.
+  private mutating func stop(_ id: UInt32) {
+    forget(id)
+    try? messenger.out.cancel(id)
+  }
+
+  private mutating func stopAll(but chosen: UInt32) {
+    for id in Array(open.keys) where id != chosen { stop(id) }
+  }
+
+  /// A signal: the responders are told, and what they say of it is waited for, shortly.
+  private mutating func giveUp() throws {
+    for id in open.keys { try? messenger.out.cancel(id) }
+    let limit = Deadline(.seconds(1))
+    while !open.isEmpty, !limit.isOver {
+      if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(20)) }
+    }
+    let how =
+      open.isEmpty ? "the responder has stopped" : "the responder was told, and says nothing"
+    let code = BusErrorCode.cancelled
+    // Ctrl-C cancels the request; the other signals end the command.
+    throw Failure(
+      "The request was cancelled: \(how).", remedy: code.remedy,
+      exitCode: Interrupt.isCtrlC ? code.exitCode : Interrupt.exitCode, name: code.name)
+  }
+}
+
+extension Failure {
+  /// The failure of a request.
+  init(reply error: BusError) {
+    let end = error.detail.hasSuffix(".") ? "" : "."
+    self.init(
+      error.detail + end, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
+      name: error.code.name, isOfTheBus: true)
+  }
+}
