@@ -64,45 +64,12 @@ public enum AgentFrame: Hashable, Sendable {
   case reannounce(ReannounceFrame)
 
   /// The kind as it stands in the header.
-  public var kind: ControlKind {
-    switch self {
-    case .hello: .hello
-    case .register: .register
-    case .addLog: .addLog
-    case .retireLog: .retireLog
-    case .closeStream: .closeStream
-    case .subscribe: .subscribe
-    case .unsubscribe: .unsubscribe
-    case .attach: .attach
-    case .detach: .detach
-    case .released: .released
-    case .joined: .joined
-    case .joinRefused: .joinRefused
-    case .evict: .evict
-    case .query: .query
-    case .goodbye: .goodbye
-    case .reattach: .reattach
-    case .restoreLog: .restoreLog
-    case .restoreReader: .restoreReader
-    case .restoreSubscription: .restoreSubscription
-    case .restoreAttachment: .restoreAttachment
-    case .restoreDone: .restoreDone
-    case .answer: .answer
-    case .resolve: .resolve
-    case .forget: .forget
-    case .addCounters: .addCounters
-    case .watch: .watch
-    case .addBlob: .addBlob
-    case .openBlob: .openBlob
-    case .dropBlob: .dropBlob
-    case .unwatch: .unwatch
-    case .reannounce: .reannounce
-    }
-  }
+  public var kind: ControlKind { parts.kind }
 
   /// The bytes of the frame; `request` is 0 where no answer is expected or given.
   public func encode(request: UInt32 = 0) -> [UInt8] {
-    ControlWriter.frame(kind, body, request: request)
+    let (kind, body) = parts
+    return ControlWriter.frame(kind, body, request: request)
   }
 
   /// Reads one whole frame.
@@ -114,36 +81,40 @@ public enum AgentFrame: Hashable, Sendable {
     try ControlReader.frame(Array(bytes), AgentFrame.init)
   }
 
-  private var body: (any ControlBody)? {
+  /// The kind and what stands behind the header.
+  private var parts: (kind: ControlKind, body: (any ControlBody)?) {
     switch self {
-    case .hello(let body): body
-    case .register(let body): body
-    case .addLog(let body): body
-    case .retireLog(let body): body
-    case .closeStream(let body): body
-    case .subscribe(let body): body
-    case .unsubscribe(let body): body
-    case .attach(let body): body
-    case .detach(let body): body
-    case .released(let body): body
-    case .joined(let body): body
-    case .joinRefused(let body): body
-    case .evict(let body): body
-    case .query(let body): body
-    case .reattach(let body): body
-    case .restoreLog(let body): body
-    case .restoreReader(let body): body
-    case .restoreSubscription(let body): body
-    case .restoreAttachment(let body): body
-    case .answer(let body): body
-    case .resolve(let body): body
-    case .forget(let body): body
-    case .addCounters(let body): body
-    case .addBlob(let body): body
-    case .openBlob(let body): body
-    case .dropBlob(let body): body
-    case .reannounce(let body): body
-    case .goodbye, .restoreDone, .watch, .unwatch: nil
+    case .hello(let body): (.hello, body)
+    case .register(let body): (.register, body)
+    case .addLog(let body): (.addLog, body)
+    case .retireLog(let body): (.retireLog, body)
+    case .closeStream(let body): (.closeStream, body)
+    case .subscribe(let body): (.subscribe, body)
+    case .unsubscribe(let body): (.unsubscribe, body)
+    case .attach(let body): (.attach, body)
+    case .detach(let body): (.detach, body)
+    case .released(let body): (.released, body)
+    case .joined(let body): (.joined, body)
+    case .joinRefused(let body): (.joinRefused, body)
+    case .evict(let body): (.evict, body)
+    case .query(let body): (.query, body)
+    case .goodbye: (.goodbye, nil)
+    case .reattach(let body): (.reattach, body)
+    case .restoreLog(let body): (.restoreLog, body)
+    case .restoreReader(let body): (.restoreReader, body)
+    case .restoreSubscription(let body): (.restoreSubscription, body)
+    case .restoreAttachment(let body): (.restoreAttachment, body)
+    case .restoreDone: (.restoreDone, nil)
+    case .answer(let body): (.answer, body)
+    case .resolve(let body): (.resolve, body)
+    case .forget(let body): (.forget, body)
+    case .addCounters(let body): (.addCounters, body)
+    case .watch: (.watch, nil)
+    case .addBlob(let body): (.addBlob, body)
+    case .openBlob(let body): (.openBlob, body)
+    case .dropBlob(let body): (.dropBlob, body)
+    case .unwatch: (.unwatch, nil)
+    case .reannounce(let body): (.reannounce, body)
     }
   }
 

@@ -3,15 +3,17 @@
 /// Answer: logAdded or error.
 public struct AddLogFrame: Hashable, Sendable {
   /// The stream; 0 asks for a new one.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The channel of the stream.
-  public var channel: String
+  public var channel = ""
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
   /// Ring bytes, a power of two.
-  public var capacity: UInt64
+  public var capacity: UInt64 = 0
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -26,29 +28,23 @@ public struct AddLogFrame: Hashable, Sendable {
 }
 
 extension AddLogFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    channel = try reader.text()
-    generation = try reader.u32()
-    capacity = try reader.u64()
-    segmentBytes = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.text(channel)
-    writer.u32(generation)
-    writer.u64(capacity)
-    writer.u64(segmentBytes)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.text(&channel)
+    try coder.u32(&generation)
+    try coder.u64(&capacity)
+    try coder.u64(&segmentBytes)
   }
 }
 
 /// The publisher has moved on from this log.
 public struct RetireLogFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(stream: StreamID, generation: UInt32) {
@@ -58,21 +54,18 @@ public struct RetireLogFrame: Hashable, Sendable {
 }
 
 extension RetireLogFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    generation = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.u32(generation)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.u32(&generation)
   }
 }
 
 /// The publisher appended its CLOSED record.
 public struct CloseStreamFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(stream: StreamID) {
@@ -81,27 +74,25 @@ public struct CloseStreamFrame: Hashable, Sendable {
 }
 
 extension CloseStreamFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
   }
 }
 
 /// Where a reader starts: from the publisher to the router, and on to the reader.
 public struct JoinedFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
   /// Stream position from which the reader reads.
-  public var startPosition: UInt64
+  public var startPosition: UInt64 = 0
   /// Messages committed before the start position.
-  public var startSequence: UInt64
+  public var startSequence: UInt64 = 0
   /// How many lossless readers had left this publisher's window when this one came in.
-  public var departed: UInt64
+  public var departed: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -117,29 +108,23 @@ public struct JoinedFrame: Hashable, Sendable {
 }
 
 extension JoinedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    generation = try reader.u32()
-    startPosition = try reader.u64()
-    startSequence = try reader.u64()
-    departed = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.u32(generation)
-    writer.u64(startPosition)
-    writer.u64(startSequence)
-    writer.u64(departed)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.u32(&generation)
+    try coder.u64(&startPosition)
+    try coder.u64(&startSequence)
+    try coder.u64(&departed)
   }
 }
 
 /// The publisher cannot take this reader.
 public struct JoinRefusedFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// Why, one sentence.
-  public var reason: String
+  public var reason = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID, reason: String) {
@@ -149,23 +134,20 @@ public struct JoinRefusedFrame: Hashable, Sendable {
 }
 
 extension JoinRefusedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    reason = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.text(reason)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.text(&reason)
   }
 }
 
 /// The publisher dropped this reader from its window.
 public struct EvictFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// Why, one sentence.
-  public var reason: String
+  public var reason = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID, reason: String) {
@@ -175,13 +157,8 @@ public struct EvictFrame: Hashable, Sendable {
 }
 
 extension EvictFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    reason = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.text(reason)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.text(&reason)
   }
 }

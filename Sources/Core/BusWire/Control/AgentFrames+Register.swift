@@ -3,9 +3,11 @@
 /// Answer: welcome or error.
 public struct HelloFrame: Hashable, Sendable {
   /// The version of the shared-memory layout.
-  public var layoutVersion: UInt16
+  public var layoutVersion: UInt16 = 0
   /// The program, for people who look.
-  public var program: String
+  public var program = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(layoutVersion: UInt16 = ControlFormat.layoutVersion, program: String) {
@@ -15,14 +17,9 @@ public struct HelloFrame: Hashable, Sendable {
 }
 
 extension HelloFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    layoutVersion = try reader.u16()
-    program = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u16(layoutVersion)
-    writer.text(program)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u16(&layoutVersion)
+    try coder.text(&program)
   }
 }
 
@@ -31,11 +28,13 @@ extension HelloFrame: ControlBody {
 /// Answer: registered or error.
 public struct RegisterFrame: Hashable, Sendable {
   /// The agent's name.
-  public var name: String
+  public var name = ""
   /// The agent's category; may be empty.
-  public var category: String
+  public var category = ""
   /// The agent's UUID.
-  public var agent: BusUUID
+  public var agent = BusUUID(high: 0, low: 0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(name: String, category: String, agent: BusUUID) {
@@ -46,31 +45,27 @@ public struct RegisterFrame: Hashable, Sendable {
 }
 
 extension RegisterFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    category = try reader.text()
-    agent = try reader.uuid()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.text(category)
-    writer.uuid(agent)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.text(&name)
+    try coder.text(&category)
+    try coder.uuid(&agent)
   }
 }
 
 /// Comes back to a new router under the old incarnation; the reader segment comes with it.
 public struct ReattachFrame: Hashable, Sendable {
   /// The agent's name.
-  public var name: String
+  public var name = ""
   /// The agent's category; may be empty.
-  public var category: String
+  public var category = ""
   /// The agent's UUID.
-  public var agent: BusUUID
+  public var agent = BusUUID(high: 0, low: 0)
   /// The agent's incarnation.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
   /// The word of the router that registered it.
-  public var ticket: ControlTicket
+  public var ticket: ControlTicket = .none
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -86,20 +81,12 @@ public struct ReattachFrame: Hashable, Sendable {
 }
 
 extension ReattachFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    category = try reader.text()
-    agent = try reader.uuid()
-    incarnation = Incarnation(try reader.u64())
-    ticket = try reader.ticket()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.text(category)
-    writer.uuid(agent)
-    writer.u64(incarnation.value)
-    writer.ticket(ticket)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.text(&name)
+    try coder.text(&category)
+    try coder.uuid(&agent)
+    try coder.number(&incarnation)
+    try coder.ticket(&ticket)
   }
 }
 
@@ -108,7 +95,9 @@ extension ReattachFrame: ControlBody {
 /// Answer: rows, then queryEnd.
 public struct QueryFrame: Hashable, Sendable {
   /// What to list.
-  public var subject: QuerySubject
+  public var subject: QuerySubject = .router
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(subject: QuerySubject) {
@@ -117,11 +106,7 @@ public struct QueryFrame: Hashable, Sendable {
 }
 
 extension QueryFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subject = try reader.querySubject()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u8(subject.rawValue)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.choice(&subject)
   }
 }

@@ -3,11 +3,13 @@
 /// Answer: done or error.
 public struct AnswerFrame: Hashable, Sendable {
   /// The service or team.
-  public var name: String
+  public var name = ""
   /// Which of the two it is.
-  public var group: ServiceGroup
+  public var group: ServiceGroup = .service
   /// False: no more.
-  public var answers: Bool
+  public var answers = false
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(name: String, group: ServiceGroup, answers: Bool) {
@@ -18,16 +20,10 @@ public struct AnswerFrame: Hashable, Sendable {
 }
 
 extension AnswerFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    group = try reader.serviceGroup()
-    answers = try reader.flag()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.u8(group.rawValue)
-    writer.flag(answers)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.text(&name)
+    try coder.choice(&group)
+    try coder.flag(&answers)
   }
 }
 
@@ -39,9 +35,11 @@ extension AnswerFrame: ControlBody {
 /// nothing.
 public struct NameFrame: Hashable, Sendable {
   /// The service, team or agent.
-  public var name: String
+  public var name = ""
   /// Which kind of name it is; an agent's name is a service.
-  public var group: ServiceGroup
+  public var group: ServiceGroup = .service
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(name: String, group: ServiceGroup) {
@@ -51,13 +49,8 @@ public struct NameFrame: Hashable, Sendable {
 }
 
 extension NameFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    group = try reader.serviceGroup()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.u8(group.rawValue)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.text(&name)
+    try coder.choice(&group)
   }
 }

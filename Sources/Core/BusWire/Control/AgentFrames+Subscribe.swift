@@ -3,15 +3,17 @@
 /// Answer: subscribed or error.
 public struct SubscribeFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// Which topics to read.
-  public var pattern: String
+  public var pattern = ""
   /// Who waits, and what may be lost.
-  public var mode: SubscribeMode
+  public var mode: SubscribeMode = .lossy
   /// Whether the reader sleeps and must be woken.
-  public var sleeps: Bool
+  public var sleeps = false
   /// The epoch line of the reader's thread.
-  public var epoch: UInt16
+  public var epoch: UInt16 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -26,27 +28,21 @@ public struct SubscribeFrame: Hashable, Sendable {
 }
 
 extension SubscribeFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-    pattern = try reader.text()
-    mode = try reader.subscribeMode()
-    sleeps = try reader.flag()
-    epoch = try reader.u16()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
-    writer.text(pattern)
-    writer.u8(mode.rawValue)
-    writer.flag(sleeps)
-    writer.u16(epoch)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
+    try coder.text(&pattern)
+    try coder.choice(&mode)
+    try coder.flag(&sleeps)
+    try coder.u16(&epoch)
   }
 }
 
 /// Ends a subscription with all its attachments.
 public struct UnsubscribeFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(subscription: UInt32) {
@@ -55,21 +51,19 @@ public struct UnsubscribeFrame: Hashable, Sendable {
 }
 
 extension UnsubscribeFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
   }
 }
 
 /// The reader mapped the log and took a cursor slot; joined comes later.
 public struct AttachFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// The cursor slot in the reader's segment.
-  public var slot: UInt16
+  public var slot: UInt16 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID, slot: UInt16) {
@@ -79,21 +73,18 @@ public struct AttachFrame: Hashable, Sendable {
 }
 
 extension AttachFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    slot = try reader.u16()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.u16(slot)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.u16(&slot)
   }
 }
 
 /// The reader drained, left or was evicted; its slot is free.
 public struct DetachFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID) {
@@ -102,21 +93,19 @@ public struct DetachFrame: Hashable, Sendable {
 }
 
 extension DetachFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
   }
 }
 
 /// The reader has unmapped that log.
 public struct ReleasedFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID, generation: UInt32) {
@@ -126,14 +115,9 @@ public struct ReleasedFrame: Hashable, Sendable {
 }
 
 extension ReleasedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    generation = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.u32(generation)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.u32(&generation)
   }
 }
 
@@ -142,9 +126,11 @@ extension ReleasedFrame: ControlBody {
 /// Answer: announces, then done; or error, when there is no such stream for the subscription.
 public struct ReannounceFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(subscription: UInt32, stream: StreamID) {
@@ -154,13 +140,8 @@ public struct ReannounceFrame: Hashable, Sendable {
 }
 
 extension ReannounceFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-    stream = StreamID(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
-    writer.u64(stream.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
+    try coder.number(&stream)
   }
 }

@@ -66,16 +66,6 @@ public struct ControlReader {
     return ticket
   }
 
-  /// The next list: its count in two bytes, then the items.
-  public mutating func list<Item>(
-    _ item: (inout ControlReader) throws(ControlError) -> Item
-  ) throws(ControlError) -> [Item] {
-    let count = Int(try u16())
-    var items: [Item] = []
-    for _ in 0..<count { items.append(try item(&self)) }
-    return items
-  }
-
   /// Refuses a frame with bytes behind its last field.
   public func finish() throws(ControlError) {
     guard left == 0 else { throw .leftOver(left) }

@@ -124,9 +124,12 @@ public struct JoinFlags: OptionSet, Hashable, Sendable {
 /// A channel that the policy declares, with the size its logs may grow to.
 public struct ChannelLimit: Hashable, Sendable {
   /// The topic prefix.
-  public let prefix: String
+  public internal(set) var prefix = ""
   /// The largest log on this channel in bytes.
-  public let logBytesMax: UInt64
+  public internal(set) var logBytesMax: UInt64 = 0
+
+  init() {}
+
   /// Pairs the prefix with its size.
   public init(prefix: String, logBytesMax: UInt64) {
     self.prefix = prefix
@@ -137,9 +140,12 @@ public struct ChannelLimit: Hashable, Sendable {
 /// One named value of a row that answers a query.
 public struct RowField: Hashable, Sendable {
   /// The stable name of the value.
-  public let key: String
+  public internal(set) var key = ""
   /// The value; numbers in decimal.
-  public let value: String
+  public internal(set) var value = ""
+
+  init() {}
+
   /// Pairs the name with its value.
   public init(key: String, value: String) {
     self.key = key

@@ -53,13 +53,6 @@ public struct ControlWriter {
   /// Appends 32 bytes.
   public mutating func ticket(_ value: ControlTicket) { bytes.append(contentsOf: value.bytes) }
 
-  /// Appends a list: its count in two bytes, then the items; items beyond 65,535 are left out.
-  public mutating func list<Item>(_ items: [Item], _ item: (inout ControlWriter, Item) -> Void) {
-    let most = min(items.count, Int(UInt16.max))
-    u16(UInt16(most))
-    for one in items.prefix(most) { item(&self, one) }
-  }
-
   private mutating func number(_ value: UInt64, bytes count: Int) {
     for place in 0..<count {
       bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * place)))

@@ -3,13 +3,15 @@
 /// Answer: done or error. After a restart of the router its maker hands it in again.
 public struct AddBlobFrame: Hashable, Sendable {
   /// What opens it: 128 random bits.
-  public var token: BusUUID
+  public var token = BusUUID(high: 0, low: 0)
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
   /// Bytes of the payload in it.
-  public var payloadBytes: UInt64
+  public var payloadBytes: UInt64 = 0
   /// For how many milliseconds from now on it may be opened, even when its maker leaves.
-  public var keepMs: UInt32
+  public var keepMs: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(token: BusUUID, segmentBytes: UInt64, payloadBytes: UInt64, keepMs: UInt32) {
@@ -21,18 +23,11 @@ public struct AddBlobFrame: Hashable, Sendable {
 }
 
 extension AddBlobFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    token = try reader.uuid()
-    segmentBytes = try reader.u64()
-    payloadBytes = try reader.u64()
-    keepMs = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.uuid(token)
-    writer.u64(segmentBytes)
-    writer.u64(payloadBytes)
-    writer.u32(keepMs)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.uuid(&token)
+    try coder.u64(&segmentBytes)
+    try coder.u64(&payloadBytes)
+    try coder.u32(&keepMs)
   }
 }
 
@@ -41,9 +36,11 @@ extension AddBlobFrame: ControlBody {
 /// Answer: blob, with its descriptor, or error.
 public struct OpenBlobFrame: Hashable, Sendable {
   /// What opens it.
-  public var token: BusUUID
+  public var token = BusUUID(high: 0, low: 0)
   /// Whose it is.
-  public var maker: Incarnation
+  public var maker = Incarnation(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(token: BusUUID, maker: Incarnation) {
@@ -53,23 +50,20 @@ public struct OpenBlobFrame: Hashable, Sendable {
 }
 
 extension OpenBlobFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    token = try reader.uuid()
-    maker = Incarnation(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.uuid(token)
-    writer.u64(maker.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.uuid(&token)
+    try coder.number(&maker)
   }
 }
 
 /// The maker of a blob holds it no more; has no answer.
 public struct DropBlobFrame: Hashable, Sendable {
   /// Which one.
-  public var token: BusUUID
+  public var token = BusUUID(high: 0, low: 0)
   /// False: it may be opened until the time it is kept for is over.
-  public var now: Bool
+  public var now = false
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(token: BusUUID, now: Bool) {
@@ -79,25 +73,22 @@ public struct DropBlobFrame: Hashable, Sendable {
 }
 
 extension DropBlobFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    token = try reader.uuid()
-    now = try reader.flag()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.uuid(token)
-    writer.flag(now)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.uuid(&token)
+    try coder.flag(&now)
   }
 }
 
 /// A blob, whose descriptor comes with it.
 public struct BlobFrame: Hashable, Sendable {
   /// What opens it.
-  public var token: BusUUID
+  public var token = BusUUID(high: 0, low: 0)
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
   /// Bytes of the payload in it.
-  public var payloadBytes: UInt64
+  public var payloadBytes: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(token: BusUUID, segmentBytes: UInt64, payloadBytes: UInt64) {
@@ -108,15 +99,9 @@ public struct BlobFrame: Hashable, Sendable {
 }
 
 extension BlobFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    token = try reader.uuid()
-    segmentBytes = try reader.u64()
-    payloadBytes = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.uuid(token)
-    writer.u64(segmentBytes)
-    writer.u64(payloadBytes)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.uuid(&token)
+    try coder.u64(&segmentBytes)
+    try coder.u64(&payloadBytes)
   }
 }

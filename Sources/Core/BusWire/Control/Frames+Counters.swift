@@ -3,9 +3,11 @@
 /// Answer: done or error.
 public struct AddCountersFrame: Hashable, Sendable {
   /// Which segment: 0 for the first.
-  public var part: UInt16
+  public var part: UInt16 = 0
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(part: UInt16, segmentBytes: UInt64) {
@@ -15,35 +17,32 @@ public struct AddCountersFrame: Hashable, Sendable {
 }
 
 extension AddCountersFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    part = try reader.u16()
-    segmentBytes = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u16(part)
-    writer.u64(segmentBytes)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u16(&part)
+    try coder.u64(&segmentBytes)
   }
 }
 
 /// Tells an agent that watches of a segment of another's counters, which comes with it.
 public struct CountersFrame: Hashable, Sendable {
   /// The agent's incarnation.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
   /// The agent's UUID.
-  public var agent: BusUUID
+  public var agent = BusUUID(high: 0, low: 0)
   /// The agent's name.
-  public var name: String
+  public var name = ""
   /// The agent's category; may be empty.
-  public var category: String
+  public var category = ""
   /// The agent's process.
-  public var pid: UInt32
+  public var pid: UInt32 = 0
   /// The agent's user.
-  public var uid: UInt32
+  public var uid: UInt32 = 0
   /// Which segment: 0 for the first.
-  public var part: UInt16
+  public var part: UInt16 = 0
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -62,42 +61,31 @@ public struct CountersFrame: Hashable, Sendable {
 }
 
 extension CountersFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    incarnation = Incarnation(try reader.u64())
-    agent = try reader.uuid()
-    name = try reader.text()
-    category = try reader.text()
-    pid = try reader.u32()
-    uid = try reader.u32()
-    part = try reader.u16()
-    segmentBytes = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(incarnation.value)
-    writer.uuid(agent)
-    writer.text(name)
-    writer.text(category)
-    writer.u32(pid)
-    writer.u32(uid)
-    writer.u16(part)
-    writer.u64(segmentBytes)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&incarnation)
+    try coder.uuid(&agent)
+    try coder.text(&name)
+    try coder.text(&category)
+    try coder.u32(&pid)
+    try coder.u32(&uid)
+    try coder.u16(&part)
+    try coder.u64(&segmentBytes)
   }
 }
 
 /// Tells an agent that watches that another has ended; its counters do not move any more.
 public struct CountersGoneFrame: Hashable, Sendable {
   /// The incarnation that ended.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(incarnation: Incarnation) { self.incarnation = incarnation }
 }
 
 extension CountersGoneFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    incarnation = Incarnation(try reader.u64())
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&incarnation)
   }
-
-  func write(to writer: inout ControlWriter) { writer.u64(incarnation.value) }
 }

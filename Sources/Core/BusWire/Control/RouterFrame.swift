@@ -46,36 +46,12 @@ public enum RouterFrame: Hashable, Sendable {
   case blob(BlobFrame)
 
   /// The kind as it stands in the header.
-  public var kind: ControlKind {
-    switch self {
-    case .welcome: .welcome
-    case .registered: .registered
-    case .logAdded: .logAdded
-    case .subscribed: .subscribed
-    case .announce: .announce
-    case .join: .join
-    case .joined: .joinedReader
-    case .leave: .leave
-    case .agentGone: .agentGone
-    case .streamEnded: .streamEnded
-    case .evicted: .evicted
-    case .snapshotBegin: .snapshotBegin
-    case .snapshotEnd: .snapshotEnd
-    case .row: .row
-    case .queryEnd: .queryEnd
-    case .error: .error
-    case .done: .done
-    case .responders: .responders
-    case .missed: .missed
-    case .counters: .counters
-    case .countersGone: .countersGone
-    case .blob: .blob
-    }
-  }
+  public var kind: ControlKind { parts.kind }
 
   /// The bytes of the frame; `request` is 0 where no answer is expected or given.
   public func encode(request: UInt32 = 0) -> [UInt8] {
-    ControlWriter.frame(kind, body, request: request)
+    let (kind, body) = parts
+    return ControlWriter.frame(kind, body, request: request)
   }
 
   /// Reads one whole frame.
@@ -87,29 +63,31 @@ public enum RouterFrame: Hashable, Sendable {
     try ControlReader.frame(Array(bytes), RouterFrame.init)
   }
 
-  private var body: (any ControlBody)? {
+  /// The kind and what stands behind the header.
+  private var parts: (kind: ControlKind, body: (any ControlBody)?) {
     switch self {
-    case .welcome(let body): body
-    case .registered(let body): body
-    case .logAdded(let body): body
-    case .subscribed(let body): body
-    case .announce(let body): body
-    case .join(let body): body
-    case .joined(let body): body
-    case .leave(let body): body
-    case .agentGone(let body): body
-    case .streamEnded(let body): body
-    case .evicted(let body): body
-    case .snapshotBegin(let body): body
-    case .snapshotEnd(let body): body
-    case .row(let body): body
-    case .error(let body): body
-    case .responders(let body): body
-    case .missed(let body): body
-    case .counters(let body): body
-    case .countersGone(let body): body
-    case .blob(let body): body
-    case .queryEnd, .done: nil
+    case .welcome(let body): (.welcome, body)
+    case .registered(let body): (.registered, body)
+    case .logAdded(let body): (.logAdded, body)
+    case .subscribed(let body): (.subscribed, body)
+    case .announce(let body): (.announce, body)
+    case .join(let body): (.join, body)
+    case .joined(let body): (.joinedReader, body)
+    case .leave(let body): (.leave, body)
+    case .agentGone(let body): (.agentGone, body)
+    case .streamEnded(let body): (.streamEnded, body)
+    case .evicted(let body): (.evicted, body)
+    case .snapshotBegin(let body): (.snapshotBegin, body)
+    case .snapshotEnd(let body): (.snapshotEnd, body)
+    case .row(let body): (.row, body)
+    case .queryEnd: (.queryEnd, nil)
+    case .error(let body): (.error, body)
+    case .done: (.done, nil)
+    case .responders(let body): (.responders, body)
+    case .missed(let body): (.missed, body)
+    case .counters(let body): (.counters, body)
+    case .countersGone(let body): (.countersGone, body)
+    case .blob(let body): (.blob, body)
     }
   }
 

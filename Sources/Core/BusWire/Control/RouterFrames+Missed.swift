@@ -5,15 +5,17 @@
 /// twice for one subscription.
 public struct MissedFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// The name of the publisher.
-  public var publisherName: String
+  public var publisherName = ""
   /// The channel of the stream.
-  public var channel: String
+  public var channel = ""
   /// Why, as a `BusErrorCode`.
-  public var code: UInt16
+  public var code: UInt16 = 0
   /// Why, and what to do, one sentence.
-  public var text: String
+  public var text = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -28,19 +30,11 @@ public struct MissedFrame: Hashable, Sendable {
 }
 
 extension MissedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-    publisherName = try reader.text()
-    channel = try reader.text()
-    code = try reader.u16()
-    text = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
-    writer.text(publisherName)
-    writer.text(channel)
-    writer.u16(code)
-    writer.text(text)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
+    try coder.text(&publisherName)
+    try coder.text(&channel)
+    try coder.u16(&code)
+    try coder.text(&text)
   }
 }

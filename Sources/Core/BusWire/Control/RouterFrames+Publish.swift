@@ -1,13 +1,15 @@
 /// Answers addLog and restoreLog.
 public struct LogAddedFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
   /// Lossless readers that start at position 0; only for generation 0.
-  public var expected: [AttachmentID]
+  public var expected: [AttachmentID] = []
   /// The router's word that the stream is this publisher's, for a later restoreLog.
-  public var proof: ControlTicket
+  public var proof: ControlTicket = .none
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -21,35 +23,32 @@ public struct LogAddedFrame: Hashable, Sendable {
 }
 
 extension LogAddedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    generation = try reader.u32()
-    expected = try reader.list(AttachmentID.init(from:))
-    proof = try reader.ticket()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.u32(generation)
-    writer.list(expected) { $0.u64($1.value) }
-    writer.ticket(proof)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.u32(&generation)
+    try coder.list(&expected, of: AttachmentID(0)) { item, coder throws(ControlError) in
+      try coder.number(&item)
+    }
+    try coder.ticket(&proof)
   }
 }
 
 /// Tells a publisher of a reader; the reader's segment comes with it.
 public struct JoinFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The reader's incarnation.
-  public var readerIncarnation: Incarnation
+  public var readerIncarnation = Incarnation(0)
   /// What is special about it.
-  public var flags: JoinFlags
+  public var flags: JoinFlags = []
   /// The cursor slot in the reader's segment.
-  public var slot: UInt16
+  public var slot: UInt16 = 0
   /// The epoch line of the reader's thread.
-  public var epoch: UInt16
+  public var epoch: UInt16 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -66,29 +65,22 @@ public struct JoinFrame: Hashable, Sendable {
 }
 
 extension JoinFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    stream = StreamID(try reader.u64())
-    readerIncarnation = Incarnation(try reader.u64())
-    flags = JoinFlags(rawValue: try reader.u8())
-    slot = try reader.u16()
-    epoch = try reader.u16()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.u64(stream.value)
-    writer.u64(readerIncarnation.value)
-    writer.u8(flags.rawValue)
-    writer.u16(slot)
-    writer.u16(epoch)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.number(&stream)
+    try coder.number(&readerIncarnation)
+    try coder.choice(&flags)
+    try coder.u16(&slot)
+    try coder.u16(&epoch)
   }
 }
 
 /// Tells a publisher that a reader left.
 public struct LeaveFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID) {
@@ -97,19 +89,17 @@ public struct LeaveFrame: Hashable, Sendable {
 }
 
 extension LeaveFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
   }
 }
 
 /// Tells publishers that every attachment of this incarnation left.
 public struct AgentGoneFrame: Hashable, Sendable {
   /// Who is gone.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(incarnation: Incarnation) {
@@ -118,11 +108,7 @@ public struct AgentGoneFrame: Hashable, Sendable {
 }
 
 extension AgentGoneFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    incarnation = Incarnation(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(incarnation.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&incarnation)
   }
 }

@@ -1,19 +1,21 @@
 /// Answers hello; the clock page comes with it.
 public struct WelcomeFrame: Hashable, Sendable {
   /// The router's incarnation.
-  public var routerIncarnation: Incarnation
+  public var routerIncarnation = Incarnation(0)
   /// The agent's incarnation, unless it reattaches.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
   /// Shared memory that all agents may use together, in bytes.
-  public var arenaBytes: UInt64
+  public var arenaBytes: UInt64 = 0
   /// The router's process.
-  public var routerPid: UInt32
+  public var routerPid: UInt32 = 0
   /// Ring bytes of the first log of a stream.
-  public var logBytesFirst: UInt64
+  public var logBytesFirst: UInt64 = 0
   /// Ring bytes that a log may grow to.
-  public var logBytesMax: UInt64
+  public var logBytesMax: UInt64 = 0
   /// How long a lossless reader may hold its publisher back, in ms.
-  public var stallMs: UInt32
+  public var stallMs: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -31,37 +33,29 @@ public struct WelcomeFrame: Hashable, Sendable {
 }
 
 extension WelcomeFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    routerIncarnation = Incarnation(try reader.u64())
-    incarnation = Incarnation(try reader.u64())
-    arenaBytes = try reader.u64()
-    routerPid = try reader.u32()
-    logBytesFirst = try reader.u64()
-    logBytesMax = try reader.u64()
-    stallMs = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(routerIncarnation.value)
-    writer.u64(incarnation.value)
-    writer.u64(arenaBytes)
-    writer.u32(routerPid)
-    writer.u64(logBytesFirst)
-    writer.u64(logBytesMax)
-    writer.u32(stallMs)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&routerIncarnation)
+    try coder.number(&incarnation)
+    try coder.u64(&arenaBytes)
+    try coder.u32(&routerPid)
+    try coder.u64(&logBytesFirst)
+    try coder.u64(&logBytesMax)
+    try coder.u32(&stallMs)
   }
 }
 
 /// Answers register and reattach.
 public struct RegisteredFrame: Hashable, Sendable {
   /// The agent's UUID.
-  public var agent: BusUUID
+  public var agent = BusUUID(high: 0, low: 0)
   /// The agent's incarnation.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
   /// The router's word, for a later reattach.
-  public var ticket: ControlTicket
+  public var ticket: ControlTicket = .none
   /// The channels that the policy declares.
-  public var channels: [ChannelLimit]
+  public var channels: [ChannelLimit] = []
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -75,27 +69,24 @@ public struct RegisteredFrame: Hashable, Sendable {
 }
 
 extension RegisteredFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    agent = try reader.uuid()
-    incarnation = Incarnation(try reader.u64())
-    ticket = try reader.ticket()
-    channels = try reader.list(ChannelLimit.init(from:))
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.uuid(agent)
-    writer.u64(incarnation.value)
-    writer.ticket(ticket)
-    writer.list(channels) { $1.write(to: &$0) }
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.uuid(&agent)
+    try coder.number(&incarnation)
+    try coder.ticket(&ticket)
+    try coder.list(&channels, of: ChannelLimit()) { item, coder throws(ControlError) in
+      try item.code(&coder)
+    }
   }
 }
 
 /// One row of the answer to a query.
 public struct RowFrame: Hashable, Sendable {
   /// What the row describes.
-  public var subject: QuerySubject
+  public var subject: QuerySubject = .router
   /// Its named values.
-  public var fields: [RowField]
+  public var fields: [RowField] = []
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(subject: QuerySubject, fields: [RowField]) {
@@ -105,23 +96,22 @@ public struct RowFrame: Hashable, Sendable {
 }
 
 extension RowFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subject = try reader.querySubject()
-    fields = try reader.list(RowField.init(from:))
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u8(subject.rawValue)
-    writer.list(fields) { $1.write(to: &$0) }
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.choice(&subject)
+    try coder.list(&fields, of: RowField()) { item, coder throws(ControlError) in
+      try item.code(&coder)
+    }
   }
 }
 
 /// Refuses a request.
 public struct ErrorFrame: Hashable, Sendable {
   /// A `BusErrorCode`, or a `BusErrorCause` of one.
-  public var code: UInt16
+  public var code: UInt16 = 0
   /// What happened and what to do, for people.
-  public var text: String
+  public var text = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(code: UInt16, text: String) {
@@ -131,13 +121,8 @@ public struct ErrorFrame: Hashable, Sendable {
 }
 
 extension ErrorFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    code = try reader.u16()
-    text = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u16(code)
-    writer.text(text)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u16(&code)
+    try coder.text(&text)
   }
 }

@@ -1,9 +1,11 @@
 /// One agent that answers a name.
 public struct Responder: Hashable, Sendable {
   /// Its incarnation, which names its inbox.
-  public var incarnation: Incarnation
+  public var incarnation = Incarnation(0)
   /// Its name.
-  public var name: String
+  public var name = ""
+
+  init() {}
 
   /// Pairs an incarnation with its name.
   public init(incarnation: Incarnation, name: String) {
@@ -12,19 +14,28 @@ public struct Responder: Hashable, Sendable {
   }
 }
 
+extension Responder: ControlBody {
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&incarnation)
+    try coder.text(&name)
+  }
+}
+
 /// Says who answers a name: all of them, in the order of their incarnations.
 public struct RespondersFrame: Hashable, Sendable {
   /// The service, team or agent.
-  public var name: String
+  public var name = ""
   /// Which kind of name it is.
-  public var group: ServiceGroup
+  public var group: ServiceGroup = .service
   /// Agents of a former router are still coming back: who is not named may be alive.
-  public var isProvisional: Bool
+  public var isProvisional = false
   /// Who takes messages for the name.
-  public var responders: [Responder]
+  public var responders: [Responder] = []
 
   /// As many as fit into one frame, whatever they are called.
   public static let respondersMax = 180
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -38,22 +49,12 @@ public struct RespondersFrame: Hashable, Sendable {
 }
 
 extension RespondersFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    name = try reader.text()
-    group = try reader.serviceGroup()
-    isProvisional = try reader.flag()
-    responders = try reader.list { (reader) throws(ControlError) in
-      Responder(incarnation: Incarnation(try reader.u64()), name: try reader.text())
-    }
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.text(name)
-    writer.u8(group.rawValue)
-    writer.flag(isProvisional)
-    writer.list(responders) { writer, responder in
-      writer.u64(responder.incarnation.value)
-      writer.text(responder.name)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.text(&name)
+    try coder.choice(&group)
+    try coder.flag(&isProvisional)
+    try coder.list(&responders, of: Responder()) { item, coder throws(ControlError) in
+      try item.code(&coder)
     }
   }
 }

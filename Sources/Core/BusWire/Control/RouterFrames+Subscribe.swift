@@ -1,9 +1,11 @@
 /// Answers subscribe, after the announces.
 public struct SubscribedFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// How many streams were announced before this frame.
-  public var streams: UInt32
+  public var streams: UInt32 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(subscription: UInt32, streams: UInt32) {
@@ -13,43 +15,40 @@ public struct SubscribedFrame: Hashable, Sendable {
 }
 
 extension SubscribedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-    streams = try reader.u32()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
-    writer.u32(streams)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
+    try coder.u32(&streams)
   }
 }
 
 /// Tells a reader of a log, which comes with it.
 public struct AnnounceFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The publisher's incarnation.
-  public var publisherIncarnation: Incarnation
+  public var publisherIncarnation = Incarnation(0)
   /// The publisher's UUID.
-  public var publisher: BusUUID
+  public var publisher = BusUUID(high: 0, low: 0)
   /// The publisher's name.
-  public var publisherName: String
+  public var publisherName = ""
   /// The channel of the stream.
-  public var channel: String
+  public var channel = ""
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
   /// Ring bytes, a power of two.
-  public var capacity: UInt64
+  public var capacity: UInt64 = 0
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
   /// What is special about it.
-  public var flags: AnnounceFlags
+  public var flags: AnnounceFlags = []
   /// Of a log in the agent's inbox: the services its publisher may send requests to, as patterns.
-  public var mayCall: [String]
+  public var mayCall: [String] = []
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -74,45 +73,34 @@ public struct AnnounceFrame: Hashable, Sendable {
 }
 
 extension AnnounceFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    subscription = try reader.u32()
-    attachment = AttachmentID(try reader.u64())
-    stream = StreamID(try reader.u64())
-    publisherIncarnation = Incarnation(try reader.u64())
-    publisher = try reader.uuid()
-    publisherName = try reader.text()
-    channel = try reader.text()
-    generation = try reader.u32()
-    capacity = try reader.u64()
-    segmentBytes = try reader.u64()
-    flags = AnnounceFlags(rawValue: try reader.u8())
-    mayCall = try reader.list { (reader) throws(ControlError) in try reader.text() }
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u32(subscription)
-    writer.u64(attachment.value)
-    writer.u64(stream.value)
-    writer.u64(publisherIncarnation.value)
-    writer.uuid(publisher)
-    writer.text(publisherName)
-    writer.text(channel)
-    writer.u32(generation)
-    writer.u64(capacity)
-    writer.u64(segmentBytes)
-    writer.u8(flags.rawValue)
-    writer.list(mayCall) { $0.text($1) }
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u32(&subscription)
+    try coder.number(&attachment)
+    try coder.number(&stream)
+    try coder.number(&publisherIncarnation)
+    try coder.uuid(&publisher)
+    try coder.text(&publisherName)
+    try coder.text(&channel)
+    try coder.u32(&generation)
+    try coder.u64(&capacity)
+    try coder.u64(&segmentBytes)
+    try coder.choice(&flags)
+    try coder.list(&mayCall, of: "") { item, coder throws(ControlError) in
+      try coder.text(&item)
+    }
   }
 }
 
 /// Tells a reader that nothing follows the final position.
 public struct StreamEndedFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The end; 2^64-1 means: your mapping's commit.
-  public var finalPosition: UInt64
+  public var finalPosition: UInt64 = 0
   /// Why it ended.
-  public var reason: StreamEndReason
+  public var reason: StreamEndReason = .closed
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(stream: StreamID, finalPosition: UInt64, reason: StreamEndReason) {
@@ -123,25 +111,21 @@ public struct StreamEndedFrame: Hashable, Sendable {
 }
 
 extension StreamEndedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    finalPosition = try reader.u64()
-    reason = try reader.streamEndReason()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.u64(finalPosition)
-    writer.u8(reason.rawValue)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.u64(&finalPosition)
+    try coder.choice(&reason)
   }
 }
 
 /// Tells a reader that its publisher dropped it.
 public struct EvictedFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// Why, one sentence.
-  public var reason: String
+  public var reason = ""
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(attachment: AttachmentID, reason: String) {
@@ -151,21 +135,18 @@ public struct EvictedFrame: Hashable, Sendable {
 }
 
 extension EvictedFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    reason = try reader.text()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.text(reason)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.text(&reason)
   }
 }
 
 /// Brackets a snapshot, at its begin and at its end.
 public struct SnapshotFrame: Hashable, Sendable {
   /// Which snapshot, counted per connection.
-  public var generation: UInt64
+  public var generation: UInt64 = 0
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(generation: UInt64) {
@@ -174,11 +155,7 @@ public struct SnapshotFrame: Hashable, Sendable {
 }
 
 extension SnapshotFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    generation = try reader.u64()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(generation)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.u64(&generation)
   }
 }

@@ -3,21 +3,23 @@
 /// Answer: logAdded or error.
 public struct RestoreLogFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The channel of the stream.
-  public var channel: String
+  public var channel = ""
   /// Which log of the stream: 0 for the first, +1 per rotation.
-  public var generation: UInt32
+  public var generation: UInt32 = 0
   /// Ring bytes, a power of two.
-  public var capacity: UInt64
+  public var capacity: UInt64 = 0
   /// Size of the memfd in bytes.
-  public var segmentBytes: UInt64
+  public var segmentBytes: UInt64 = 0
   /// Whether the publisher writes it now.
-  public var current: Bool
+  public var current = false
   /// Whether the publisher has moved on from it.
-  public var retired: Bool
+  public var retired = false
   /// The word of the router that gave the stream its number.
-  public var proof: ControlTicket
+  public var proof: ControlTicket = .none
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -36,37 +38,28 @@ public struct RestoreLogFrame: Hashable, Sendable {
 }
 
 extension RestoreLogFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    channel = try reader.text()
-    generation = try reader.u32()
-    capacity = try reader.u64()
-    segmentBytes = try reader.u64()
-    current = try reader.flag()
-    retired = try reader.flag()
-    proof = try reader.ticket()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.text(channel)
-    writer.u32(generation)
-    writer.u64(capacity)
-    writer.u64(segmentBytes)
-    writer.flag(current)
-    writer.flag(retired)
-    writer.ticket(proof)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.text(&channel)
+    try coder.u32(&generation)
+    try coder.u64(&capacity)
+    try coder.u64(&segmentBytes)
+    try coder.flag(&current)
+    try coder.flag(&retired)
+    try coder.ticket(&proof)
   }
 }
 
 /// Hands in a reader that is in this publisher's window.
 public struct RestoreReaderFrame: Hashable, Sendable {
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// The reader's incarnation.
-  public var readerIncarnation: Incarnation
+  public var readerIncarnation = Incarnation(0)
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(stream: StreamID, attachment: AttachmentID, readerIncarnation: Incarnation) {
@@ -77,39 +70,35 @@ public struct RestoreReaderFrame: Hashable, Sendable {
 }
 
 extension RestoreReaderFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    stream = StreamID(try reader.u64())
-    attachment = AttachmentID(try reader.u64())
-    readerIncarnation = Incarnation(try reader.u64())
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(stream.value)
-    writer.u64(attachment.value)
-    writer.u64(readerIncarnation.value)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&stream)
+    try coder.number(&attachment)
+    try coder.number(&readerIncarnation)
   }
 }
 
 /// Hands in what this agent reads.
 public struct RestoreAttachmentFrame: Hashable, Sendable {
   /// The attachment.
-  public var attachment: AttachmentID
+  public var attachment = AttachmentID(0)
   /// The agent's own number of the subscription.
-  public var subscription: UInt32
+  public var subscription: UInt32 = 0
   /// The stream.
-  public var stream: StreamID
+  public var stream = StreamID(0)
   /// The publisher's incarnation.
-  public var publisherIncarnation: Incarnation
+  public var publisherIncarnation = Incarnation(0)
   /// The publisher's name.
-  public var publisherName: String
+  public var publisherName = ""
   /// The publisher's UUID.
-  public var publisher: BusUUID
+  public var publisher = BusUUID(high: 0, low: 0)
   /// The channel of the stream.
-  public var channel: String
+  public var channel = ""
   /// The cursor slot in the reader's segment.
-  public var slot: UInt16
+  public var slot: UInt16 = 0
   /// Whether the publisher has answered the join.
-  public var joined: Bool
+  public var joined = false
+
+  init() {}
 
   /// Takes the fields in the order of the wire.
   public init(
@@ -130,27 +119,15 @@ public struct RestoreAttachmentFrame: Hashable, Sendable {
 }
 
 extension RestoreAttachmentFrame: ControlBody {
-  init(from reader: inout ControlReader) throws(ControlError) {
-    attachment = AttachmentID(try reader.u64())
-    subscription = try reader.u32()
-    stream = StreamID(try reader.u64())
-    publisherIncarnation = Incarnation(try reader.u64())
-    publisherName = try reader.text()
-    publisher = try reader.uuid()
-    channel = try reader.text()
-    slot = try reader.u16()
-    joined = try reader.flag()
-  }
-
-  func write(to writer: inout ControlWriter) {
-    writer.u64(attachment.value)
-    writer.u32(subscription)
-    writer.u64(stream.value)
-    writer.u64(publisherIncarnation.value)
-    writer.text(publisherName)
-    writer.uuid(publisher)
-    writer.text(channel)
-    writer.u16(slot)
-    writer.flag(joined)
+  mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
+    try coder.number(&attachment)
+    try coder.u32(&subscription)
+    try coder.number(&stream)
+    try coder.number(&publisherIncarnation)
+    try coder.text(&publisherName)
+    try coder.uuid(&publisher)
+    try coder.text(&channel)
+    try coder.u16(&slot)
+    try coder.flag(&joined)
   }
 }
