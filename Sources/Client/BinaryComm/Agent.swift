@@ -38,7 +38,7 @@ public enum BusQuery: Sendable, CaseIterable {
 /// A named participant of the bus: makes publishers and readers.
 ///
 /// ```swift
-/// let bus = try await Bus.connect()
+/// let bus = try Bus.connect()
 /// let agent = try await bus.register("auditor", category: "security")
 /// try await agent.publish("vulnerabilities.found", Array("CVE".utf8))
 /// for try await message in try await agent.subscribe("vulnerabilities.>") { … }
@@ -105,7 +105,7 @@ public final class Agent: Sendable {
   private func makePublisher(
     _ channel: String, _ shape: LogShape, _ growth: LogGrowth, stall: UInt64
   ) throws(BusError) -> Publisher {
-    try core.waitForLink(deadlineNs: deadline(after: .seconds(5)))
+    try core.waitForLink(deadline: Deadline(after: .seconds(5)))
     guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
       throw .closed("the agent was closed")
     }
@@ -120,7 +120,7 @@ public final class Agent: Sendable {
     let file = FileDescriptor(log.releaseDescriptor())
     let capacity = log.identity.shape
     let publisher = Publisher(shared, log, clock: core.clock.clock(), growth)
-    try shared.register(capacity, file, deadlineNs: deadline(after: .seconds(5)))
+    try shared.register(capacity, file, deadline: Deadline(after: .seconds(5)))
     return publisher
   }
 
@@ -160,7 +160,7 @@ public final class Agent: Sendable {
   private func subscribe(
     _ pattern: TopicPattern, _ mode: ReadMode, _ wait: WaitStrategy
   ) throws(BusError) -> Reader {
-    let end = deadline(after: .seconds(5))
+    let end = Deadline(after: .seconds(5))
     guard let segment = core.state.withLock({ $0.identity?.segment }) else {
       throw .closed("the agent was closed")
     }
@@ -179,10 +179,10 @@ public final class Agent: Sendable {
     }
     // From here on the reader owns the subscription: when the request fails it takes it back.
     let reader = Reader(shared, wait)
-    _ = try core.request(.subscribe(shared.frame), deadlineNs: end) { answer in
+    _ = try core.request(.subscribe(shared.frame), deadline: end) { answer in
       if case .subscribed = answer { shared.confirm() }
     }
-    shared.waitForPublishers(deadlineNs: min(end, deadline(after: .milliseconds(100))))
+    shared.waitForPublishers(deadline: min(end, Deadline(after: .milliseconds(100))))
     return reader
   }
 
@@ -199,7 +199,7 @@ public final class Agent: Sendable {
       case .names: .names
       }
     let frame = AgentFrame.query(QueryFrame(subject: subject))
-    let outcome = try core.request(frame, deadlineNs: deadline(after: .seconds(5)))
+    let outcome = try core.request(frame, deadline: Deadline(after: .seconds(5)))
     guard case .rows(let rows) = outcome else { return [] }
     return rows
   }
@@ -219,9 +219,9 @@ public final class Agent: Sendable {
     core.post(.goodbye)
     for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
       core.wakeup.signal()
-      pauseMs(1)
+      SystemThread.sleep(milliseconds: 1)
     }
     core.shut(.closed("the agent was closed"))
-    _ = core.stopped.wait(deadlineNs: deadline(after: .seconds(2)))
+    _ = core.stopped.wait(Deadline(after: .seconds(2)))
   }
 }

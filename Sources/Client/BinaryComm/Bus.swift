@@ -1,4 +1,5 @@
 import BusMemory
+import BusSystem
 import BusWire
 import CBusPlatform
 
@@ -51,16 +52,8 @@ public struct Bus: Sendable {
     if options.undumpable { _ = plat_undumpable() }
     DescriptorLimit.raise()
     let core = try AgentShared(directory: directory, trust: trust, name: name, category: category)
-    try core.start(deadlineNs: deadline(after: options.connectTimeout))
+    try core.start(deadline: Deadline(after: options.connectTimeout))
     return Agent(core)
-  }
-
-  /// As the other `connect`; here for symmetry with the other calls of asynchronous code.
-  public static func connect(
-    to address: String? = nil, routerUser: UInt32? = nil
-  ) async throws(BusError) -> Bus {
-    let immediate: (String?, UInt32?) throws(BusError) -> Bus = Bus.connect(to:routerUser:)
-    return try immediate(address, routerUser)
   }
 
   /// As the other `register`, suspending instead of blocking.

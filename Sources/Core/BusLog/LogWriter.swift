@@ -4,7 +4,7 @@ public import BusWire
 import CBusABI
 public import CBusPlatform
 
-/// The pen of a stream: the one writer of its logs.
+/// The single writer of a stream.
 ///
 /// Every message costs one look at the limit, the stores of header and payload, and one store of
 /// `commit`. Everything else (ring end, position index, `reserve`, new readers, rotation) happens
@@ -65,7 +65,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
 
   /// Starts a stream in its first log.
   ///
-  /// `fences`: no process-wide barrier is to be had, so each publish pays a full fence before it
+  /// `fences`: no process-wide barrier is available, so each publish pays a full fence before it
   /// looks for sleepers. `fencesClaims`: the process has no barrier on its own threads that is one
   /// on every CPU, so each claim pays for the readers that may join. `row`: where its messages are
   /// counted, kept by the caller's table.

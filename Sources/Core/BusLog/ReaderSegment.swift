@@ -23,7 +23,7 @@ public struct CursorSlot: Sendable {
     gaps = unsafe OwnedWord64(at: at + Int(BUS_SLOT_GAPS))
   }
 
-  /// Dedicates the line to an attachment, before the publisher is told of it.
+  /// Dedicates the line to an attachment, before the publisher learns of it.
   public func open(attachment: UInt64) {
     ticket.storeRelease(0)
     cursor.storeRelaxed(0)

@@ -1,5 +1,4 @@
 import CBusPlatform
-import Glibc
 import Synchronization
 
 /// A gate that opens once, and that threads of this process may wait at.
@@ -27,14 +26,12 @@ package final class Latch: Sendable {
     _ = unsafe plat_futex_wake(word, .max)
   }
 
-  /// Waits until it is open; false when the time on `CLOCK_MONOTONIC` came first.
-  package func wait(deadlineNs: UInt64) -> Bool {
+  /// Waits until it is open; false when the deadline came first.
+  package func wait(_ deadline: Deadline) -> Bool {
     while !isOpen {
-      var time = timespec()
-      unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-      let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-      guard now < deadlineNs else { return false }
-      _ = unsafe plat_futex_wait(word, 0, deadlineNs - now)
+      let left = deadline.leftNs
+      guard left > 0 else { return false }
+      _ = unsafe plat_futex_wait(word, 0, left)
     }
     return true
   }

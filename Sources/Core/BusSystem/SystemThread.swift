@@ -34,4 +34,7 @@ package enum SystemThread {
 
   /// Sleeps, for waits that no event ends; a signal ends it early.
   package static func sleep(microseconds: UInt32) { usleep(microseconds) }
+
+  /// The same by the millisecond.
+  package static func sleep(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 }

@@ -13,7 +13,10 @@ public struct RepeatedLines: Sendable {
   public init() {}
 
   /// Whether a line of this kind is to be written now; it is counted otherwise.
-  public mutating func isFirst(_ kind: String) -> Bool {
+  ///
+  /// `isShown`: false for a line below the level of the log, which is neither written nor counted.
+  public mutating func isFirst(_ kind: String, isShown: Bool = true) -> Bool {
+    guard isShown else { return false }
     if let count = counts[kind] {
       counts[kind] = count + 1
       return false

@@ -71,7 +71,7 @@ extension RouterState {
     answer(asker, .responders(responders(of: name)))
   }
 
-  /// Nobody is told of the name any more, and its place among the agent's interests is free.
+  /// The agent is not notified of the name any more, and its place among its interests is free.
   mutating func forget(_ frame: NameFrame, of agent: Incarnation, _ asker: Requester) {
     guard let name = serviceName(frame.name, frame.group, asker),
       agents[agent]?.interests.remove(name) != nil

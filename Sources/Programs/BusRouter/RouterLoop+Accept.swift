@@ -44,7 +44,7 @@ extension RouterLoop {
     }
     switch PeerCheck.identify(socket) {
     case .failure(let unknown):
-      // One that only looked whether somebody answers here, as bcs does, is no news.
+      // A probe that connects and closes, as bcs makes it, is not logged.
       say(unknown.hasEnded ? .debug : .notice, "refused a connection: \(unknown.reason)")
       hangUp(socket, of: Self.nobody)
     case .success(let (peer, pidfd)):

@@ -32,7 +32,8 @@ extension RouterLoop {
 
   /// Tells the operator; equal lines are counted.
   func say(_ level: Logger.Level, _ line: String) {
-    if lines.isFirst(line) { logger.log(level: level, "\(line)") }
+    let isShown = level >= logger.logLevel
+    if lines.isFirst(line, isShown: isShown) { logger.log(level: level, "\(line)") }
   }
 
   private func send(

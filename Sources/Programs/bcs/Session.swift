@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusWire
 import Glibc
 
@@ -66,7 +67,7 @@ struct Session {
 
   /// Waits until a router knows this agent; false when none did in time.
   func waitForRouter(_ time: Duration) throws -> Bool {
-    let limit = Deadline(time)
+    let limit = Deadline(after: time)
     while !agent.isConnected {
       if limit.isOver { return false }
       try Interrupt.check()

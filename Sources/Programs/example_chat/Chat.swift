@@ -23,7 +23,7 @@ struct Chat {
   }
 
   private static func chat(_ name: String, _ room: String) async throws {
-    let bus = try await Bus.connect()
+    let bus = try Bus.connect()
     let agent = try await bus.register(name, category: "chat")
     let messages = try await agent.messages()
     try await agent.join(team: room)

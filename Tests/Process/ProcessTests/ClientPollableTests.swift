@@ -34,7 +34,7 @@ struct ClientPollableTests {
       }
       #expect(events == 100)
       #expect(try !reader.arm(handle))
-      let sentries = threads(named: "bcs-sentry")
+      let sentries = threads(named: "bcs-readiness")
       #expect(!sentries.isEmpty)
       let before = sentries.map(ticks(of:)).reduce(0, +)
       #expect(!isReadable(handle.descriptor, milliseconds: 500))

@@ -10,7 +10,7 @@ struct ClientPath {
   private static let rounds = 300
 
   func run() async throws -> Int {
-    let bus = try await Bus.connect(to: address)
+    let bus = try Bus.connect(to: address)
     let (alice, bob, carol) = (
       try await bus.register("alice"), try await bus.register("bob"),
       try await bus.register("carol")

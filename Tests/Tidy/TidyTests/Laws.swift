@@ -178,6 +178,19 @@ enum Law {
   /// Beginnings of paths that only exist on somebody's machine.
   static let machinePaths = ["/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/", "/wo" + "rk/"]
 
+  /// Types that were given up for the field's names.
+  static let retiredNames = [
+    "AgentCore": "AgentShared", "Ask": "QueuedRequest", "AskBook": "RequestQueue",
+    "Bell": "EventFD", "ClockCell": "SharedClock", "Crew": "WorkerGroup", "Desk": "MessengerLoop",
+    "DeskState": "MessengerLoopState", "Dialogue": "Handshake", "Fate": "DeliveryOutcome",
+    "Gathered": "GatherResult", "Goods": "Resources", "HeapWord": "LocalWord",
+    "HostJudge": "HostCheck", "Household": "ChildSupervisor", "Incoming": "InboxMessage",
+    "Intake": "SubscriptionPump", "LaneOut": "OutboundLane", "LineTable": "PeerTable",
+    "LookPace": "PollBackoff", "PreparedLog": "NewLog", "ReadingMeter": "ReadingRecorder",
+    "Sentry": "ReadinessMonitor", "Sleeper": "ParkedReader", "Tap": "ChildOutput",
+    "WindowGate": "FlowControl",
+  ]
+
   // MARK: Documents
 
   static let syncPoints = "Docs/internals/sync-points.md"

@@ -60,6 +60,26 @@ struct TidyTests {
     expectNone(tree.files.flatMap { linkFindings($0, exists: tree.paths.contains) })
   }
 
+  @Test("The table of layers is that of the package")
+  func layers() throws {
+    let document = try #require(tree.file("ARCHITECTURE.md"))
+    expectNone(layerFindings(document, package: try #require(tree.file("Package.swift"))))
+  }
+
+  @Test("The glossary's types are those of the library")
+  func glossary() throws {
+    let library = tree.files.filter { file in
+      file.path.hasPrefix("Sources/Client/") || file.path.hasPrefix("Sources/Core/")
+    }
+    let types = Set(library.flatMap(publicTypes))
+    #expect(types.contains("Agent"))
+    expectNone(
+      glossaryFindings(try #require(tree.file("Docs/glossary.md")), publicTypes: types))
+  }
+
+  @Test("Names that were given up stay so")
+  func retiredNames() { expectNone(tree.files.flatMap(retiredFindings)) }
+
   @Test("The changelog keeps its form")
   func changelog() throws {
     expectNone(changelogFindings(try #require(tree.file("CHANGELOG.md"))))

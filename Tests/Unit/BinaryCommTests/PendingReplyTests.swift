@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusTestSupport
 import Foundation
 import Synchronization
@@ -38,7 +39,7 @@ struct PendingReplyTests {
       usleep(50_000)
       goOn.signal()
     }
-    #expect(isAnswer(reply.wait(deadlineNs: 1)), "a stream was opened for nobody")
+    #expect(isAnswer(reply.wait(deadline: Deadline(ns: 1))), "a stream was opened for nobody")
     ended.wait()
   }
 
@@ -46,7 +47,7 @@ struct PendingReplyTests {
   func tooLate() {
     let deeds = Deeds()
     let reply = PendingReply { (_: PendingReply.Outcome) in deeds.add() }
-    let outcome = reply.wait(deadlineNs: 1)
+    let outcome = reply.wait(deadline: Deadline(ns: 1))
     #expect(!isAnswer(outcome))
     #expect(!reply.finish(Self.answer))
     #expect(deeds.value == 0)
@@ -63,7 +64,7 @@ struct PendingReplyTests {
         if reply.finish(Self.answer) { takings.add() }
         over.signal()
       }
-      let outcome = reply.wait(deadlineNs: 1)
+      let outcome = reply.wait(deadline: Deadline(ns: 1))
       over.wait()
       #expect(deeds.value == takings.value && isAnswer(outcome) == (takings.value == 1))
     }

@@ -143,7 +143,7 @@ struct AskRun {
     let isQueued = book.add(
       nextKey, to: queue, bytes: 7, deadlineNs: deadlines[nextKey] ?? 0)
     check(isQueued, "a request was refused although few wait")
-    // Half of the tasks are cancelled before the desk makes its first turn.
+    // Half of the tasks are cancelled before the loop makes its first turn.
     if UInt64.random(in: 0..<4, using: &random) == 0 { withdraw(nextKey) }
   }
 

@@ -143,8 +143,11 @@ struct ShareTests {
     for _ in 0..<30 { _ = lines.isFirst("denied: x") }
     let beforeItsTime = lines.due(6)
     for number in 0..<200 { _ = lines.isFirst("line \(number)") }
+    // What is below the level of the log is not summed up in it either.
+    let hidden = (0..<9).map { _ in lines.isFirst("a probe", isShown: false) }
     let due = lines.due(5 + RepeatedLines.intervalNs)
     let again = lines.isFirst("denied: x")
+    #expect(!hidden.contains(true))
     #expect(early.isEmpty && beforeItsTime.isEmpty && said == [true, false, true])
     #expect(due == ["31 times more: denied: x", "138 lines of other kinds were left out"])
     #expect(again)

@@ -9,18 +9,30 @@ struct WaitingTests {
   @Test("a latch lets through whoever waits and whoever comes later, and is closed before")
   func latch() {
     let latch = Latch()
-    #expect(!latch.isOpen && !latch.wait(deadlineNs: 1))
+    #expect(!latch.isOpen && !latch.wait(Deadline(ns: 1)))
     let through = Atomic(0)
     for _ in 0..<4 {
       SystemThread.start {
-        if latch.wait(deadlineNs: .max) { through.add(1, ordering: .sequentiallyConsistent) }
+        if latch.wait(.never) { through.add(1, ordering: .sequentiallyConsistent) }
       }
     }
     usleep(2000)
     #expect(through.load(ordering: .acquiring) == 0)
     latch.open()
     while through.load(ordering: .acquiring) < 4 { usleep(500) }
-    #expect(latch.isOpen && latch.wait(deadlineNs: 0))
+    #expect(latch.isOpen && latch.wait(Deadline(ns: 0)))
+  }
+
+  @Test("a deadline comes once, at its time, and one beyond the clock's end never")
+  func deadlines() {
+    let now = Deadline.nowNs
+    #expect(Deadline(after: .seconds(-1)).isOver && Deadline(after: .zero).isOver)
+    let soon = Deadline(after: .seconds(3600))
+    #expect(!soon.isOver && soon.ns - now >= 3_600_000_000_000 && soon < .never)
+    #expect(soon.left <= .seconds(3600) && soon.left > .seconds(3000))
+    #expect(Deadline(after: .seconds(Int64.max)) == .never && !Deadline.never.isOver)
+    #expect(Deadline(after: .nanoseconds(1500)).ns - now >= 1500)
+    #expect(Deadline(ns: now).isOver && Deadline(ns: 0).leftNs == 0)
   }
 
   @Test("a signal ends a wait once, however often it was given")
@@ -37,6 +49,24 @@ struct WaitingTests {
     #expect(event.wait(orSocket: socket, writable: true, milliseconds: -1))
     #expect(RecordSocket.send([1], nil, to: there) == .sent)
     #expect(event.wait(orSocket: socket, writable: false, milliseconds: -1))
+  }
+
+  @Test("what is handed over is there once, also on another thread")
+  func handover() {
+    struct Single: ~Copyable, Sendable { let number: Int }
+    let handover = Handover(Single(number: 7))
+    let seen = Atomic(0)
+    let done = Latch()
+    SystemThread.start {
+      if let single = handover.take() { seen.store(single.number, ordering: .releasing) }
+      done.open()
+    }
+    #expect(done.wait(.never) && seen.load(ordering: .acquiring) == 7)
+    let again = handover.take()
+    switch again {
+    case .none: break
+    case .some: Issue.record("it was there twice")
+    }
   }
 
   @Test("a descriptor is closed with its last holder, a second one of the same file is not")

@@ -1,5 +1,6 @@
 public import BusLog
 import BusMemory
+import BusSystem
 import BusWire
 import Synchronization
 
@@ -34,7 +35,7 @@ extension Agent {
     let box = try box(for: topic)
     if try box.tryPublish(topic, payload) { return }
     // The wait for one's turn counts: of many tasks none waits longer than the first.
-    let job = PublishJob(topic, payload, deadlineNs: deadline(after: .seconds(5)))
+    let job = PublishJob(topic, payload, deadline: Deadline(after: .seconds(5)))
     let agent = self
     try await box.publish(job) { () throws(BusError) in try agent.publisher(on: topic) }
   }

@@ -1,5 +1,6 @@
 import BusLog
 import BusMemory
+import BusSystem
 public import BusWire
 import Synchronization
 
@@ -63,7 +64,7 @@ public struct ServiceRegistration: Sendable {
     guard name != core.agent.name else { return }
     try await blocking { () throws(BusError) in
       try core.answer(
-        PeerName(group: .service, text: name), false, deadlineNs: deadline(after: .seconds(5)))
+        PeerName(group: .service, text: name), false, deadline: Deadline(after: .seconds(5)))
     }
   }
 }
@@ -213,7 +214,7 @@ extension Agent {
       guard name.text != self.name || name.group == .team else { return }
       let core = loop.core
       try await blocking { () throws(BusError) in
-        try core.answer(name, true, deadlineNs: deadline(after: .seconds(5)))
+        try core.answer(name, true, deadline: Deadline(after: .seconds(5)))
       }
     } catch {
       // What the router does not know of is not answered either.

@@ -34,7 +34,10 @@ package struct BoundedQueue<Element: Sendable>: Sendable {
     self.bytes += bytes
   }
 
-  /// The element that waits longest.
+  /// The element that waits longest, which goes on waiting.
+  package var first: Element? { head < places.count ? places[head]?.element : nil }
+
+  /// Takes out the element that waits longest.
   package mutating func popFirst() -> Element? {
     guard head < places.count, let first = places[head].take() else { return nil }
     head += 1

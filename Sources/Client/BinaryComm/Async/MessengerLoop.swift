@@ -24,8 +24,8 @@ final class MessengerLoop: Sendable {
 
   /// Starts the thread, which owns the messenger from then on.
   func start(_ messenger: consuming Messenger) -> Bool {
-    let handover = MessengerHandover(messenger)
-    return SystemThread.start("bcs-desk") { [self] in
+    let handover = Handover(messenger)
+    return SystemThread.start("bcs-messenger") { [self] in
       if let mine = handover.take() { run(mine) }
     }
   }
@@ -67,7 +67,7 @@ final class MessengerLoop: Sendable {
       work.messenger.drain(timeout: timeout)
       done.open()
     }
-    if submitted != nil { _ = done.wait(deadlineNs: deadline(after: timeout)) }
+    if submitted != nil { _ = done.wait(Deadline(after: timeout)) }
   }
 
   private var hasJobs: Bool { state.withLock { !$0.jobs.isEmpty } }
@@ -100,15 +100,8 @@ final class MessengerLoop: Sendable {
   }
 }
 
-/// Carries the messenger, which cannot be copied, into the thread's closure.
-private final class MessengerHandover: Sendable {
-  private let box: Mutex<Messenger?>
-  init(_ messenger: consuming Messenger) { box = Mutex(messenger) }
-  func take() -> Messenger? { box.withLock { $0.take() } }
-}
-
 extension Agent {
-  /// The desk, made when it is first needed.
+  /// The thread of this agent's messenger, started when it is first needed.
   func loop() async throws(BusError) -> MessengerLoop {
     if let loop = loops.withLock({ $0 }) { return loop }
     let agent = self

@@ -2,7 +2,7 @@ import BusLog
 import BusMemory
 import BusWire
 
-/// What the desk's thread keeps: who waits for what, and what is being worked on.
+/// What the messenger's thread keeps: who waits for what, and what is being worked on.
 struct MessengerLoopState: ~Copyable {
   var messenger: Messenger
   let loop: MessengerLoop
@@ -137,7 +137,7 @@ struct MessengerLoopState: ~Copyable {
   // MARK: Services
 
   private mutating func serve(_ event: InboxEvent, _ incoming: InboxMessage) {
-    guard let service = services[incoming.service] else {
+    guard let service = incoming.service.flatMap({ services[$0] }) else {
       let error = BusError.noResponders("\(loop.core.agent.name) does not answer \(event.topic)")
       try? messenger.out.fail(incoming, error)
       return

@@ -64,7 +64,7 @@ final class SingleReplyHandler: ReplyHandler {
   func sent(_ ids: [UInt32]) {}
 
   func receive(_ reply: Reply, isLast: Bool) -> Bool {
-    // Who asked for one reply takes the first part of a streamed one.
+    // A single-reply request resolves with the first part of a streamed one.
     waiter.finish(.success(reply))
     return isLast
   }

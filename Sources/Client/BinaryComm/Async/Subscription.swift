@@ -99,19 +99,11 @@ final class SubscriptionPump: Sendable {
   func start(_ reader: consuming Reader) -> Bool {
     let core = reader.core
     source.withLock { $0 = core }
-    let box = Mutex<Reader?>(consume reader)
-    let handover = Handover(box)
-    return SystemThread.start("bcs-intake") { [self] in
+    let handover = Handover(reader)
+    return SystemThread.start("bcs-subscribe") { [self] in
       guard let mine = handover.take() else { return }
       run(mine)
     }
-  }
-
-  /// Carries the reader, which cannot be copied, into the thread's closure.
-  private final class Handover: Sendable {
-    private let box: Mutex<Reader?>
-    init(_ box: consuming Mutex<Reader?>) { self.box = box }
-    func take() -> Reader? { box.withLock { $0.take() } }
   }
 
   private func run(_ reader: consuming Reader) {

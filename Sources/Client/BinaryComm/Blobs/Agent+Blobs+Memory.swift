@@ -56,7 +56,7 @@ extension Agent {
     }
     let held = HeldBlob(
       descriptor: FileDescriptor(made.descriptor), segmentBytes: made.blob.segmentBytes,
-      payloadBytes: UInt64(byteCount), endNs: deadline(after: keep))
+      payloadBytes: UInt64(byteCount), endNs: Deadline(after: keep).ns)
     try core.hold(held, token)
     let reference = BlobReference(
       token: token, maker: Incarnation(incarnation), byteCount: UInt64(byteCount))
@@ -70,9 +70,9 @@ extension Agent {
   public func openBlob(
     _ reference: BlobReference, timeout: Duration = .seconds(5)
   ) throws(BusError) -> Blob {
-    let end = deadline(after: timeout)
+    let end = Deadline(after: timeout)
     let token = reference.token
-    let (frame, descriptor) = try core.open(reference, deadlineNs: end)
+    let (frame, descriptor) = try core.open(reference, deadline: end)
     guard frame.token == token, frame.payloadBytes == reference.byteCount else {
       throw .corrupt("the reference says \(reference.byteCount) bytes, the blob has other ones")
     }

@@ -26,14 +26,14 @@ struct HeldBlob: Sendable {
 extension AgentShared {
   /// Hands a blob in and keeps what the next router must be told.
   func hold(_ held: HeldBlob, _ token: BusUUID) throws(BusError) {
-    let end = deadline(after: .seconds(5))
+    let end = Deadline(after: .seconds(5))
     forgetOldBlobs()
     // Before it is asked for: a router that comes back in between is told by the handing in.
     state.withLock { $0.blobs[token] = held }
     do throws(BusError) {
       _ = try request(
         .addBlob(held.frame(token, nowNs: HostClock.monotonicNs())), descriptor: held.descriptor,
-        deadlineNs: end)
+        deadline: end)
     } catch {
       state.withLock { _ = $0.blobs.removeValue(forKey: token) }
       // A router that is only slow takes it all the same, and would keep it for ever.
@@ -71,20 +71,20 @@ extension AgentShared {
 
   /// Asks for a blob; a router that has just started is asked again, until the deadline.
   func open(
-    _ reference: BlobReference, deadlineNs: UInt64
+    _ reference: BlobReference, deadline: Deadline
   ) throws(BusError) -> (frame: BlobFrame, descriptor: FileDescriptor) {
     while true {
       do throws(BusError) {
         let outcome = try request(
           .openBlob(OpenBlobFrame(token: reference.token, maker: reference.maker)),
-          deadlineNs: deadlineNs)
+          deadline: deadline)
         guard case .frame(.blob(let frame), let descriptor?) = outcome else {
           throw .incompatibleVersion("the router answered openBlob with another frame")
         }
         return (frame, descriptor)
       } catch {
-        guard case .noRouter = error, HostClock.monotonicNs() < deadlineNs else { throw error }
-        pauseMs(20)
+        guard case .noRouter = error, !deadline.isOver else { throw error }
+        SystemThread.sleep(milliseconds: 20)
       }
     }
   }

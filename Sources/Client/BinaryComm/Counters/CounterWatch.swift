@@ -170,7 +170,7 @@ extension Agent {
       return watch
     }
     do throws(BusError) {
-      _ = try core.request(.watch, deadlineNs: deadline(after: .seconds(5)))
+      _ = try core.request(.watch, deadline: Deadline(after: .seconds(5)))
     } catch {
       core.state.withLock { $0.isWatching = false }
       throw error

@@ -71,8 +71,8 @@ public struct InboxMessage: Sendable {
   /// What matches requests, responses and cancels.
   public let correlationId: UInt32
   /// Which of this agent's services it is for: an index in the order of ``Messenger/answer(_:)``,
-  /// 0 for the agent's own name; -1 for responses.
-  public let service: Int
+  /// 0 for the agent's own name; nil for responses and cancels.
+  public let service: Int?
   /// The lane it came in, which is the lane of the reply.
   public let lane: Lane
   /// Of a response: nothing follows.

@@ -1,6 +1,7 @@
 import BusCounters
 import BusLog
 import BusMemory
+import BusSystem
 import BusWire
 import Synchronization
 
@@ -68,11 +69,11 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func join(_ name: PeerName) throws(BusError) -> Int {
-    let end = deadline(after: .seconds(5))
+    let end = Deadline(after: .seconds(5))
     // Known here before anybody can send to it.
     let index = out.serve(name.text)
     if name.text != core.agent.name || name.group == .team {
-      try core.answer(name, true, deadlineNs: end)
+      try core.answer(name, true, deadline: end)
     }
     return index
   }
@@ -89,7 +90,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   private mutating func leave(_ name: PeerName) throws(BusError) {
     unserve(name.text)
-    try core.answer(name, false, deadlineNs: deadline(after: .seconds(5)))
+    try core.answer(name, false, deadline: Deadline(after: .seconds(5)))
   }
 
   /// Refuses what arrives for a name, whatever is known of the topics of open streams.
@@ -166,7 +167,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     }
   }
 
-  private mutating func handle(_ channel: InboxChannel, _ outcome: Result<LogHandover, BusError>) {
+  private mutating func handle(
+    _ channel: InboxChannel, _ outcome: Result<Handover<Publisher>, BusError>
+  ) {
     guard let line = out.lines.index(of: channel.owner.value) else { return }
     switch outcome {
     case .success(let made):
@@ -211,13 +214,13 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// The first message to a peer waits for its log to be made, others for room.
   @discardableResult
   public mutating func drain(timeout: Duration) -> Bool {
-    let end = deadline(after: timeout)
+    let end = Deadline(after: timeout)
     while true {
       if core.changes.word.loadRelaxed() != seenChanges { applyEvents() }
       out.flush()
       if out.isFlushed { return true }
-      guard HostClock.monotonicNs() < end else { return false }
-      pauseUs(100)
+      guard !end.isOver else { return false }
+      SystemThread.sleep(microseconds: 100)
     }
   }
 

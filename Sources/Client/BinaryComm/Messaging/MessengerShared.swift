@@ -1,5 +1,6 @@
 import BusLog
 import BusMemory
+import BusSystem
 import BusWire
 import Synchronization
 
@@ -11,8 +12,8 @@ struct PeerName: Hashable, Sendable {
 
 /// What the service thread tells the thread that owns a messenger.
 enum MessengerEvent: Sendable {
-  /// A log to a peer is registered, or is not to be had.
-  case lane(InboxChannel, Result<LogHandover, BusError>)
+  /// A log to a peer is registered, or could not be made.
+  case lane(InboxChannel, Result<Handover<Publisher>, BusError>)
   /// A peer takes no messages any more: it ended, or closed its inbox.
   case gone(Incarnation)
   /// Who answers a name.
@@ -65,11 +66,11 @@ final class MessengerShared: Sendable {
   // MARK: Names
 
   /// Tells the router that this agent answers a name; throws what it says against it.
-  func answer(_ name: PeerName, _ answers: Bool, deadlineNs: UInt64) throws(BusError) {
+  func answer(_ name: PeerName, _ answers: Bool, deadline: Deadline) throws(BusError) {
     // Whatever the router says to it, the next one is not told of a name that was given up.
     if !answers { state.withLock { _ = $0.answers.remove(name) } }
     let frame = AnswerFrame(name: name.text, group: name.group, answers: answers)
-    _ = try agent.request(.answer(frame), deadlineNs: deadlineNs) { [self] reply in
+    _ = try agent.request(.answer(frame), deadline: deadline) { [self] reply in
       guard case .done = reply else { return }
       state.withLock { state in
         if answers { state.answers.insert(name) }

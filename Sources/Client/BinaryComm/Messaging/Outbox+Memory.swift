@@ -40,10 +40,10 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   private var closed: [PeerID] = []
   var guards: ConversationLimiter
   var failures: [RequestFailure] = []
-  /// Lanes with something written that is not shown yet: line * 2 + lane.
-  var dirty: [Int] = []
+  /// Lanes with something written that is not shown yet.
+  var dirty: [LaneKey] = []
   /// Lanes in which messages wait.
-  var waitingLanes: [Int] = []
+  var waitingLanes: [LaneKey] = []
   /// Requests wait for a name's responders to have credit again.
   var creditWaits = false
   var nextExpiryNs = UInt64.max
@@ -92,43 +92,42 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
 
   /// Sends to a peer: at once where there is a log with room in it, else later, in order.
   ///
-  /// Returns the message's number in its lane, `UInt64.max` for one that waits. Throws when too
-  /// much waits already, or the peer cannot be reached.
+  /// Returns the message's number in its lane, nil for one that waits. Throws when too much waits
+  /// already, or the peer cannot be reached.
   @discardableResult
   mutating func post(
     _ letter: OutboundHeader, _ payload: RawSpan, to line: Int, _ lane: Lane, _ now: HostTime
-  ) throws(BusError) -> UInt64 {
+  ) throws(BusError) -> UInt64? {
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
-    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
-    if case .ready = unsafe out.pointee.phase, unsafe !out.pointee.isWaiting {
-      let number = try unsafe write(letter, payload, peer, out, now)
-      if number != .max {
+    let out = unsafe peer.pointee.lane(lane)
+    if case .ready = unsafe out.pointee.phase, unsafe out.pointee.waiting.isEmpty {
+      if let number = try unsafe write(letter, payload, peer, out, now) {
         sentNs = now.unixNs
-        unsafe markDirty(out, line * 2 + Int(lane.rawValue))
+        unsafe markDirty(out, LaneKey(peer: line, lane: lane))
         return number
       }
     }
     try keep(letter, payload, line, lane)
-    return .max
+    return nil
   }
 
-  private mutating func markDirty(_ out: UnsafeMutablePointer<OutboundLane>, _ key: Int) {
+  private mutating func markDirty(_ out: UnsafeMutablePointer<OutboundLane>, _ key: LaneKey) {
     guard unsafe !out.pointee.isDirty else { return }
     unsafe out.pointee.isDirty = true
     dirty.append(key)
   }
 
-  /// Writes into the log and returns the message's number; `UInt64.max`: no room now.
+  /// Writes into the log and returns the message's number; nil: there is no room now.
   private mutating func write(
     _ letter: OutboundHeader, _ payload: RawSpan, _ peer: UnsafeMutablePointer<Peer>,
     _ out: UnsafeMutablePointer<OutboundLane>, _ now: HostTime
-  ) throws(BusError) -> UInt64 {
-    guard let pen = unsafe out.pointee.pen else { return .max }
+  ) throws(BusError) -> UInt64? {
+    guard let pen = unsafe out.pointee.pen else { return nil }
     if unsafe !out.pointee.isDirty { unsafe pen.pointee.writer.prepare() }
     var destination = unsafe peer.pointee.id
     var isNamed = false
-    if letter.recipient >= 0 {
-      let id = unsafe topicId(of: letter.recipient, out)
+    if let recipient = letter.recipient {
+      let id = unsafe topicId(of: recipient, out)
       isNamed = id == LogTopicTable.inExtension
       destination = BusUUID(topicId: id)
     }
@@ -140,19 +139,19 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     if isNamed || letter.context.conversation != nil || letter.context.trace != nil {
       let items = try items(of: letter, isNamed: isNamed, now.monotonicNs)
       return try unsafe pen.pointee.offer(head, items.span.rawBytes, payload, stamp: now.unixNs)
-        ? number : .max
+        ? number : nil
     }
     // The usual time goes without saying, which keeps a short request in two lines.
     let left = letter.context.timeLeft(now.monotonicNs)
     guard let left, letter.type != .request || left != WireLimit.deadlineDefaultNs else {
-      return try unsafe pen.pointee.offer(head, payload, stamp: now.unixNs) ? number : .max
+      return try unsafe pen.pointee.offer(head, payload, stamp: now.unixNs) ? number : nil
     }
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left), toByteOffset: 4, as: UInt32.self)
     unsafe deadlineItem.storeBytes(
       of: UInt32(truncatingIfNeeded: left &>> 32), toByteOffset: 8, as: UInt32.self)
     let item = unsafe RawSpan(_unsafeStart: deadlineItem, byteCount: Self.deadlineItemBytes)
-    return try unsafe pen.pointee.offer(head, item, payload, stamp: now.unixNs) ? number : .max
+    return try unsafe pen.pointee.offer(head, item, payload, stamp: now.unixNs) ? number : nil
   }
 
   private func topicId(of recipient: Int, _ out: UnsafeMutablePointer<OutboundLane>) -> UInt64 {
@@ -175,7 +174,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     of letter: OutboundHeader, isNamed: Bool, _ nowNs: UInt64
   ) throws(BusError) -> [UInt8] {
     var items = MessageExtension()
-    if isNamed { items.topic = names[letter.recipient].name.text }
+    if isNamed, let recipient = letter.recipient { items.topic = names[recipient].name.text }
     items.conversationId = letter.context.conversation
     items.traceContext = letter.context.trace
     items.deadlineNs = letter.context.timeLeft(nowNs)
@@ -192,19 +191,18 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     _ letter: OutboundHeader, _ payload: RawSpan, _ line: Int, _ lane: Lane
   ) throws(BusError) {
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
-    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    let out = unsafe peer.pointee.lane(lane)
     switch unsafe out.pointee.phase {
     case .refused(let why): throw why
     case .none: try start(line, lane)
     case .making, .ready: break
     }
     let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-    let key = line * 2 + Int(lane.rawValue)
-    if unsafe !out.pointee.isWaiting, !waitingLanes.contains(key) { waitingLanes.append(key) }
-    guard unsafe out.pointee.keep(PendingMessage(letter: letter, payload: bytes)) else {
-      let (count, bytes) = unsafe (
-        out.pointee.waiting.count - out.pointee.head, out.pointee.waitingBytes
-      )
+    let key = LaneKey(peer: line, lane: lane)
+    if unsafe out.pointee.waiting.isEmpty, !waitingLanes.contains(key) { waitingLanes.append(key) }
+    let message = PendingMessage(letter: letter, payload: bytes)
+    guard unsafe out.pointee.waiting.append(message, bytes: bytes.count) else {
+      let (count, bytes) = unsafe (out.pointee.waiting.count, out.pointee.waiting.bytes)
       countUnsent(.queueFull, to: unsafe peer.pointee.name, lane)
       throw .resourceExhausted(
         "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
@@ -215,7 +213,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Has a log made for a lane; without a router it is tried again later.
   private mutating func start(_ line: Int, _ lane: Lane) throws(BusError) {
     guard let peer = unsafe lines.at(line) else { return }
-    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    let out = unsafe peer.pointee.lane(lane)
     let owner = unsafe Incarnation(peer.pointee.incarnation)
     let name = unsafe peer.pointee.name
     if try core.makeLane(InboxChannel(owner: owner, lane: lane), to: name) {
@@ -226,20 +224,19 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// A log is there: what waited for it goes out with the next flush.
   mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
     guard let peer = unsafe lines.at(line) else { return }
-    unsafe (peer.pointee.lanes + Int(lane.rawValue)).pointee.open(publisher)
+    unsafe peer.pointee.lane(lane).pointee.open(publisher)
   }
 
   /// There is no log for a lane: for now, or for good.
   mutating func notOpened(_ line: Int, _ lane: Lane, _ why: BusError) {
     guard let peer = unsafe lines.at(line) else { return }
-    let out = unsafe peer.pointee.lanes + Int(lane.rawValue)
+    let out = unsafe peer.pointee.lane(lane)
     // Without a router it is tried again, and memory may be there again next time.
     unsafe out.pointee.phase = .none
     if case .noRouter = why { return }
     if case .denied = why { unsafe out.pointee.phase = .refused(why) }
-    let kept = unsafe out.pointee.waiting[unsafe out.pointee.head...]
+    let kept = unsafe out.pointee.waiting.drainAll()
     for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
-    unsafe out.pointee.forgetWaiting()
   }
 
   /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
@@ -251,14 +248,14 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       pending.remove(request.correlationId)
       failures.append(RequestFailure(correlationId: request.correlationId, error: why))
     }
-    for lane in 0..<Lane.allCases.count {
-      let out = unsafe peer.pointee.lanes + lane
-      for message in unsafe out.pointee.waiting[unsafe out.pointee.head...] {
+    for lane in Lane.allCases {
+      let out = unsafe peer.pointee.lane(lane)
+      for message in unsafe out.pointee.waiting.drainAll() {
         drop(message.letter, to: unsafe peer.pointee.name, why)
       }
-      dirty.removeAll { $0 == line * 2 + lane }
-      waitingLanes.removeAll { $0 == line * 2 + lane }
     }
+    dirty.removeAll { $0.peer == line }
+    waitingLanes.removeAll { $0.peer == line }
     for at in names.indices { names[at].peers.removeAll { $0 == line } }
     if reportsClosed {
       closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
@@ -279,8 +276,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
     guard !dirty.isEmpty else { return }
     for key in dirty {
-      guard let peer = unsafe lines.at(key / 2) else { continue }
-      let out = unsafe peer.pointee.lanes + key % 2
+      guard let peer = unsafe lines.at(key.peer) else { continue }
+      let out = unsafe peer.pointee.lane(key.lane)
       unsafe out.pointee.isDirty = false
       if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
     }
@@ -293,16 +290,16 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   }
 
   /// Sends what it can; true when something still waits.
-  private mutating func sendWaiting(_ key: Int, _ now: HostTime) -> Bool {
-    guard let peer = unsafe lines.at(key / 2) else { return false }
-    let out = unsafe peer.pointee.lanes + key % 2
-    while unsafe out.pointee.isWaiting {
+  private mutating func sendWaiting(_ key: LaneKey, _ now: HostTime) -> Bool {
+    guard let peer = unsafe lines.at(key.peer) else { return false }
+    let out = unsafe peer.pointee.lane(key.lane)
+    while let message = unsafe out.pointee.waiting.first {
       switch unsafe out.pointee.phase {
       case .none:
         do throws(BusError) {
-          try start(key / 2, key % 2 == 0 ? .normal : .urgent)
+          try start(key.peer, key.lane)
         } catch {
-          notOpened(key / 2, key % 2 == 0 ? .normal : .urgent, error)
+          notOpened(key.peer, key.lane, error)
           return false
         }
         return true
@@ -310,12 +307,12 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       case .refused: return false
       case .ready: break
       }
-      let message = unsafe out.pointee.waiting[unsafe out.pointee.head]
       if isWanted(message.letter) {
         do throws(BusError) {
-          let number = try unsafe write(
-            message.letter, message.payload.span.rawBytes, peer, out, now)
-          guard number != .max else { return true }
+          guard
+            let number = try unsafe write(
+              message.letter, message.payload.span.rawBytes, peer, out, now)
+          else { return true }
           sentNs = now.unixNs
           unsafe markDirty(out, key)
           noteNumber(of: message.letter, number)
@@ -323,7 +320,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
           drop(message.letter, to: unsafe peer.pointee.name, error)
         }
       }
-      unsafe out.pointee.dropFirst()
+      _ = unsafe out.pointee.waiting.popFirst()
     }
     return false
   }
@@ -346,8 +343,8 @@ extension Outbox {
   public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
     guard let line = unsafe lines.line(peer) else { return false }
     let out = unsafe line.pointee.lanes + Int(lane.rawValue)
-    return unsafe out.pointee.waiting.count - out.pointee.head >= 64
-      || out.pointee.waitingBytes >= OutboundLane.waitingBytesMax
+    return unsafe out.pointee.waiting.count >= 64
+      || out.pointee.waiting.bytes >= OutboundLane.waitingBytesMax
   }
 
   /// Makes a name of this agent known to what arrives; returns its number.

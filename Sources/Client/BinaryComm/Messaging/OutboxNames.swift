@@ -22,8 +22,8 @@ struct NameEntry: Sendable {
   /// When it was used last, as a count of uses.
   var used: UInt64 = 0
   /// Messages that wait for the name to be resolved.
-  private(set) var waiting: [PendingMessage] = []
-  private(set) var waitingBytes = 0
+  private(set) var waiting = BoundedQueue<PendingMessage>(
+    room: OutboundLane.waitingMax, bytesMax: OutboundLane.waitingBytesMax)
 
   /// Nothing but credit is missing.
   var isReady: Bool {
@@ -32,19 +32,16 @@ struct NameEntry: Sendable {
   }
 
   /// Whether one more message may wait.
-  var hasRoom: Bool {
-    waiting.count < OutboundLane.waitingMax && waitingBytes < OutboundLane.waitingBytesMax
-  }
+  var hasRoom: Bool { waiting.free > 0 }
+
+  /// Whether one more request may wait, as far as memory goes.
+  var hasMemory: Bool { waiting.bytes < OutboundLane.waitingBytesMax }
 
   mutating func keep(_ message: PendingMessage) {
-    waiting.append(message)
-    waitingBytes += message.payload.count
+    waiting.appendAnyway(message, bytes: message.payload.count)
   }
 
-  mutating func drainWaiting() -> [PendingMessage] {
-    defer { (waiting, waitingBytes) = ([], 0) }
-    return waiting
-  }
+  mutating func drainWaiting() -> [PendingMessage] { waiting.drainAll() }
 }
 
 extension Outbox {
@@ -174,7 +171,7 @@ extension Outbox {
     while let message = waiting.first {
       if isWanted(message.letter) {
         do throws(BusError) {
-          try dispatch(message.letter, message.payload.span.rawBytes)
+          try dispatch(message.letter, message.payload.span.rawBytes, to: at)
         } catch {
           if case .wouldBlock = error { break }
           drop(message.letter, to: names[at].name.text, error)

@@ -69,7 +69,7 @@ extension Outbox {
     }
     statistics.responsesReceived &+= 1
     return InboxMessage(
-      kind: .response, peer: peer, correlationId: id, service: -1, lane: lane, isLast: isLast,
+      kind: .response, peer: peer, correlationId: id, service: nil, lane: lane, isLast: isLast,
       context: MessageContext())
   }
 
@@ -77,7 +77,7 @@ extension Outbox {
     _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane
   ) -> InboxMessage? {
     let correlationId = UInt32(truncatingIfNeeded: words.word7 &>> 32)
-    func incoming(_ service: Int, _ context: MessageContext) -> InboxMessage {
+    func incoming(_ service: Int?, _ context: MessageContext) -> InboxMessage {
       InboxMessage(
         kind: .request, peer: peer, correlationId: correlationId, service: service, lane: lane,
         isLast: true, context: context)
@@ -98,7 +98,7 @@ extension Outbox {
       }
     } catch {
       // Whoever waits is told; one that has ended meanwhile is not.
-      try? fail(incoming(-1, MessageContext()), error)
+      try? fail(incoming(nil, MessageContext()), error)
       return nil
     }
     statistics.requestsReceived &+= 1
@@ -144,7 +144,7 @@ extension Outbox {
       return nil
     }
     return InboxMessage(
-      kind: .cancel, peer: peer, correlationId: id, service: -1, lane: .urgent, isLast: true,
+      kind: .cancel, peer: peer, correlationId: id, service: nil, lane: .urgent, isLast: true,
       context: MessageContext())
   }
 

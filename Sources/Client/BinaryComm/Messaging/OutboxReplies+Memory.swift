@@ -44,7 +44,7 @@ extension Outbox {
       throw .peerDied("the requester has ended, its reply is dropped")
     }
     let letter = OutboundHeader(
-      type: type, recipient: -1, flags: flags, correlationId: request.correlationId,
+      type: type, recipient: nil, flags: flags, correlationId: request.correlationId,
       priority: request.lane == .urgent ? .critical : nil)
     try post(letter, payload, to: request.peer.line, request.lane, now())
   }

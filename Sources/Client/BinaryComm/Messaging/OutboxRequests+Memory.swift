@@ -52,7 +52,7 @@ extension Outbox {
     let line = try pick(recipient.index)
     guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
     try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
-    return try send(letter, payload, line, now)
+    return try send(letter, payload, to: recipient.index, line, now)
   }
 
   /// Sends a request to every agent that answers the recipient's name.
@@ -76,16 +76,17 @@ extension Outbox {
     else { throw .wouldBlock }
     try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
     var ids: [UInt32] = []
-    for line in peers { ids.append(try part(letter, payload, line, now)) }
+    for line in peers { ids.append(try part(letter, payload, to: recipient.index, line, now)) }
     return ids
   }
 
   /// One request of several: what keeps it from being sent becomes its failure.
   private mutating func part(
-    _ template: OutboundHeader, _ payload: RawSpan, _ line: Int, _ now: HostTime
+    _ template: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ line: Int,
+    _ now: HostTime
   ) throws(BusError) -> UInt32 {
     do throws(BusError) {
-      return try send(template, payload, line, now)
+      return try send(template, payload, to: recipient, line, now)
     } catch {
       // Under an id of its own, taken and given back: a place was free before.
       guard let id = pending.add(PendingRequest()) else { throw .wouldBlock }
@@ -97,11 +98,10 @@ extension Outbox {
 
   /// Whether there is memory for one more request that cannot go out at once.
   private func mayWait(for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader) -> Bool {
-    let most = OutboundLane.waitingBytesMax
-    guard let line else { return names[recipient.index].waitingBytes < most }
+    guard let line else { return names[recipient.index].hasMemory }
     guard let peer = unsafe lines.at(line) else { return true }
-    let lane = Int(Lane(letter.priority).rawValue)
-    return unsafe peer.pointee.lanes[lane].waitingBytes < most
+    let lane = unsafe peer.pointee.lane(Lane(letter.priority))
+    return unsafe lane.pointee.waiting.bytes < OutboundLane.waitingBytesMax
   }
 
   private mutating func requestLetter(
@@ -132,21 +132,21 @@ extension Outbox {
   }
 
   private mutating func send(
-    _ template: OutboundHeader, _ payload: RawSpan, _ line: Int?, _ now: HostTime
+    _ template: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ line: Int?,
+    _ now: HostTime
   ) throws(BusError) -> UInt32 {
     var letter = template
     var waiting = PendingRequest()
-    waiting.recipient = letter.recipient
+    waiting.recipient = recipient
     waiting.deadlineNs = letter.context.deadlineNs ?? .max
-    waiting.line = line ?? -1
-    waiting.number = .max
+    waiting.line = line
     waiting.isUrgent = Lane(letter.priority) == .urgent
     guard let id = pending.add(waiting) else { throw .wouldBlock }
     letter.correlationId = id
     nextExpiryNs = min(nextExpiryNs, waiting.deadlineNs)
     guard let line else {
       let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      names[letter.recipient].keep(PendingMessage(letter: letter, payload: bytes))
+      names[recipient].keep(PendingMessage(letter: letter, payload: bytes))
       return id
     }
     do throws(BusError) {
@@ -162,11 +162,13 @@ extension Outbox {
     return id
   }
 
-  /// Sends a message that waited for its name.
-  mutating func dispatch(_ letter: OutboundHeader, _ payload: RawSpan) throws(BusError) {
+  /// Sends a message that waited for its name, the one with that index.
+  mutating func dispatch(
+    _ letter: OutboundHeader, _ payload: RawSpan, to recipient: Int
+  ) throws(BusError) {
     let now = now()
     guard letter.type == .request else {
-      for line in try resolved(letter.recipient) {
+      for line in try resolved(recipient) {
         do throws(BusError) {
           try post(letter, payload, to: line, Lane(letter.priority), now)
         } catch {
@@ -176,8 +178,8 @@ extension Outbox {
       return
     }
     guard var waiting = pending.find(letter.correlationId) else { return }
-    guard let line = try pick(letter.recipient) else {
-      names[letter.recipient].keep(
+    guard let line = try pick(recipient) else {
+      names[recipient].keep(
         PendingMessage(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) })
       )
       return
@@ -227,7 +229,7 @@ extension Outbox {
     guard var request = pending.find(correlationId) else {
       throw .invalid("request \(correlationId) has ended already; there is nothing to cancel")
     }
-    guard request.line >= 0, request.number != .max else {
+    guard let line = request.line, let number = request.number else {
       // It has not left yet.
       end(request, .cancelled("the request was taken back before it was sent"))
       return
@@ -236,13 +238,12 @@ extension Outbox {
     request.isCancelled = true
     pending.update(request)
     let letter = OutboundHeader(
-      type: .command, recipient: -1, flags: .cancel, correlationId: correlationId,
+      type: .command, recipient: nil, flags: .cancel, correlationId: correlationId,
       priority: .critical)
-    let number = request.number
     let bytes = (0..<Int(BUS_CANCEL_BYTES)).map { place in
       UInt8(truncatingIfNeeded: (request.isUrgent ? .max : number) >> UInt64(8 * place))
     }
-    try post(letter, bytes.span.rawBytes, to: request.line, .urgent, now())
+    try post(letter, bytes.span.rawBytes, to: line, .urgent, now())
   }
 
   /// The requests whose time is over fail.
@@ -250,8 +251,8 @@ extension Outbox {
     guard nowNs >= nextExpiryNs else { return }
     let isConnected = core.agent.state.withLock { $0.link == .up }
     for request in pending.all(where: { $0.deadlineNs <= nowNs }) {
-      let name = names[request.recipient].name.text
-      if request.number == .max, !isConnected {
+      let name = request.recipient.map { names[$0].name.text } ?? Self.forgottenName
+      if request.number == nil, !isConnected {
         end(request, .noRouter("\(name) could not be reached: no router is there"))
       } else {
         end(request, .timeout("\(name) did not answer in time"))
@@ -265,7 +266,7 @@ extension Outbox {
   /// A request ends without a response.
   mutating func end(_ request: PendingRequest, _ why: BusError) {
     pending.remove(request.correlationId)
-    if request.line >= 0, let peer = unsafe lines.at(request.line) {
+    if let line = request.line, let peer = unsafe lines.at(line) {
       unsafe peer.pointee.inFlight -= 1
     }
     failures.append(RequestFailure(correlationId: request.correlationId, error: why))

@@ -5,8 +5,8 @@ import BusWire
 /// A message that is to be sent, without its payload.
 struct OutboundHeader: Sendable {
   var type: MessageType
-  /// Index of the name it is addressed to; negative: to the peer itself.
-  var recipient: Int
+  /// Index of the name it is addressed to; nil: to the peer itself.
+  var recipient: Int?
   var flags: MessageFlags = []
   var correlationId: UInt32 = 0
   var priority: Priority?
@@ -32,10 +32,8 @@ struct OutboundLane: ~Copyable {
   }
   var phase = Phase.none
   var pen: UnsafeMutablePointer<Publisher>?
-  /// In the order in which they go out; those before `head` are gone.
-  var waiting: [PendingMessage] = []
-  var head = 0
-  var waitingBytes = 0
+  /// In the order in which they go out.
+  var waiting = BoundedQueue<PendingMessage>(room: waitingMax, bytesMax: waitingBytesMax)
   /// Written to and not shown yet.
   var isDirty = false
   /// The ids of names in this log's table, by recipient; `UInt64.max`: not looked up.
@@ -50,38 +48,11 @@ struct OutboundLane: ~Copyable {
     }
   }
 
-  var isWaiting: Bool { head < waiting.count }
-
   mutating func open(_ publisher: consuming Publisher) {
     let place = UnsafeMutablePointer<Publisher>.allocate(capacity: 1)
     unsafe place.initialize(to: publisher)
     unsafe pen = unsafe place
     phase = .ready
-  }
-
-  /// Keeps a message for later, in order; false when too many wait.
-  mutating func keep(_ message: PendingMessage) -> Bool {
-    guard waiting.count - head < Self.waitingMax, waitingBytes < Self.waitingBytesMax else {
-      return false
-    }
-    waiting.append(message)
-    waitingBytes += message.payload.count
-    return true
-  }
-
-  mutating func dropFirst() {
-    waitingBytes -= waiting[head].payload.count
-    head += 1
-    if head == waiting.count || head > 256 {
-      waiting.removeFirst(head)
-      head = 0
-    }
-  }
-
-  mutating func forgetWaiting() {
-    waiting.removeAll()
-    head = 0
-    waitingBytes = 0
   }
 
   /// How many messages may wait for one lane.
@@ -120,6 +91,18 @@ struct Peer: ~Copyable {
     unsafe lanes.deinitialize(count: Lane.allCases.count)
     unsafe lanes.deallocate()
   }
+
+  /// What is written to one of its lanes.
+  func lane(_ lane: Lane) -> UnsafeMutablePointer<OutboundLane> {
+    unsafe lanes + Int(lane.rawValue)
+  }
+}
+
+/// One lane of one peer.
+struct LaneKey: Hashable {
+  /// The peer's index.
+  let peer: Int
+  let lane: Lane
 }
 
 /// A cancel that came before its request.

@@ -4,14 +4,14 @@ import BusWire
 struct PendingRequest: BitwiseCopyable {
   /// 0: this place is free.
   var correlationId: UInt32 = 0
-  /// The peer, negative while none is chosen.
-  var line = -1
-  /// The recipient it was for.
-  var recipient = -1
+  /// The peer's index, nil while none is chosen.
+  var line: Int?
+  /// Index of the name it was for.
+  var recipient: Int?
   /// Monotonic; `UInt64.max` = never.
   var deadlineNs = UInt64.max
-  /// The request's number in the lane it went into.
-  var number: UInt64 = 0
+  /// The request's number in the lane it went into, nil while it waits here.
+  var number: UInt64?
   /// It lies in the urgent lane.
   var isUrgent = false
   /// The requester wants it stopped.

@@ -1,6 +1,7 @@
 import BusCounters
 import BusLog
 import BusMemory
+import BusSystem
 import BusWire
 import Synchronization
 
@@ -11,9 +12,9 @@ extension Publisher {
   mutating func appendWaiting(
     _ topic: TopicHandle, _ payload: RawSpan, _ timeout: Duration
   ) throws(BusError) {
-    let end = deadline(after: timeout)
+    let end = Deadline(after: timeout)
     while true {
-      try makeRoom(topic, payload.byteCount, deadlineNs: end)
+      try makeRoom(topic, payload.byteCount, deadline: end)
       if append(topic, payload, stamp: clock.unixNs()) { return }
     }
   }
@@ -22,9 +23,9 @@ extension Publisher {
   mutating func appendWaiting(
     _ topic: TopicHandle, count: Int, _ timeout: Duration, _ body: (inout OutputRawSpan) -> Void
   ) throws(BusError) {
-    let end = deadline(after: timeout)
+    let end = Deadline(after: timeout)
     while true {
-      try makeRoom(topic, count, deadlineNs: end)
+      try makeRoom(topic, count, deadline: end)
       if append(topic, count: count, stamp: clock.unixNs(), body) { return }
     }
   }
@@ -32,14 +33,14 @@ extension Publisher {
   /// Publishes, waiting until the deadline; `check` throws, at most 20 ms later, what ends the
   /// wait.
   mutating func publish(
-    _ name: String, _ payload: [UInt8], deadlineNs: UInt64,
+    _ name: String, _ payload: [UInt8], deadline: Deadline,
     check: () throws(BusError) -> Void
   ) throws(BusError) {
     let handle = try topic(name)
     writer.prepare()
     while !append(handle, payload.span.rawBytes, stamp: clock.unixNs()) {
       try check()
-      try makeRoom(handle, payload.count, deadlineNs: deadlineNs)
+      try makeRoom(handle, payload.count, deadline: deadline)
     }
     writer.publish()
   }
@@ -62,10 +63,10 @@ extension Publisher {
 
   /// Waits for readers, or for a larger log; throws when it is too large or too late.
   private mutating func makeRoom(
-    _ topic: TopicHandle, _ count: Int, deadlineNs: UInt64
+    _ topic: TopicHandle, _ count: Int, deadline: Deadline
   ) throws(BusError) {
     do throws(BusError) {
-      try waitForRoom(topic, count, deadlineNs: deadlineNs)
+      try waitForRoom(topic, count, deadline: deadline)
     } catch {
       core.row.noteError()
       if error.code == .resourceExhausted { core.row.noteDrop(.queueFull) }
@@ -74,31 +75,31 @@ extension Publisher {
   }
 
   private mutating func waitForRoom(
-    _ topic: TopicHandle, _ count: Int, deadlineNs: UInt64
+    _ topic: TopicHandle, _ count: Int, deadline: Deadline
   ) throws(BusError) {
     let bytes = try checked(topic, count)
     if takeReadyLog() { return }
-    let now = HostClock.monotonicNs()
+    let leftNs = deadline.leftNs
     if !writer.fits(recordBytes: bytes) {
       let larger = try shape(toHold: bytes)
       if let refused = core.refusal(of: larger) { throw refused }
-      guard now < deadlineNs else {
+      guard leftNs > 0 else {
         guard core.agent.state.withLock({ $0.link == .up }) else {
           throw .noRouter("a larger log is needed, and no router is in \(core.agent.directory)")
         }
         throw .timeout("no larger log was registered in time")
       }
       core.ask(for: larger)
-      pauseMs(1)
+      SystemThread.sleep(milliseconds: 1)
       return
     }
-    guard now < deadlineNs else {
+    guard leftNs > 0 else {
       throw .resourceExhausted(
         "the window of \(core.channel) stayed full: a lossless reader is too slow",
         cause: .slowReader)
     }
     noteFullWindow()
-    writer.waitForRoom(recordBytes: bytes, timeoutNs: deadlineNs - now)
+    writer.waitForRoom(recordBytes: bytes, timeoutNs: leftNs)
     // Now or never: where records fill the ring to its last line, a full window has no room for
     // saying where the stream goes on, and without a full window nobody looks for the larger log.
     takeReadyLog()

@@ -88,7 +88,7 @@ final class PublisherBox: Sendable {
     case .first:
       guard !SystemThread.start("bcs-publish", { [self] in serve(make) }) else { return }
       while let waiting = queue.withLock({ $0.next() }) {
-        waiting.finish(.failure(.system("no thread is to be had for publishing")))
+        waiting.finish(.failure(.system("no thread could be started for publishing")))
       }
     }
   }
@@ -113,7 +113,7 @@ final class PublisherBox: Sendable {
       var mine: Publisher
       if let known = held.take() { mine = known } else { mine = try make() }
       do throws(BusError) {
-        try mine.publish(job.topic, job.payload, deadlineNs: job.deadlineNs) {
+        try mine.publish(job.topic, job.payload, deadline: job.deadline) {
           () throws(BusError) in
           if job.isCancelled { throw PublishJob.cancelledError }
           if isClosed { throw Self.closedError }
@@ -147,7 +147,7 @@ final class PublishJob: Sendable {
   typealias Outcome = Result<Void, BusError>
   let topic: String
   let payload: [UInt8]
-  let deadlineNs: UInt64
+  let deadline: Deadline
 
   private struct State: Sendable {
     var continuation: CheckedContinuation<Outcome, Never>?
@@ -157,10 +157,10 @@ final class PublishJob: Sendable {
   }
   private let state = Mutex(State())
 
-  init(_ topic: String, _ payload: [UInt8], deadlineNs: UInt64) {
+  init(_ topic: String, _ payload: [UInt8], deadline: Deadline) {
     self.topic = topic
     self.payload = payload
-    self.deadlineNs = deadlineNs
+    self.deadline = deadline
   }
 
   static var cancelledError: BusError {

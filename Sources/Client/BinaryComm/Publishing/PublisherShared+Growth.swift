@@ -9,23 +9,19 @@ import Synchronization
 extension PublisherShared {
   /// Asks the service thread for a larger log.
   func ask(for shape: LogShape) {
-    let isNew = state.withLock { state in
-      guard state.asked == nil, !state.hasReady else { return false }
-      state.asked = shape
-      return true
-    }
+    let isNew = state.withLock { $0.growth.ask(for: shape) }
     if isNew { agent.wakeup.signal() }
   }
 
   /// Makes the log that was asked for and offers it to the router (service thread).
   func prepareIfAsked() {
     let work: (StreamID, LogShape, UInt32)? = state.withLock { state in
-      guard let shape = state.asked, !state.inFlight, let stream = state.stream else { return nil }
-      state.inFlight = true
+      guard let stream = state.stream, let shape = state.growth.begin() else { return nil }
       return (stream, shape, (state.logs.last?.generation ?? 0) + 1)
     }
     guard let (stream, shape, generation) = work else { return }
     guard let identity = agent.logIdentity(channel, generation: generation, shape: shape) else {
+      state.withLock { $0.growth.routerLost() }
       return
     }
     do throws(MemoryError) {
@@ -47,39 +43,24 @@ extension PublisherShared {
     let entry = Log(
       generation: generation, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
       basePosition: .max, descriptor: descriptor)
-    giveBack(log)
+    var made: NewLog? = consume log
+    state.withLock { state in
+      if let made = made.take() { state.growth.offer(made) }
+    }
     let sent = agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
       switch outcome {
       case .frame(.logAdded, _):
         state.withLock { state in
-          state.logs.append(entry)
-          state.asked = nil
-          state.inFlight = false
+          if state.growth.registered() { state.logs.append(entry) }
         }
       case .frame(.error(let error), _): refuse(BusError(number: error.code, text: error.text))
       // The router went in between: ask the next one again.
-      default:
-        state.withLock { state in
-          state.ready = nil
-          state.inFlight = false
-        }
+      default: state.withLock { $0.growth.routerLost() }
       }
     }
-    if !sent {
-      state.withLock { state in
-        state.ready = nil
-        state.inFlight = false
-      }
-    }
+    if !sent { state.withLock { $0.growth.routerLost() } }
   }
 
-  /// No larger log is to be had; the publisher goes on with the one it has.
-  private func refuse(_ why: BusError) {
-    state.withLock { state in
-      if let asked = state.asked { state.refused = LogRefusal(why: why, capacity: asked.capacity) }
-      state.asked = nil
-      state.inFlight = false
-      state.ready = nil
-    }
-  }
+  /// A larger log was refused; the publisher goes on with the one it has.
+  private func refuse(_ why: BusError) { state.withLock { $0.growth.refused(why) } }
 }

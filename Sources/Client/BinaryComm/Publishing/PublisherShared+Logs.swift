@@ -3,7 +3,7 @@ import BusSystem
 import BusWire
 
 extension PublisherShared {
-  /// A log as the next router is told of it.
+  /// A log as it is restored at the next router.
   struct RestoredLog: Sendable {
     let stream: StreamID
     let generation: UInt32
@@ -22,16 +22,6 @@ extension PublisherShared {
     var basePosition: UInt64
     var descriptor: FileDescriptor
   }
-}
-
-/// A larger log that was refused.
-struct LogRefusal: Sendable {
-  let why: BusError
-  let capacity: UInt64
-  /// When it may be asked for again; nil while nobody was told.
-  var endNs: UInt64?
-
-  static let standsNs: UInt64 = 1_000_000_000
 }
 
 extension PublisherShared {

@@ -23,12 +23,8 @@ final class PublisherShared: Sendable {
     /// The router's word that the stream is ours.
     var proof = ControlTicket.none
     var logs: [Log] = []
-    var asked: LogShape?
-    var refused: LogRefusal?
-    var inFlight = false
-    var ready: NewLog?
-    /// The publishing thread holds the ready log and is about to go over to it, or to give it back.
-    var moving = false
+    /// A larger log, between the wish for it and its use.
+    var growth = LogGrowthState<NewLog>()
     var readers: [AttachmentID: Incarnation] = [:]
     var ended: BusError?
     /// The readers that a snapshot of the router has named so far, nil outside of one.
@@ -37,13 +33,6 @@ final class PublisherShared: Sendable {
     /// A larger log that the publisher has not gone over to has no place in the stream yet, and
     /// makes no other log an old one.
     var hasOldLogs: Bool { logs.count > 1 && logs[1].basePosition != .max }
-
-    var hasReady: Bool {
-      switch ready {
-      case .none: false
-      case .some: true
-      }
-    }
   }
 
   init(
@@ -82,12 +71,12 @@ final class PublisherShared: Sendable {
 
   /// Registers the stream with its first log; on return publishing is safe.
   func register(
-    _ shape: LogShape, _ descriptor: FileDescriptor, deadlineNs: UInt64
+    _ shape: LogShape, _ descriptor: FileDescriptor, deadline: Deadline
   ) throws(BusError) {
     let frame = AddLogFrame(
       stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
       segmentBytes: shape.segmentBytes)
-    _ = try agent.request(.addLog(frame), descriptor: descriptor, deadlineNs: deadlineNs) {
+    _ = try agent.request(.addLog(frame), descriptor: descriptor, deadline: deadline) {
       [self] answer in
       if case .logAdded(let added) = answer { open(added, shape, descriptor) }
     }
@@ -241,44 +230,23 @@ final class PublisherShared: Sendable {
   /// Why nothing can be published any more, nil while it can.
   var ended: BusError? { state.withLock { $0.ended } }
 
-  /// Why no log of this size is to be had, nil while nobody said so, or to ask again.
-  ///
-  /// A refusal is told at least once and stands for a second from then on: memory may be free
-  /// again, and a publisher that asks for each message would only make and drop memory.
+  /// Why a log of this size is refused; nil when it is not, or is to be asked for again.
   func refusal(of shape: LogShape) -> BusError? {
-    state.withLock { state in
-      guard let refused = state.refused, shape.capacity >= refused.capacity else { return nil }
-      let nowNs = HostClock.monotonicNs()
-      let endNs = refused.endNs ?? nowNs + LogRefusal.standsNs
-      state.refused?.endNs = endNs
-      if nowNs < endNs { return refused.why }
-      state.refused = nil
-      return nil
-    }
+    state.withLock { $0.growth.refusal(of: shape, nowNs: HostClock.monotonicNs()) }
   }
 
-  /// Whether a log of this size is refused now; a look that leaves the refusal as it is.
+  /// Whether a log of this size is refused now; leaves the refusal as it is.
   func isRefused(_ shape: LogShape) -> Bool {
-    state.withLock { state in
-      guard let refused = state.refused, shape.capacity >= refused.capacity else { return false }
-      return refused.endNs.map { HostClock.monotonicNs() < $0 } ?? true
-    }
+    state.withLock { $0.growth.isRefused(shape, nowNs: HostClock.monotonicNs()) }
   }
 
   /// The larger log, once the router has registered it.
-  func takeReady() -> NewLog? {
-    state.withLock { state in
-      guard !state.inFlight, state.hasReady else { return nil }
-      state.moving = true
-      return state.ready.take()
-    }
-  }
+  func takeReady() -> NewLog? { state.withLock { $0.growth.take() } }
 
   func giveBack(_ log: consuming NewLog) {
     var held: NewLog? = consume log
     state.withLock { state in
-      state.ready = held.take()
-      state.moving = false
+      if let unused = held.take() { state.growth.giveBack(unused) }
     }
   }
 
@@ -288,7 +256,7 @@ final class PublisherShared: Sendable {
       if let at = state.logs.firstIndex(where: { $0.generation == generation }) {
         state.logs[at].basePosition = position
       }
-      state.moving = false
+      state.growth.moved()
       return state.stream
     }
     guard let stream, generation > 0 else { return }
@@ -317,19 +285,16 @@ final class PublisherShared: Sendable {
     // In one look: a publisher that takes the log between two would move where no router knows.
     for _ in 0..<500 {
       if let logs = handInUnlessMoving() { return logs }
-      pauseMs(1)
+      SystemThread.sleep(milliseconds: 1)
     }
     return []
   }
 
   private func handInUnlessMoving() -> [RestoredLog]? {
     state.withLock { state in
-      if state.moving { return nil }
+      if state.growth.isMoving { return nil }
       guard let stream = state.stream else { return [] }
-      if state.hasReady {
-        state.ready = nil
-        state.logs.removeAll { $0.basePosition == .max }
-      }
+      if state.growth.restore() { state.logs.removeAll { $0.basePosition == .max } }
       let newest = state.logs.last { $0.basePosition != .max }?.generation
       return state.logs.map { log in
         RestoredLog(

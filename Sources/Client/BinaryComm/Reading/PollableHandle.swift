@@ -23,7 +23,7 @@ public final class PollableHandle: Sendable {
     let sentry = try ReadinessMonitor(lease)
     self.sentry = sentry
     // The thread holds the sentry only, so that a handle that nobody holds any more ends it.
-    guard SystemThread.start("bcs-sentry", { sentry.keepWatch() }) else {
+    guard SystemThread.start("bcs-readiness", { sentry.keepWatch() }) else {
       throw .system("no thread for a pollable handle")
     }
   }

@@ -105,7 +105,7 @@ extension Reader {
 
   /// Forgets a stream; its counts stay in ``statistics``.
   ///
-  /// Of messages that are not read any more the row says why; nil: all were read.
+  /// Records why the remaining messages are dropped; nil if none remain.
   private mutating func remove(_ at: Int, _ reason: DropReason?) {
     let key = key(at)
     leave(at, reason)

@@ -1,5 +1,6 @@
 import BusLog
 import BusMemory
+import BusSystem
 import BusWire
 import Glibc
 
@@ -11,23 +12,23 @@ extension Reader {
   public mutating func wait(timeout: Duration) throws(BusError) -> Bool {
     guard !isClosed else { throw .closed("this reader was closed") }
     if hasNews() { return true }
-    let end = deadline(after: timeout)
+    let end = Deadline(after: timeout)
     switch strategy {
     case .spin: return spin(until: end)
-    case .adaptive: return lurk() || sleep(until: end)
+    case .adaptive: return yieldBriefly() || sleep(until: end)
     case .sleep: return sleep(until: end)
     }
   }
 
-  private func spin(until end: UInt64) -> Bool {
+  private func spin(until end: Deadline) -> Bool {
     while true {
       for _ in 0..<512 where hasNews() { return true }
-      if HostClock.monotonicNs() >= end { return false }
+      if end.isOver { return false }
     }
   }
 
   /// A short spin, then a few turns for whoever else wants this core.
-  private func lurk() -> Bool {
+  private func yieldBriefly() -> Bool {
     for _ in 0..<64 {
       if hasNews() { return true }
       relax()
@@ -39,13 +40,13 @@ extension Reader {
     return false
   }
 
-  private mutating func sleep(until end: UInt64) -> Bool {
+  private mutating func sleep(until end: Deadline) -> Bool {
     guard let epoch = core.epoch else { return spin(until: end) }
-    while HostClock.monotonicNs() < end {
+    while !end.isOver {
       fillWatches()
       let marked = epoch.announce(ownWord: watches.count > ReaderEpoch.watchesMax)
       ReaderEpoch.barrier()
-      let ended = hasNews() ? .woken : doze(epoch, marked, until: end)
+      let ended = hasNews() ? .woken : park(epoch, marked, until: end)
       epoch.awake()
       if hasNews() {
         lastNewsNs = HostClock.monotonicNs()
@@ -57,13 +58,13 @@ extension Reader {
   }
 
   /// Sleeps on under one mark for as long as only the bound of a sleep is over.
-  private func doze(
-    _ epoch: ReaderEpoch, _ marked: UInt32, until end: UInt64
+  private func park(
+    _ epoch: ReaderEpoch, _ marked: UInt32, until end: Deadline
   ) -> ReaderEpoch.SleepEnd {
     while true {
       let now = HostClock.monotonicNs()
-      guard now < end else { return .timedOut }
-      let most = min(end - now, bound(now))
+      guard now < end.ns else { return .timedOut }
+      let most = min(end.ns - now, bound(now))
       let ended = epoch.sleep(marked: marked, watches: watches, timeoutNs: most)
       if ended != .timedOut || hasNews() { return ended }
     }

@@ -50,7 +50,7 @@ final class SubscriptionShared: Sendable {
 
   var epoch: ReaderEpoch? { lease?.epoch }
 
-  /// How the router is told of this subscription, the first time and after its restart.
+  /// The frame that registers this subscription, the first time and after a restart of the router.
   var frame: SubscribeFrame {
     SubscribeFrame(
       subscription: id, pattern: pattern.text,
@@ -66,10 +66,10 @@ final class SubscriptionShared: Sendable {
   }
 
   /// Waits until every publisher has let this subscription in, or for the deadline.
-  func waitForPublishers(deadlineNs: UInt64) {
+  func waitForPublishers(deadline: Deadline) {
     while state.withLock({ $0.attachments.values.contains { $0.start == nil } }) {
-      guard HostClock.monotonicNs() < deadlineNs else { return }
-      pauseUs(50)
+      guard !deadline.isOver else { return }
+      SystemThread.sleep(microseconds: 50)
     }
   }
 

@@ -11,8 +11,8 @@ import Synchronization
 
 extension AgentShared {
   /// Connects, registers under a new incarnation.
-  func connectFirst(deadlineNs: UInt64) throws(BusError) {
-    let talk = try Handshake(directory: directory, trust: trust, deadlineNs: deadlineNs)
+  func connectFirst(deadline: Deadline) throws(BusError) {
+    let talk = try Handshake(directory: directory, trust: trust, deadline: deadline)
     let welcome = try talk.hello(program: ownProgramName())
     adopt(welcome.frame, clockPage: welcome.page)
     let segment: ReaderSegment
@@ -44,10 +44,10 @@ extension AgentShared {
   /// False when there is none; throws when it refuses us for good.
   func connectAgain() throws(BusError) -> Bool {
     guard let identity = state.withLock({ $0.identity }) else { return false }
-    let deadline = HostClock.monotonicNs() + 2_000_000_000
+    let deadline = Deadline(after: .seconds(2))
     let talk: Handshake
     do throws(BusError) {
-      talk = try Handshake(directory: directory, trust: trust, deadlineNs: deadline)
+      talk = try Handshake(directory: directory, trust: trust, deadline: deadline)
     } catch {
       return false
     }
@@ -164,7 +164,7 @@ extension AgentShared {
 /// The strictly alternating part of a connection, before the service thread takes it over.
 final class Handshake {
   let socket: FileDescriptor
-  private let deadlineNs: UInt64
+  private let deadline: Deadline
   private let wakeup: EventFD
   /// Frames that came unasked in between, for the service thread.
   private(set) var early: [(bytes: [UInt8], descriptors: [FileDescriptor], isCut: Bool)] = []
@@ -172,11 +172,11 @@ final class Handshake {
   private var refusal: BusError?
   private var isWelcome = false
 
-  init(directory: String, trust: RouterTrust, deadlineNs: UInt64) throws(BusError) {
+  init(directory: String, trust: RouterTrust, deadline: Deadline) throws(BusError) {
     socket = try ControlSocket.connect(
-      directory: directory, trust: trust, deadlineNs: deadlineNs)
+      directory: directory, trust: trust, deadline: deadline)
     wakeup = try EventFD.make()
-    self.deadlineNs = deadlineNs
+    self.deadline = deadline
   }
 
   func hello(program: String) throws(BusError) -> (frame: WelcomeFrame, page: FileDescriptor?) {
@@ -208,21 +208,21 @@ final class Handshake {
         _ = try answer(to: request)
         throw .noRouter("the router closed the connection")
       case .starved:
-        guard HostClock.monotonicNs() < deadlineNs else {
+        guard !deadline.isOver else {
           throw .timeout(
             "the kernel took no frame for the router in time", cause: .silentRouter)
         }
-        pauseMs(5)
+        SystemThread.sleep(milliseconds: 5)
       }
     }
   }
 
   private func wait(writable: Bool) throws(BusError) {
-    let now = HostClock.monotonicNs()
-    guard now < deadlineNs else {
+    let leftNs = deadline.leftNs
+    guard leftNs > 0 else {
       throw .timeout("the router did not answer in time", cause: .silentRouter)
     }
-    let left = Int32(clamping: (deadlineNs - now) / 1_000_000 + 1)
+    let left = Int32(clamping: leftNs / 1_000_000 + 1)
     _ = wakeup.wait(orSocket: socket, writable: writable, milliseconds: min(left, 1000))
   }
 

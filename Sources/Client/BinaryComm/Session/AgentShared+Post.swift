@@ -37,22 +37,6 @@ extension AgentShared {
   }
 }
 
-/// Sleeps, for waits that no event ends.
-func pauseMs(_ milliseconds: UInt64) { usleep(UInt32(milliseconds * 1000)) }
-
-/// Sleeps for microseconds.
-func pauseUs(_ microseconds: UInt32) { usleep(microseconds) }
-
-/// The monotonic time at which a duration from now ends.
-func deadline(after timeout: Duration) -> UInt64 {
-  let (seconds, attoseconds) = timeout.components
-  guard seconds >= 0, attoseconds >= 0 else { return HostClock.monotonicNs() }
-  let whole = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
-  guard !whole.overflow else { return .max }
-  return HostClock.monotonicNs().addingSaturated(
-    whole.partialValue &+ UInt64(attoseconds / 1_000_000_000))
-}
-
 extension UInt64 {
   /// The sum; where it is too large the largest number, which stands for never.
   func addingSaturated(_ other: UInt64) -> UInt64 {

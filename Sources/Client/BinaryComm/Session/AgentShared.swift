@@ -7,7 +7,7 @@ import Synchronization
 
 /// What one agent's threads share: the control connection, the logs it writes, the logs it reads.
 ///
-/// Callers ask through ``request(_:descriptor:deadlineNs:onReply:)``; the service thread alone
+/// Callers ask through ``request(_:descriptor:deadline:onReply:)``; the service thread alone
 /// receives, and alone changes what frames of the router change.
 final class AgentShared: Sendable {
   let directory: String
@@ -98,21 +98,21 @@ final class AgentShared: Sendable {
   }
 
   /// Makes the first connection and registers, trying until the deadline for a router to appear.
-  func start(deadlineNs: UInt64) throws(BusError) {
+  func start(deadline: Deadline) throws(BusError) {
     var refusal: BusError?
     while true {
       do throws(BusError) {
-        try connectFirst(deadlineNs: deadlineNs)
+        try connectFirst(deadline: deadline)
         break
       } catch {
         // Neither does a full router stay as it is: somebody may end.
         let isFull =
           error.code == .resourceExhausted && [.descriptors, .limit].contains(error.cause)
         if isFull { refusal = error }
-        guard error.code == .noRouter || isFull, HostClock.monotonicNs() < deadlineNs else {
+        guard error.code == .noRouter || isFull, !deadline.isOver else {
           throw error.code == .timeout ? refusal ?? error : error
         }
-        pauseMs(20)
+        SystemThread.sleep(milliseconds: 20)
       }
     }
     let core = self
@@ -125,15 +125,15 @@ final class AgentShared: Sendable {
 
   /// Sends a frame and waits for its answer; a lost connection is waited for and asked again.
   func request(
-    _ frame: AgentFrame, descriptor: FileDescriptor? = nil, deadlineNs: UInt64,
+    _ frame: AgentFrame, descriptor: FileDescriptor? = nil, deadline: Deadline,
     onReply: @escaping @Sendable (RouterFrame) -> Void = { _ in }
   ) throws(BusError) -> PendingReply.Outcome {
     while true {
-      try waitForLink(deadlineNs: deadlineNs)
+      try waitForLink(deadline: deadline)
       let reply = PendingReply(onReply: onReply)
       // The router went since we looked: wait for the next one.
       guard let number = try post(frame, descriptor: descriptor, reply: reply) else { continue }
-      let outcome = reply.wait(deadlineNs: deadlineNs)
+      let outcome = reply.wait(deadline: deadline)
       state.withLock { _ = $0.pending.removeValue(forKey: number) }
       switch outcome {
       case .none: throw .timeout("the router did not answer in time", cause: .silentRouter)
@@ -210,21 +210,21 @@ final class AgentShared: Sendable {
         .frame(.error(ErrorFrame(code: BusErrorCode.system.rawValue, text: text)), nil))
     }
     // The socket stays writable meanwhile: without a pause this thread would spin.
-    if isStarved { pauseMs(5) }
+    if isStarved { SystemThread.sleep(milliseconds: 5) }
   }
 
   /// Waits until a router is there; throws ``BusError/noRouter(_:)`` at the deadline.
-  func waitForLink(deadlineNs: UInt64) throws(BusError) {
+  func waitForLink(deadline: Deadline) throws(BusError) {
     while true {
       let link = state.withLock { $0.link }
       switch link {
       case .up: return
       case .closed(let why): throw why
       case .down:
-        guard HostClock.monotonicNs() < deadlineNs else {
+        guard !deadline.isOver else {
           throw .noRouter("no router in \(directory)")
         }
-        pauseMs(5)
+        SystemThread.sleep(milliseconds: 5)
       }
     }
   }

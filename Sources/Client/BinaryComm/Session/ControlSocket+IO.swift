@@ -39,17 +39,17 @@ enum ControlSocket {
   /// Nothing is sent before that is known: the first frames carry descriptors of this agent's
   /// memory, and whoever is taken for the router may name any log as anybody's.
   static func connect(
-    directory: String, trust: RouterTrust, deadlineNs: UInt64
+    directory: String, trust: RouterTrust, deadline: Deadline
   ) throws(BusError) -> FileDescriptor {
     try trust.check(directory: directory)
     let descriptor = try connect(
-      to: RunDirectory.socketPath(in: directory), in: directory, deadlineNs)
+      to: RunDirectory.socketPath(in: directory), in: directory, deadline)
     try trust.check(peerOf: descriptor, in: directory)
     return descriptor
   }
 
   private static func connect(
-    to path: String, in directory: String, _ deadlineNs: UInt64
+    to path: String, in directory: String, _ deadline: Deadline
   ) throws(BusError) -> FileDescriptor {
     let most = RecordSocket.pathBytesMax
     guard path.utf8.count <= most else {
@@ -61,9 +61,8 @@ enum ControlSocket {
     guard number >= 0 else { throw .system("no socket: \(Errno.text(-number))") }
     let descriptor = FileDescriptor(number)
     // Where a router takes nobody in and its queue is full the kernel waits, by this bound.
-    let now = HostClock.monotonicNs()
     // None at all would be without end.
-    let leftNs = deadlineNs > now + 1_000_000 ? min(deadlineNs - now, 3_600_000_000_000) : 1_000_000
+    let leftNs = min(max(deadline.leftNs, 1_000_000), 3_600_000_000_000)
     var bound = timeval(
       tv_sec: Int(leftNs / 1_000_000_000), tv_usec: Int(leftNs % 1_000_000_000 / 1000))
     _ = unsafe setsockopt(

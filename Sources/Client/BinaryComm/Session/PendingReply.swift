@@ -56,15 +56,15 @@ package final class PendingReply: Sendable {
   }
 
   /// The outcome, nil when the deadline (monotonic ns) passed before it.
-  package func wait(deadlineNs: UInt64) -> Outcome? {
-    if !done.wait(deadlineNs: deadlineNs) {
+  package func wait(deadline: Deadline) -> Outcome? {
+    if !done.wait(deadline) {
       // Answer and deadline at once: one of them counts, for both sides.
       let isComing = state.withLock { state in
         if !state.isApplying { state.isAbandoned = true }
         return state.isApplying
       }
       guard isComing else { return nil }
-      _ = done.wait(deadlineNs: .max)
+      _ = done.wait(.never)
     }
     return state.withLock { $0.outcome }
   }

@@ -61,7 +61,7 @@ struct ServiceThread {
   }
 
   /// Checks the clock while something is published; an agent that publishes nothing lets it rest,
-  /// so that this thread can sleep until it is told of something.
+  /// so that this thread can sleep until an event arrives.
   private mutating func lookOnceASecond() {
     let now = HostClock.monotonicNs()
     let isWanted = isClockResting && !core.clock.isResting
@@ -76,7 +76,7 @@ struct ServiceThread {
 
   /// Full jitter between 10 and 250 ms, so that a hundred agents do not arrive at once.
   private func reconnect() {
-    pauseMs(UInt64.random(in: 10...250))
+    SystemThread.sleep(milliseconds: .random(in: 10...250))
     do throws(BusError) {
       guard try core.connectAgain() else { return }
       core.notifyRouterChange(true)

@@ -14,7 +14,7 @@ final class CheckEnvironment {
   private var filesBefore = 0
   private var children: [ChildProcess] = []
   /// No scenario takes longer; a hang is a failure.
-  let watchdog = Deadline(.seconds(60))
+  let watchdog = Deadline(after: .seconds(60))
 
   /// Starts a router in a temporary run directory, or uses that of `--dir`.
   init(_ common: CommonOptions, router options: [String] = []) throws {
@@ -138,7 +138,7 @@ final class CheckEnvironment {
   /// What the router still holds once it had time to see that all agents are gone.
   private func whatTheRouterHolds() throws -> (streams: Int, files: Int) {
     guard let router, router.poll() == nil else { return (0, 0) }
-    let limit = Deadline(.seconds(5))
+    let limit = Deadline(after: .seconds(5))
     while true {
       let streams = try rows(.streams).count
       let files = LeakCheck.memoryFiles(of: router.pid)

@@ -129,7 +129,7 @@ struct FileScenario {
         && (stream.bytes >= oracle.bytes || raw.hasEnded)
     }
     raw.child.kill(SIGINT)
-    let rawEnded = try ChildOutput.pump([raw], Deadline(.seconds(5))) { raw.hasEnded }
+    let rawEnded = try ChildOutput.pump([raw], Deadline(after: .seconds(5))) { raw.hasEnded }
     try verdicts.add(judge(publisher, hung: !isDone))
     for reader in readers { try verdicts.add(judge(reader)) }
     try verdicts.add(judge(raw, stream, ended: rawEnded))
@@ -149,7 +149,7 @@ struct FileScenario {
   {
     _ = try ChildOutput.pump(all, stage.watchdog) { reader.lines.count > 50 || reader.hasEnded }
     reader.child.kill(SIGSTOP)
-    _ = try ChildOutput.pump(all, Deadline(.seconds(2))) { false }
+    _ = try ChildOutput.pump(all, Deadline(after: .seconds(2))) { false }
     reader.child.kill(SIGCONT)
   }
 

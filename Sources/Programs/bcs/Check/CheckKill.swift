@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusSystem
 import Glibc
 
 /// kill -9 in the middle: of a publisher, of a reader, of the router.
@@ -106,11 +107,11 @@ struct CheckKill: ParsableCommand {
 
   private func awaitReturn(_ scene: CountScenario, of names: [String]) throws -> Bool {
     let wanted = Set(names.map { scene.agent($0) })
-    let limit = Deadline(.seconds(10))
+    let limit = Deadline(after: .seconds(10))
     while !limit.isOver {
       let there = try scene.stage.rows(.agents).compactMap { $0["name"] }
       if wanted.isSubset(of: there) { return true }
-      _ = try ChildOutput.pump(scene.all, Deadline(.milliseconds(20))) { false }
+      _ = try ChildOutput.pump(scene.all, Deadline(after: .milliseconds(20))) { false }
     }
     return false
   }

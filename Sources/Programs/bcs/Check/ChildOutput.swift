@@ -1,3 +1,5 @@
+import BusSystem
+
 /// The output of a child while it runs: lines that are handed over as they come.
 final class ChildOutput {
   let child: ChildProcess

@@ -76,7 +76,7 @@ struct Demo {
   private func wait(for what: String, _ isThere: (Agent) throws -> Bool) throws {
     let session = try Session.open(common, name: "cli.demo.\(getpid())")
     defer { session.agent.close() }
-    let limit = Deadline(.seconds(10))
+    let limit = Deadline(after: .seconds(10))
     while try !isThere(session.agent) {
       try Interrupt.check()
       guard !limit.isOver else {
@@ -90,7 +90,7 @@ struct Demo {
     var messenger = try agent.messenger()
     defer { messenger.close() }
     let recipient = try messenger.out.service(service)
-    let limit = Deadline(.seconds(5))
+    let limit = Deadline(after: .seconds(5))
     while !messenger.out.isResolved(recipient), !limit.isOver {
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))

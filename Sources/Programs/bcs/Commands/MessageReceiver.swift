@@ -65,7 +65,7 @@ struct MessageReceiver: ~Copyable {
 
   mutating func close() { reader.close() }
 
-  /// A blob that is gone is said, and what comes after it is shown all the same.
+  /// Reports a missing blob and continues.
   private mutating func write(_ blob: BlobReference, of message: ReceivedMessage) throws {
     let opened: Blob
     do {

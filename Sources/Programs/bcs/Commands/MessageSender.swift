@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusWire
 
 /// One publisher at work for a command: splits large bodies, waits for slow readers in steps in
@@ -36,7 +37,7 @@ struct MessageSender: ~Copyable {
 
   /// Waits until at least one reader has joined.
   func awaitReader(_ agent: Agent) throws {
-    let limit = Deadline(timeout)
+    let limit = Deadline(after: timeout)
     while true {
       if try readers(agent) > 0 { return }
       guard !limit.isOver else {
@@ -73,7 +74,7 @@ struct MessageSender: ~Copyable {
 
   private mutating func write(_ body: [UInt8], _ handle: TopicHandle) throws {
     try Interrupt.check()
-    let limit = Deadline(timeout)
+    let limit = Deadline(after: timeout)
     while true {
       do {
         try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))

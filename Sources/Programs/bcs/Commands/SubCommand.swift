@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusJSON
 import BusLog
+import BusSystem
 import BusText
 import BusWire
 
@@ -106,7 +107,7 @@ struct SubCommand: ParsableCommand {
   }
 
   private func receive(_ receiving: inout MessageReceiver) throws {
-    let limit = timeout.map { Deadline(Duration(seconds: $0)) }
+    let limit = timeout.map { Deadline(after: Duration(seconds: $0)) }
     while count.map({ receiving.received < $0 }) ?? true {
       try Interrupt.check()
       if let limit, limit.isOver {
@@ -121,7 +122,7 @@ struct SubCommand: ParsableCommand {
 
   private func finish(_ receiving: inout MessageReceiver, _ session: Session) throws {
     let (lost, cut, problems) = (receiving.lost, receiving.bodies.cut, receiving.problems)
-    // Our own leave is no news.
+    // The end of our own subscription is not reported.
     session.agent.onRouterChange { _ in }
     receiving.close()
     session.agent.close()

@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusJSON
 import BusOptions
+import BusSystem
 import BusText
 import BusWire
 
@@ -145,7 +146,7 @@ struct ServiceRunner: ~Copyable {
   /// Ends what still runs; who waits for it is told.
   mutating func close() {
     for work in running { work.child.stop(.cancelled("the service was stopped")) }
-    let limit = Deadline(.seconds(2))
+    let limit = Deadline(after: .seconds(2))
     while !(running.isEmpty && leaving.isEmpty), !limit.isOver {
       for at in running.indices.reversed() { move(at) }
       leaving.removeAll { $0.hasLeftNothing() }
@@ -223,7 +224,7 @@ struct ServiceRunner: ~Copyable {
       do throws(BusError) {
         let child = try ServiceChild(
           command.exec, input: try input(of: job), environment: environment(job, left),
-          limit: Deadline(.nanoseconds(Int64(clamping: min(own, left ?? own)))),
+          limit: Deadline(after: .nanoseconds(Int64(clamping: min(own, left ?? own)))),
           limitCause: isOwn ? .timeLimit : .deadline,
           outputMax: command.outputLimit.map { Int($0.bytes) } ?? WireLimit.payloadBytesMax,
           guardian: guardian)

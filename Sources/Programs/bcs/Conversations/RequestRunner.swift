@@ -1,5 +1,6 @@
 import BinaryComm
 import BusJSON
+import BusSystem
 import BusWire
 
 /// One messenger at work for `bcs req`.
@@ -76,7 +77,7 @@ struct RequestRunner: ~Copyable {
   mutating func close() { messenger.close() }
 
   private mutating func send(_ payload: [UInt8]) throws {
-    let limit = Deadline(.nanoseconds(Int64(clamping: options.timeoutNs)))
+    let limit = Deadline(after: .nanoseconds(Int64(clamping: options.timeoutNs)))
     let recipient = try messenger.out.service(service)
     while true {
       do {
@@ -207,7 +208,7 @@ struct RequestRunner: ~Copyable {
   /// A signal: the responders are told, and what they say of it is waited for, shortly.
   private mutating func giveUp() throws {
     for id in open.keys { try? messenger.out.cancel(id) }
-    let limit = Deadline(.seconds(1))
+    let limit = Deadline(after: .seconds(1))
     while !open.isEmpty, !limit.isOver {
       if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(20)) }
     }

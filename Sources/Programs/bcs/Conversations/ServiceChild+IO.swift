@@ -88,7 +88,7 @@ final class ServiceChild {
   func stop(_ why: BusError) {
     guard stopping == nil, status == nil else { return }
     stopping = why
-    killLimit = Deadline(Self.killTime)
+    killLimit = Deadline(after: Self.killTime)
     _ = kill(-pid, SIGTERM)
   }
 
@@ -124,7 +124,7 @@ final class ServiceChild {
     guard let status else { return nil }
     if let stopping { return .stopped(stopping) }
     // What its own children keep open does not hold the reply up.
-    if drainLimit == nil { drainLimit = Deadline(Self.drainTime) }
+    if drainLimit == nil { drainLimit = Deadline(after: Self.drainTime) }
     guard fromChild < 0 || (reads && drainLimit?.isOver == true) else { return nil }
     return status
   }

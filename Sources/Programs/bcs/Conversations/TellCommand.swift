@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusSystem
 import BusText
 import BusWire
 
@@ -61,7 +62,7 @@ struct TellCommand: ParsableCommand {
   private func send(_ payload: [UInt8], _ messenger: inout Messenger) throws -> Int {
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
-    let limit = Deadline(Duration(seconds: timeout))
+    let limit = Deadline(after: Duration(seconds: timeout))
     while !messenger.out.isResolved(to) {
       try Interrupt.check()
       guard !limit.isOver else {

@@ -76,7 +76,7 @@ final class ChildProcess {
   ///
   /// - Returns: nil when the time was over first.
   func wait(_ timeout: Duration) -> ChildEnd? {
-    let limit = Deadline(timeout)
+    let limit = Deadline(after: timeout)
     while poll() == nil, !limit.isOver { System.sleep(.milliseconds(2)) }
     return end
   }

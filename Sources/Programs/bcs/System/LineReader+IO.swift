@@ -1,3 +1,4 @@
+import BusSystem
 import Glibc
 
 /// Lines of a pipe, with a limit on the wait for each.
@@ -21,7 +22,7 @@ struct LineReader {
 
   /// As `next`, as bytes; a last line may lack its line feed.
   mutating func nextBytes(_ timeout: Duration) throws -> [UInt8]? {
-    let limit = Deadline(timeout)
+    let limit = Deadline(after: timeout)
     while true {
       if let end = bytes[searched...].firstIndex(of: 0x0A) {
         let line = Array(bytes[start..<end])

@@ -6,26 +6,13 @@ import Glibc
 enum RouterProbe {
   /// Why nobody does, in the system's words; nil when somebody does.
   static func refusal(of path: String) -> String? {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    // A path that no socket can have: whoever connects says so.
-    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      unsafe room.copyBytes(from: bytes)
-    }
     // Without a wait: where the queue is full somebody is there.
-    let socket = socket(
-      AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | O_CLOEXEC | Int32(SOCK_NONBLOCK.rawValue), 0)
+    let socket = RecordSocket.make(nonblocking: true)
     guard socket >= 0 else { return nil }
     defer { close(socket) }
-    let result = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
-        unsafe connect(socket, general, UInt32(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-    let isAbsent = errno == ENOENT || errno == ECONNREFUSED
-    return result == 0 || !isAbsent ? nil : Errno.text(errno)
+    // Of a path that no socket can have whoever connects is told.
+    let result = RecordSocket.connect(socket, to: path)
+    return result == -ENOENT || result == -ECONNREFUSED ? Errno.text(-result) : nil
   }
 
   /// The process that says it is the router of a runtime directory, and whether it is stopped.

@@ -2,6 +2,7 @@ import ArgumentParser
 import BinaryComm
 import BusAdmin
 import BusCounters
+import BusSystem
 
 /// The options of commands that take two samples of the counters.
 struct IntervalOptions: ParsableArguments {
@@ -43,7 +44,7 @@ struct CounterSampler {
   /// Two looks that far apart.
   func twice(_ interval: Double) throws -> (earlier: BusSample, later: BusSample) {
     let earlier = look()
-    let end = Deadline(Duration(seconds: interval))
+    let end = Deadline(after: Duration(seconds: interval))
     while !end.isOver {
       try Interrupt.check()
       System.sleep(min(end.left, .milliseconds(100)))

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import BinaryComm
 public import BusAdmin
+import BusSystem
 import BusText
 
 /// Shows what the agents do, live.
@@ -73,7 +74,7 @@ struct TopCommand: ParsableCommand {
     defer { screen.leave() }
     var earlier = watching.look()
     var picture = BusDelta(earlier)
-    var next = Deadline(.milliseconds(min(250, Int(interval * 1000))))
+    var next = Deadline(after: .milliseconds(min(250, Int(interval * 1000))))
     try draw(picture, &state, on: screen)
     while true {
       var mustDraw = false
@@ -91,7 +92,7 @@ struct TopCommand: ParsableCommand {
       case .time: break
       }
       if next.isOver {
-        next = Deadline(Duration(seconds: interval))
+        next = Deadline(after: Duration(seconds: interval))
         if !state.isPaused {
           let sample = watching.look()
           picture = BusDelta(sample, since: earlier)

@@ -5,16 +5,6 @@ import BusSystem
 import BusWire
 import Synchronization
 
-/// The publisher of a log to one peer's inbox, on its way from the service thread to the
-/// messenger's.
-final class LogHandover: Sendable {
-  private let publisher: Mutex<Publisher?>
-
-  init(_ publisher: consuming Publisher) { self.publisher = Mutex(publisher) }
-
-  func take() -> Publisher? { publisher.withLock { $0.take() } }
-}
-
 extension MessengerShared {
   /// Ring bytes of the first log of each lane: small, as there is one for every pair of agents.
   static var firstLaneBytes: UInt64 { LogShape.capacityMin }
@@ -43,7 +33,7 @@ extension MessengerShared {
     ) { [weak self] in self?.post(.gone(owner)) }
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMax })
-    let made = LogHandover(Publisher(core, log, clock: agent.clock.clock(), growth))
+    let made = Handover(Publisher(core, log, clock: agent.clock.clock(), growth))
     return core.register(shape, file) { [weak self] failure in
       guard let self else { return }
       if let failure {
