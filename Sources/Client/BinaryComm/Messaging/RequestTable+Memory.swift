@@ -4,10 +4,9 @@ import BusWire
 struct PendingRequest: BitwiseCopyable {
   /// 0: this place is free.
   var correlationId: UInt32 = 0
-  /// The peer's index, nil while none is chosen.
-  var line: Int?
-  /// Index of the name it was for.
-  var recipient: Int?
+  // Small: each is read and written again for every reply, and fits into one line of the cache.
+  private var lineIndex: Int32?
+  private var recipientIndex: Int32?
   /// Monotonic; `UInt64.max` = never.
   var deadlineNs = UInt64.max
   /// The request's number in the lane it went into, nil while it waits here.
@@ -16,6 +15,17 @@ struct PendingRequest: BitwiseCopyable {
   var isUrgent = false
   /// The requester wants it stopped.
   var isCancelled = false
+
+  /// The peer's index, nil while none is chosen.
+  var line: Int? {
+    get { lineIndex.map(Int.init) }
+    set { lineIndex = newValue.map(Int32.init) }
+  }
+  /// Index of the name it was for.
+  var recipient: Int? {
+    get { recipientIndex.map(Int.init) }
+    set { recipientIndex = newValue.map(Int32.init) }
+  }
 }
 
 /// The requests in flight, found by their correlation id without a search.
