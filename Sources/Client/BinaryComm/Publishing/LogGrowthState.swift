@@ -111,8 +111,9 @@ package struct LogGrowthState<Log: ~Copyable & Sendable>: ~Copyable, Sendable {
     if case .moving = phase { phase = .none }
   }
 
-  /// Another router takes over: a log that is not in use has no place in the stream yet, and is
-  /// dropped. True when one was.
+  /// Another router takes over; true when a log was dropped for that.
+  ///
+  /// One that is not in use has no place in the stream yet.
   package mutating func restore() -> Bool {
     switch phase {
     case .ready:
