@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import RegexBuilder
 import Testing
 
 /// The public declarations of the client library, one a line: `Type: declaration`, sorted.
@@ -9,15 +10,24 @@ func publicSymbols(_ files: some Sequence<SourceFile>) -> [String] {
   files.filter { $0.language == .swift }.flatMap(publicSymbols).sorted()
 }
 
+/// The head of a type or an extension that lies in no other.
+private var containerHead: Regex<(Substring, Substring)> {
+  let words = #/(?:@\w+(?:\([^)]*\))? |public |package |fileprivate |private |final |indirect )*/#
+  let kind = #/(?:struct|class|enum|protocol|extension) /#
+  return Regex {
+    Anchor.startOfLine
+    words
+    kind
+    Capture(#/[\w.]+/#)
+  }
+}
+
 private func publicSymbols(_ file: SourceFile) -> [String] {
   let lines = file.lines.map(String.init)
   var container = ""
   var found: [String] = []
   for (index, line) in lines.enumerated() {
-    if let match = line.firstMatch(
-      of:
-        #/^(?:@\w+(?:\([^)]*\))? )*(?:public |package |fileprivate |private |final |indirect )*(?:struct|class|enum|protocol|extension) ([\w.]+)/#
-    ) {
+    if let match = line.firstMatch(of: containerHead) {
       container = String(match.1)
     }
     let text = line.drop { $0 == " " }
@@ -79,8 +89,8 @@ struct PublicSymbolTests {
     #expect(
       found == listed,
       """
-      What users of the library see has changed. If that is meant, say so in CHANGELOG.md and write \
-      the list anew: BCS_WRITE_SYMBOLS=1 swift test -c release --filter PublicSymbolTests
+      What users of the library see has changed. If that is meant, say so in CHANGELOG.md and \
+      write the list anew: BCS_WRITE_SYMBOLS=1 swift test -c release --filter PublicSymbolTests
       - \(gone)
       + \(new)
       """)
