@@ -95,45 +95,29 @@ enum Law {
   /// Contract targets whose C files may include another Contract target's headers.
   static let includes: [String: Set<String>] = [:]
 
-  // MARK: Unsafe code
+  // MARK: Pure state
 
-  /// Where the word `unsafe` may stand.
-  struct UnsafePlace {
-    let folder: String
-    /// How the file's name must end.
-    let endings: [String]
-    let reason: String
-  }
+  /// State machines of the client, whose events and time come in as arguments.
+  ///
+  /// So a test decides what happens in which order. They have no module of their own: a border
+  /// would cost the hot path.
+  static let pureFiles: Set<String> = [
+    "Sources/Client/BinaryComm/Async/BoundedQueue.swift",
+    "Sources/Client/BinaryComm/Async/RequestQueue.swift",
+    "Sources/Client/BinaryComm/Async/StalledParts.swift",
+    "Sources/Client/BinaryComm/Messaging/ConversationLimiter.swift",
+    "Sources/Client/BinaryComm/Publishing/LogGrowth.swift",
+    "Sources/Client/BinaryComm/Publishing/LogGrowthState.swift",
+    "Sources/Client/BinaryComm/Session/LostHandOvers.swift",
+  ]
 
-  static let unsafePlaces = [
-    UnsafePlace(
-      folder: "Sources/Core/BusSystem/", endings: [".swift"], reason: "calls the kernel"),
-    UnsafePlace(
-      folder: "Sources/Core/BusMemory/", endings: [".swift"], reason: "maps memory"),
-    UnsafePlace(
-      folder: "Sources/Core/BusCounters/", endings: [".swift"], reason: "shares memory"),
-    UnsafePlace(
-      folder: "Sources/Core/BusLog/", endings: [".swift"], reason: "shares memory"),
-    UnsafePlace(
-      folder: "Sources/Core/BusWire/", endings: ["+Bytes.swift"], reason: "decodes bytes"),
-    UnsafePlace(
-      folder: "Sources/Adapters/", endings: [".swift"], reason: "calls C libraries"),
-    UnsafePlace(
-      folder: "Sources/Client/BinaryComm/",
-      endings: ["+Bytes.swift", "+Memory.swift", "+IO.swift"],
-      reason: "decodes bytes, shares memory, talks on the control socket"),
-    UnsafePlace(
-      folder: "Sources/Programs/BusRouter/",
-      endings: ["+Bytes.swift", "+Memory.swift", "+IO.swift"],
-      reason: "decodes bytes, maps what agents hand in, talks on sockets"),
-    UnsafePlace(
-      folder: "Sources/Programs/",
-      endings: ["+Memory.swift", "+IO.swift"],
-      reason: "terminal, signals, pinned threads, the C floor"),
-    UnsafePlace(
-      folder: "Tests/", endings: [".swift"], reason: "tests attack memory on purpose"),
-    UnsafePlace(
-      folder: "Fuzz/", endings: [".swift"], reason: "fuzzers attack memory on purpose"),
+  /// What they may import.
+  static let pureImports: Set<String> = ["BusCounters", "BusLog", "BusWire"]
+
+  /// Clocks, locks and sleeps, which they may not name.
+  static let impureWords: Set<String> = [
+    "HostClock", "Deadline", "ContinuousClock", "Mutex", "Atomic", "SystemThread", "unsafe", "Task",
+    "async",
   ]
 
   // MARK: Printing

@@ -48,6 +48,15 @@ struct NegativeControls {
     #expect(arrowFindings(SourceFile(path, text), modules) == [])
   }
 
+  @Test("A clock, a lock or a foreign import in pure state is reported")
+  func pureState() throws {
+    let path = try #require(Law.pureFiles.first)
+    let bad = "import BusMemory\nlet a = HostClock.monotonicNs() // Mutex\nlet b = Mutex(1)\n"
+    #expect(pureFindings(SourceFile(path, bad)).map(\.line) == [1, 2, 3])
+    #expect(pureFindings(SourceFile(path, "import BusWire\nlet a = 1\n")) == [])
+    #expect(pureFindings(SourceFile("Sources/Client/BinaryComm/A.swift", bad)) == [])
+  }
+
   @Test("What prints past TerminalText is reported, what only speaks of it is not")
   func printing() {
     let path = "Sources/Programs/bcs/A.swift"
@@ -118,7 +127,7 @@ struct NegativeControls {
     let bad = unsafeFindings(SourceFile("Sources/Engine/BusAccess/A.swift", text))
     #expect(bad.map(\.line) == [2])
     #expect(unsafeFindings(SourceFile("Sources/Core/BusWire/A.swift", text)).count == 1)
-    #expect(unsafeFindings(SourceFile("Sources/Core/BusWire/A+Bytes.swift", text)) == [])
+    #expect(unsafeFindings(SourceFile("Sources/Core/BusWire/WireBytes.swift", text)) == [])
     #expect(unsafeFindings(SourceFile("Sources/Core/BusMemory/A.swift", text)) == [])
   }
 

@@ -97,9 +97,13 @@ private struct Machine: ~Copyable {
     if let sudo { scripts["sudo"] = sudo }
     if let without { scripts[without] = nil }
     for (name, body) in scripts {
-      let path = tools.file(name)
-      try "#!/bin/sh\n\(body)\n".write(toFile: path, atomically: false, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+      // By another process: what other tests start meanwhile holds our files open for a moment,
+      // and no program can be run that somebody may write to.
+      let write = "cat >\"$0\" && chmod 755 \"$0\""
+      let script = Array("#!/bin/sh\n\(body)\n".utf8)
+      let written = try Child.run(
+        "/bin/sh", ["-c", write, tools.file(name)], input: .bytes(script))
+      #expect(written.exit == .code(0), "\(written.stderr)")
     }
     try FileManager.default.createSymbolicLink(
       atPath: tools.file("env"), withDestinationPath: "/usr/bin/env")

@@ -27,12 +27,26 @@ struct TidyTests {
   func sizes() { expectNone(tree.files.flatMap(sizeFindings)) }
 
   @Test("Unsafe code lies only where the table allows it")
-  func unsafePlaces() { expectNone(tree.files.flatMap(unsafeFindings)) }
+  func unsafePlaces() {
+    expectNone(tree.files.flatMap(unsafeFindings))
+    for place in Law.unsafePlaces {
+      for name in place.files ?? [] {
+        let text = tree.file(place.folder + name)?.text
+        #expect(text?.contains("unsafe") == true, "\(place.folder)\(name) needs no place")
+      }
+    }
+  }
 
   @Test("Bytes that a peer may change are copied out, or loaded as words, but in a few files")
   func lentPlaces() {
     expectNone(tree.files.flatMap(lentFindings))
     for path in Law.lentPlaces.keys { #expect(tree.file(path) != nil, "\(path) is gone") }
+  }
+
+  @Test("State machines of the client name no clock, no lock and no thread")
+  func pureState() {
+    expectNone(tree.files.flatMap(pureFindings))
+    for path in Law.pureFiles { #expect(tree.file(path) != nil, "\(path) is gone") }
   }
 
   @Test("Nothing prints past the form that makes text from elsewhere harmless")

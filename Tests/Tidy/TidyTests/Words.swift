@@ -13,15 +13,27 @@ func lentFindings(_ file: SourceFile) -> [Finding] {
 /// `unsafe` where the table does not allow it.
 func unsafeFindings(_ file: SourceFile) -> [Finding] {
   guard file.language == .swift, file.path != "Package.swift" else { return [] }
-  let allowed = Law.unsafePlaces.contains { place in
-    file.path.hasPrefix(place.folder) && place.endings.contains { file.path.hasSuffix($0) }
-  }
+  let allowed = Law.unsafePlaces.contains { $0.allows(file.path) }
   guard !allowed else { return [] }
   let code = CodeText(file)
   return code.words.filter { $0.text == "unsafe" }.map { word in
     let what = "'unsafe' does not belong here: move it to a file Law.unsafePlaces names"
     return Finding(file.path, code.line(of: word.offset), what)
   }
+}
+
+/// Clocks, locks, threads and memory in a state machine that is to be pure.
+func pureFindings(_ file: SourceFile) -> [Finding] {
+  guard Law.pureFiles.contains(file.path) else { return [] }
+  let code = CodeText(file)
+  let wrong = imports(file).filter { !Law.pureImports.contains($0.module) }.map { found in
+    Finding(file.path, found.line, "pure state does not import \(found.module)")
+  }
+  return wrong
+    + code.words.filter { Law.impureWords.contains($0.text) }.map { word in
+      let what = "'\(word.text)' in pure state: take it as an argument, or leave it to the caller"
+      return Finding(file.path, code.line(of: word.offset), what)
+    }
 }
 
 /// Ways to print that go past the one form which makes text from elsewhere harmless.

@@ -28,7 +28,7 @@ public struct TrippedConversation: Sendable, Equatable {
 ///
 /// A bucket that ran empty stays shut until somebody resets it: a loop that is slowed down is a
 /// loop that nobody finds.
-struct ConversationLimiter: Sendable {
+package struct ConversationLimiter: Sendable {
   private struct Bucket: Sendable {
     var tokens: Double
     var lastNs: UInt64
@@ -36,13 +36,14 @@ struct ConversationLimiter: Sendable {
     var refused: UInt64 = 0
     var isShut = false
   }
-  var limit: ConversationLimit
+  private let limit: ConversationLimit
   private var buckets: [BusUUID: Bucket] = [:]
 
-  init(limit: ConversationLimit) { self.limit = limit }
+  /// A limiter that knows of no conversation.
+  package init(limit: ConversationLimit) { self.limit = limit }
 
   /// Lets a message of a context pass, or throws why not.
-  mutating func pass(_ context: MessageContext, nowNs: UInt64) throws(BusError) {
+  package mutating func pass(_ context: MessageContext, nowNs: UInt64) throws(BusError) {
     guard context.hops <= WireLimit.hopsMax else {
       throw .tooManyHops(
         "the work was passed on \(context.hops) times, \(WireLimit.hopsMax) is most")
@@ -77,8 +78,11 @@ struct ConversationLimiter: Sendable {
     }
   }
 
+  /// How many conversations it knows of.
+  package var count: Int { buckets.count }
+
   /// The conversations that were stopped, in no order.
-  var tripped: [TrippedConversation] {
+  package var tripped: [TrippedConversation] {
     buckets.compactMap { id, bucket in
       guard bucket.isShut else { return nil }
       return TrippedConversation(conversation: id, sent: bucket.sent, refused: bucket.refused)
@@ -86,11 +90,12 @@ struct ConversationLimiter: Sendable {
   }
 
   /// Lets a conversation go on; false when it was not stopped.
-  mutating func reset(_ conversation: BusUUID) -> Bool {
+  package mutating func reset(_ conversation: BusUUID) -> Bool {
     guard buckets[conversation]?.isShut == true else { return false }
     buckets[conversation] = nil
     return true
   }
 
-  private static var bucketsMax: Int { 4096 }
+  /// How many conversations are kept that may go on.
+  package static var bucketsMax: Int { 4096 }
 }
