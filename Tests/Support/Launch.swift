@@ -25,11 +25,14 @@ struct Launch: Sendable {
     let errors = try Self.pipe()
     let source = input?.reading ?? (unsafe open("/dev/null", O_RDONLY | O_CLOEXEC))
     // A descriptor inherited by accident would hide that a program closes its own.
-    let (pid, code) = Spawn.start(
-      command, environment: environment,
-      Spawn.Descriptors(input: source, output: output.writing, errors: errors.writing),
-      .closesOthers)
-    for end in [source, output.writing, errors.writing] { close(end) }
+    let (pid, code) =
+      source < 0
+      ? (-1, errno)
+      : Spawn.start(
+        command, environment: environment,
+        Spawn.Descriptors(input: source, output: output.writing, errors: errors.writing),
+        .closesOthers)
+    for end in [source, output.writing, errors.writing] where end >= 0 { close(end) }
     guard code == 0 else {
       for end in [output.reading, errors.reading] { close(end) }
       if let input { close(input.writing) }

@@ -22,7 +22,9 @@ static void tell(int guardian, plat_word_t word) {
 // --- In the child, which shares the memory of its parent until it executes --------------------
 
 static int put(int from, int to) {
-  if (from < 0 || from == to) return 0;
+  if (from < 0) return 0;
+  // It may be one that executing would close.
+  if (from == to) return fcntl(from, F_SETFD, 0);
   return dup2(from, to) < 0 ? -1 : 0;
 }
 

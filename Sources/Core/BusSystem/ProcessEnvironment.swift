@@ -36,6 +36,9 @@ package enum ProcessEnvironment {
     return path[...slash] + name
   }
 
+  /// Has the kernel keep the ends of children until they are asked for, whatever the parent chose.
+  package static func keepEndsOfChildren() { _ = signal(SIGCHLD, SIG_DFL) }
+
   /// Keeps the numbers of the standard descriptors, those that the parent closed too, from files.
   package static func holdStandardDescriptors() { plat_hold_standard_descriptors() }
 }

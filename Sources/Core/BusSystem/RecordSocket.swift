@@ -116,7 +116,7 @@ package enum RecordSocket {
     let length = unsafe plat_receive_all(socket, &room, room.count, &descriptors, &count, &cut)
     if length == -Int(EAGAIN) { return .nothing }
     // A record of no bytes is the end, too; but one may have come with descriptors.
-    guard length > 0 || count > 0 else { return .ended }
+    guard length > 0 || count > 0 || (length == 0 && cut != 0) else { return .ended }
     return .record(
       Record(
         bytes: Array(room[..<min(max(0, length), room.count)]),

@@ -108,15 +108,29 @@ package enum ChildEnd: Equatable, Sendable {
     }
   }
 
-  /// How a child of this process ended, which is asked for once; nil while it runs (`waiting`: then
-  /// this waits for it) or when somebody has asked before.
-  package static func of(_ pid: Int32, waiting: Bool = false) -> ChildEnd? {
+  /// What is known of a child of this process.
+  package enum State: Equatable, Sendable {
+    case running
+    case ended(ChildEnd)
+    /// Somebody has asked before, or the kernel keeps no ends: SIGCHLD is ignored.
+    case unknown
+  }
+
+  /// Asks for a child's end, which is told once; `waiting`: waits for it.
+  package static func state(of pid: Int32, waiting: Bool = false) -> State {
     var status: Int32 = 0
     while true {
       let found = unsafe waitpid(pid, &status, waiting ? 0 : WNOHANG)
-      if found == pid { return ChildEnd(status: status) }
-      guard found < 0, errno == EINTR else { return nil }
+      if found == pid { return .ended(ChildEnd(status: status)) }
+      if found == 0 { return .running }
+      guard errno == EINTR else { return .unknown }
     }
+  }
+
+  /// How a child ended; nil while it runs, and where its end is not known.
+  package static func of(_ pid: Int32, waiting: Bool = false) -> ChildEnd? {
+    if case .ended(let end) = state(of: pid, waiting: waiting) { return end }
+    return nil
   }
 }
 

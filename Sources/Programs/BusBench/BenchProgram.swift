@@ -22,6 +22,7 @@ public struct BenchProgram {
     let cpus = Machine.allowedCPUs
     do throws(BenchError) {
       ProcessEnvironment.holdStandardDescriptors()
+      ProcessEnvironment.keepEndsOfChildren()
       try ChildSupervisor.endOnSignals()
       let directory = try routerDirectory(options.dir)
       var reports: [BenchReport] = []

@@ -11,6 +11,7 @@ import Glibc
 struct Program {
   static func main() {
     ProcessEnvironment.holdStandardDescriptors()
+    ProcessEnvironment.keepEndsOfChildren()
     Interrupt.install()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(status(of: arguments))

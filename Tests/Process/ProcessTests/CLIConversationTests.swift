@@ -35,6 +35,20 @@ struct CLIConversationTests {
     #expect(lines.count == 3 && lines.allSatisfy { $0["payload"] as? String == "X" })
   }
 
+  @Test("a command that is started where the ends of children are ignored works all the same")
+  func ignoredEnds() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let bcs = try Programs.path("bcs")
+    let words = ["reply", "upper", "--dir", bus.directory, "--exec", "tr", "a-z", "A-Z"]
+    let upper = try Child.start(
+      "/bin/sh", ["-c", "trap '' CHLD; exec \"$0\" \"$@\"", bcs] + words)
+    defer { upper.kill() }
+    while upper.isRunning, !upper.stderrSoFar.contains("answering") { breathe() }
+    let result = try bus.run("req", "upper", "hello", "--raw", "--timeout", "10")
+    #expect(result.stdout == "HELLO" && result.succeeded, "\(result)")
+  }
+
   @Test("what to do follows from a cause that the responder gives, never from its words")
   func advice() async throws {
     let dir = try TemporaryDirectory("cli")

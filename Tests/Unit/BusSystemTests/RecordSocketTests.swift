@@ -65,6 +65,15 @@ struct RecordSocketTests {
       let record = RecordSocket.Record(
         bytes: [1], descriptors: [], isTruncated: false, lacksDescriptors: true)
       #expect(RecordSocket.receive(ends.1, &room) == .record(record))
+      // Also of a record without bytes, which is no end while descriptors came with it.
+      limit.rlim_cur = 64
+      #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+      #expect(RecordSocket.send([], ends.0, to: ends.0) == .sent)
+      limit.rlim_cur = 0
+      #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+      let empty = RecordSocket.Record(
+        bytes: [], descriptors: [], isTruncated: false, lacksDescriptors: true)
+      #expect(RecordSocket.receive(ends.1, &room) == .record(empty))
     }
   }
 

@@ -34,6 +34,8 @@ struct SpawnTests {
     #expect(ChildEnd.signal(9).shellStatus == 137 && ChildEnd.exit(3).shellStatus == 3)
     let (pid, _) = Spawn.start(["true"], environment: [], Spawn.Descriptors())
     #expect(ChildEnd.of(pid, waiting: true) == .exit(0) && ChildEnd.of(pid) == nil)
+    #expect(ChildEnd.state(of: pid) == .unknown)
+    #expect(ChildEnd.state(of: pid, waiting: true) == .unknown)
   }
 
   @Test("a program that is not there leaves the reason and no process")
@@ -50,6 +52,24 @@ struct SpawnTests {
     let script = "test -e /proc/self/fd/\(file) && echo open || echo closed"
     #expect(try run(script).output == "open\n")
     #expect(try run(script, environment: [], .closesOthers).output == "closed\n")
+  }
+
+  @Test("a descriptor that is in its place already goes on to the program")
+  func inPlace() async {
+    // In a process of its own: the standard input is that of all of it.
+    await #expect(processExitsWith: .success) {
+      let pipe = try PipeEnds()
+      #expect(FileDescriptor.writeAll(Array("in".utf8), to: pipe.writing) == 0)
+      close(pipe.writing)
+      #expect(dup2(pipe.reading, 0) == 0 && fcntl(0, F_SETFD, FD_CLOEXEC) == 0)
+      let output = try PipeEnds()
+      let (pid, code) = Spawn.start(
+        ["cat"], environment: ["PATH=/usr/bin:/bin"],
+        Spawn.Descriptors(input: 0, output: output.writing))
+      #expect(code == 0 && ChildEnd.of(pid, waiting: true) == .exit(0))
+      var bytes = [UInt8](repeating: 0, count: 4)
+      #expect(unsafe read(output.reading, &bytes, 4) == 2)
+    }
   }
 
   @Test("a group of its own is led by the program itself")

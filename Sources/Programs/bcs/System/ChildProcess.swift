@@ -27,10 +27,14 @@ final class ChildProcess {
     let outputs = output == .pipe ? try Self.pipe() : nil
     let inputs = input == .pipe ? try Self.pipe() : nil
     let source = inputs?.reading ?? (unsafe open("/dev/null", O_RDONLY | O_CLOEXEC))
-    let (pid, code) = Spawn.tied(
-      [program] + arguments, environment: environment.map { ($0.key, $0.value) },
-      Spawn.Descriptors(input: source, output: outputs?.writing ?? -1))
-    close(source)
+    // Without one the child would read what this program is given to read.
+    let (pid, code) =
+      source < 0
+      ? (-1, errno)
+      : Spawn.tied(
+        [program] + arguments, environment: environment.map { ($0.key, $0.value) },
+        Spawn.Descriptors(input: source, output: outputs?.writing ?? -1))
+    if source >= 0 { close(source) }
     if let outputs { close(outputs.writing) }
     guard code == 0 else {
       if let outputs { close(outputs.reading) }
@@ -60,7 +64,12 @@ final class ChildProcess {
 
   /// Its end, if it has ended.
   func poll() -> ChildEnd? {
-    if end == nil { end = ChildEnd.of(pid) }
+    if end != nil { return end }
+    switch ChildEnd.state(of: pid) {
+    case .running: break
+    case .ended(let known): end = known
+    case .unknown: end = .exit(1)
+    }
     return end
   }
 
