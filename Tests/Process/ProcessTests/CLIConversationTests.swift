@@ -41,8 +41,7 @@ struct CLIConversationTests {
     let bus = try CLIBus(dir.path)
     let bcs = try Programs.path("bcs")
     let words = ["reply", "upper", "--dir", bus.directory, "--exec", "tr", "a-z", "A-Z"]
-    let upper = try Child.start(
-      "/bin/sh", ["-c", "trap '' CHLD; exec \"$0\" \"$@\"", bcs] + words)
+    let upper = try Child.start("/usr/bin/env", ["--ignore-signal=CHLD", bcs] + words)
     defer { upper.kill() }
     while upper.isRunning, !upper.stderrSoFar.contains("answering") { breathe() }
     let result = try bus.run("req", "upper", "hello", "--raw", "--timeout", "10")
