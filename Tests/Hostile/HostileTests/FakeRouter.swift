@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusTestSupport
 import BusWire
 import CBusABI
@@ -15,14 +16,12 @@ final class FakeRouter: Sendable {
 
   init(_ stand: Stand) throws {
     directory = try stand.privateDirectory()
-    listener = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    listener = RecordSocket.make()
     clock = try RawMemory(bytes: Int(BUS_CLOCK_BYTES))
     clock.put(UInt64(BUS_CLOCK_MAGIC), at: 0, width: 4)
     clock.put(UInt64(BUS_LAYOUT_VERSION), at: 4, width: 2)
     try clock.seal()
-    let bound = unsafe withUnixAddress("\(directory)/router.sock") {
-      unsafe bind(listener, $0, $1)
-    }
+    let bound = RecordSocket.bind(listener, to: "\(directory)/router.sock")
     guard bound == 0, listen(listener, 16) == 0 else { throw SetUpFailure("bind: \(errno)") }
   }
 

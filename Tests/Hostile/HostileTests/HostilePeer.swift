@@ -1,3 +1,4 @@
+import BusSystem
 import BusTestSupport
 import BusWire
 import CBusPlatform
@@ -20,14 +21,13 @@ final class HostilePeer: @unchecked Sendable {
   private(set) var framesSent = 0
 
   init(_ path: String) throws {
-    // With CLOEXEC: a child of another row must not keep this peer alive.
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    let result = unsafe withUnixAddress(path) { unsafe Glibc.connect(socket, $0, $1) }
+    // Closed on exec: a child of another row must not keep this peer alive.
+    socket = RecordSocket.make()
+    let result = RecordSocket.connect(socket, to: path)
     guard result == 0 else {
-      let reason = errno
       Glibc.close(socket)
       isOpen = false
-      throw SetUpFailure("connect to \(path): error \(reason)")
+      throw SetUpFailure("connect to \(path): error \(-result)")
     }
   }
 

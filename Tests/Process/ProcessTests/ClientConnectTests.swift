@@ -1,4 +1,5 @@
 import BinaryComm
+import BusSystem
 import BusTestSupport
 import BusWire
 import Foundation
@@ -17,18 +18,18 @@ struct ClientConnectTests {
       home = try TemporaryDirectory("queue")
       directory = home.file("run")
       try #require(unsafe mkdir(directory, 0o700) == 0)
-      try #require(unsafe call(bind) == 0 && listen(sockets[0], 1) == 0)
-      for _ in 0..<10 where unsafe call(connect) == 0 {}
-      try #require(errno == EAGAIN)
+      let path = "\(directory)/router.sock"
+      try #require(RecordSocket.bind(open(), to: path) == 0 && listen(sockets[0], 1) == 0)
+      var result: Int32 = 0
+      for _ in 0..<10 where result == 0 { result = RecordSocket.connect(open(), to: path) }
+      try #require(result == -EAGAIN)
     }
 
     deinit { for socket in sockets { close(socket) } }
 
-    private func call(_ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-      let kind = Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-      let number = socket(AF_UNIX, kind, 0)
-      sockets.append(number)
-      return unsafe withUnixAddress("\(directory)/router.sock") { unsafe body(number, $0, $1) }
+    private func open() -> Int32 {
+      sockets.append(RecordSocket.make(nonblocking: true))
+      return sockets[sockets.count - 1]
     }
   }
 

@@ -1,3 +1,4 @@
+import BusSystem
 import BusTestSupport
 import BusWire
 import CBusPlatform
@@ -59,13 +60,12 @@ final class RouterClient {
   private var lastRequest: UInt32 = 0
 
   init(_ path: String) throws {
-    // A child that another test starts meanwhile must not hold the connection.
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    let result = unsafe withUnixAddress(path) { unsafe Glibc.connect(socket, $0, $1) }
+    // Closed on exec: a child that another test starts meanwhile must not hold the connection.
+    socket = RecordSocket.make()
+    let result = RecordSocket.connect(socket, to: path)
     guard result == 0 else {
-      let reason = errno
       Glibc.close(socket)
-      throw ClientFailure.system("connect", reason)
+      throw ClientFailure.system("connect", -result)
     }
   }
 

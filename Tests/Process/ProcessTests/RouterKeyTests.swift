@@ -1,3 +1,4 @@
+import BusSystem
 import BusTestSupport
 import BusWire
 import Glibc
@@ -207,9 +208,10 @@ private final class Squatter {
 
   init(_ path: String) throws {
     self.path = path
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    let bound = unsafe withUnixAddress(path) { unsafe bind(socket, $0, $1) }
-    guard bound == 0, listen(socket, 8) == 0 else { throw ClientFailure.system("listen", errno) }
+    socket = RecordSocket.make()
+    guard RecordSocket.bind(socket, to: path) == 0, listen(socket, 8) == 0 else {
+      throw ClientFailure.system("listen", errno)
+    }
   }
 
   func leave() {

@@ -170,10 +170,11 @@ final class ServiceChild {
     guard status == nil, plat_child_ended(pid) == 1 else { return }
     // Told before the number of its group may become another one's.
     if stopping == nil { guardian.release(pid) }
-    var code: Int32 = 0
-    guard unsafe waitpid(pid, &code, WNOHANG) == pid else { return }
-    let number = code & 0x7F
-    status = number == 0 ? .exited((code >> 8) & 0xFF) : .killed(number)
+    switch ChildEnd.of(pid) {
+    case .exit(let code): status = .exited(code)
+    case .signal(let number): status = .killed(number)
+    case nil: break
+    }
   }
 
   /// Whether all that a stopped command had started has ended, too; true at the latest when the
