@@ -11,24 +11,57 @@ public struct PeerID: Hashable, Sendable {
 public struct MessageContext: Sendable, Equatable {
   /// When the work is of no use any more, in nanoseconds of CLOCK_MONOTONIC, so that a step of the
   /// wall clock does not move it; nil: no such time.
-  public var deadlineNs: UInt64?
+  public var deadlineNs: UInt64? {
+    get { endNs == .max ? nil : endNs }
+    set { endNs = newValue ?? .max }
+  }
   /// How often the work was passed on so far.
   public var hops: UInt8
   /// What ties the messages of one conversation together.
-  public var conversation: BusUUID?
+  public var conversation: BusUUID? {
+    get { hasConversation ? conversationId : nil }
+    set {
+      hasConversation = newValue != nil
+      conversationId = newValue ?? Self.none
+    }
+  }
   /// Where the work stands in a distributed trace.
-  public var trace: TraceContext?
+  public var trace: TraceContext? {
+    get {
+      hasTrace ? TraceContext(traceId: traceId, parentId: parentId, flags: traceFlags) : nil
+    }
+    set {
+      hasTrace = newValue != nil
+      traceId = newValue?.traceId ?? Self.none
+      parentId = newValue?.parentId ?? 0
+      traceFlags = newValue?.flags ?? 0
+    }
+  }
+
+  // Whole words in their places: a context is handed on several times with each message, and
+  // optionals (17 and 26 bytes) are copied by moves that lie across the stores before them.
+  private var hasConversation = false
+  private var hasTrace = false
+  private var traceFlags: UInt8 = 0
+  private var endNs: UInt64
+  private var conversationId = none
+  private var traceId = none
+  private var parentId: UInt64 = 0
+  private static var none: BusUUID { BusUUID(word0: 0, word1: 0) }
 
   /// The context of work that starts here.
   public init(
     deadlineNs: UInt64? = nil, hops: UInt8 = 0, conversation: BusUUID? = nil,
     trace: TraceContext? = nil
   ) {
-    self.deadlineNs = deadlineNs
+    endNs = deadlineNs ?? .max
     self.hops = hops
-    self.conversation = conversation
-    self.trace = trace
+    if let conversation { self.conversation = conversation }
+    if let trace { self.trace = trace }
   }
+
+  /// Neither a conversation nor a trace.
+  var isPlain: Bool { !hasConversation && !hasTrace }
 
   /// When a request that follows from this is over: after its own timeout, and never later than
   /// what it follows from.

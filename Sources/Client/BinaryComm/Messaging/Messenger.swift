@@ -138,9 +138,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   ) throws(BusError) -> Int {
     let place = unsafe place
     return try inbox.poll(limit: limit) { message in
-      if let incoming = unsafe place.pointee.admit(message) {
-        unsafe onMessage(message, incoming, &place.pointee)
-      }
+      unsafe place.pointee.admit(message, onMessage)
     }
   }
 

@@ -5,28 +5,30 @@ import BusWire
 import CBusABI
 
 extension Outbox {
-  /// Judges a message of the inbox; nil when it is not for the program.
-  mutating func admit(_ message: borrowing Message) -> InboxMessage? {
+  /// What the program does with a message of the inbox.
+  typealias Handler = (borrowing Message, InboxMessage, inout Outbox) -> Void
+
+  /// Judges a message of the inbox, and hands it over when it is for the program.
+  mutating func admit(_ message: borrowing Message, _ handler: Handler) {
     let words = message.words
     var index = unsafe message.topics._withUnsafeGuaranteedRef { $0.peer }
     if _slowPath(index < 0) { index = introduce(message) }
-    guard let peer = unsafe lines.at(index) else { return nil }
+    guard let peer = unsafe lines.at(index) else { return }
     let lane = unsafe message.topics._withUnsafeGuaranteedRef { $0.lane }
     if lane == .normal { unsafe peer.pointee.seenNumber = message.sequence &+ 1 }
     let id = unsafe PeerID(line: index, incarnation: peer.pointee.incarnation)
     switch UInt32(words.typeBits) {
     case UInt32(BUS_TYPE_RESPONSE), UInt32(BUS_TYPE_ERROR):
-      return admitResponse(message, words, id, lane)
+      admitResponse(message, words, id, lane, handler)
     case UInt32(BUS_TYPE_REQUEST):
-      return admitRequest(message, words, id, lane)
+      admitRequest(message, words, id, lane, handler)
     case UInt32(BUS_TYPE_COMMAND)
     where UInt32(truncatingIfNeeded: words.word7) & BUS_FLAG_CANCEL != 0:
-      return admitCancel(message, words, id)
+      admitCancel(message, words, id, handler)
     case UInt32(BUS_TYPE_EVENT), UInt32(BUS_TYPE_COMMAND):
-      return admitEvent(message, words, id, lane)
+      admitEvent(message, words, id, lane, handler)
     default:
       count(.malformed, message)
-      return nil
     }
   }
 
@@ -50,17 +52,18 @@ extension Outbox {
   }
 
   private mutating func admitResponse(
-    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane
-  ) -> InboxMessage? {
+    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane,
+    _ handler: Handler
+  ) {
     let id = UInt32(truncatingIfNeeded: words.word7 &>> 32)
     guard let request = pending.find(id), request.line == peer.line else {
       count(.unknownCorrelation, message)
-      return nil
+      return
     }
     if UInt32(words.typeBits) == UInt32(BUS_TYPE_ERROR) {
       let bytes = unsafe message.payload.withUnsafeBytes { unsafe Array($0.prefix(4100)) }
       end(request, RemoteFailure(decoding: bytes).error)
-      return nil
+      return
     }
     let isLast = UInt32(truncatingIfNeeded: words.word7) & BUS_FLAG_STREAMED == 0
     if isLast {
@@ -68,14 +71,16 @@ extension Outbox {
       if let line = unsafe lines.at(peer.line) { unsafe line.pointee.inFlight -= 1 }
     }
     statistics.responsesReceived &+= 1
-    return InboxMessage(
+    let incoming = InboxMessage(
       kind: .response, peer: peer, correlationId: id, service: nil, lane: lane, isLast: isLast,
       context: MessageContext())
+    handler(message, incoming, &self)
   }
 
   private mutating func admitRequest(
-    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane
-  ) -> InboxMessage? {
+    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane,
+    _ handler: Handler
+  ) {
     let correlationId = UInt32(truncatingIfNeeded: words.word7 &>> 32)
     func incoming(_ service: Int?, _ context: MessageContext) -> InboxMessage {
       InboxMessage(
@@ -99,38 +104,40 @@ extension Outbox {
     } catch {
       // Whoever waits is told; one that has ended meanwhile is not.
       try? fail(incoming(nil, MessageContext()), error)
-      return nil
+      return
     }
     statistics.requestsReceived &+= 1
-    return incoming(service, context)
+    handler(message, incoming(service, context), &self)
   }
 
   private mutating func admitEvent(
-    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane
-  ) -> InboxMessage? {
+    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ lane: Lane,
+    _ handler: Handler
+  ) {
     do throws(BusError) {
       let context = try self.context(of: message, words, now())
       let service = try self.service(of: message, words, peer)
       statistics.eventsReceived &+= 1
       let isEvent = UInt32(words.typeBits) == UInt32(BUS_TYPE_EVENT)
-      return InboxMessage(
+      let incoming = InboxMessage(
         kind: isEvent ? .event : .command, peer: peer,
         correlationId: UInt32(truncatingIfNeeded: words.word7 &>> 32), service: service,
         lane: lane, isLast: true, context: context)
+      handler(message, incoming, &self)
     } catch {
-      return nil
+      // Counted where it was found.
     }
   }
 
   /// A cancel of a request that has not arrived leaves a tombstone; any other goes to the program.
   private mutating func admitCancel(
-    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID
-  ) -> InboxMessage? {
+    _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ handler: Handler
+  ) {
     let id = UInt32(truncatingIfNeeded: words.word7 &>> 32)
     let bytes = unsafe message.payload.withUnsafeBytes { unsafe Array($0.prefix(8)) }
     guard bytes.count == Int(BUS_CANCEL_BYTES), let line = unsafe lines.at(peer.line) else {
       count(.malformed, message)
-      return nil
+      return
     }
     let number = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
     // A request of the urgent lane (no number) lies before its cancel.
@@ -141,14 +148,15 @@ extension Outbox {
       }
       unsafe line.pointee.tombstones.append(Tombstone(correlationId: id, number: number))
       unsafe line.pointee.hasTombstones = true
-      return nil
+      return
     }
-    return InboxMessage(
+    let incoming = InboxMessage(
       kind: .cancel, peer: peer, correlationId: id, service: nil, lane: .urgent, isLast: true,
       context: MessageContext())
+    handler(message, incoming, &self)
   }
 
-  private func isCancelled(_ id: UInt32, _ number: UInt64, _ peer: PeerID) -> Bool {
+  private mutating func isCancelled(_ id: UInt32, _ number: UInt64, _ peer: PeerID) -> Bool {
     guard let line = unsafe lines.at(peer.line), unsafe line.pointee.hasTombstones else {
       return false
     }

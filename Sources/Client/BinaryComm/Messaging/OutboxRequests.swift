@@ -97,7 +97,9 @@ extension Outbox {
   }
 
   /// Whether there is memory for one more request that cannot go out at once.
-  private func mayWait(for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader) -> Bool {
+  private mutating func mayWait(
+    for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader
+  ) -> Bool {
     guard let line else { return names[recipient.index].hasMemory }
     guard let peer = unsafe lines.at(line) else { return true }
     let lane = unsafe peer.pointee.lane(Lane(letter.priority))
@@ -210,7 +212,7 @@ extension Outbox {
   }
 
   /// The lines of a name's responders, empty while they are not known.
-  func resolved(_ at: Int) throws(BusError) -> [Int] {
+  mutating func resolved(_ at: Int) throws(BusError) -> [Int] {
     if !names[at].peers.isEmpty { return names[at].peers }
     switch names[at].phase {
     case .known: throw .noResponders("nobody answers \(names[at].name.text)")
