@@ -64,7 +64,10 @@ extension RouterState {
     case .addBlob(let frame): if let segment { addBlob(frame, segment, of: agent, asker) }
     case .openBlob(let frame): openBlob(frame, asker)
     case .dropBlob(let frame): dropBlob(frame, of: agent)
-    default: handleRestore(frame, segment, of: agent, asker)
+    case .restoreLog, .restoreReader, .restoreSubscription, .restoreAttachment, .restoreDone:
+      handleRestore(frame, segment, of: agent, asker)
+    // Handled before, of an agent or not; no default, so that a forgotten frame does not compile.
+    case .hello, .register, .reattach, .query, .goodbye: break
     }
   }
 
@@ -73,7 +76,7 @@ extension RouterState {
   ) {
     guard agents[agent]?.handsIn == true else {
       if let segment { act(.close(segment.token)) }
-      refuse(asker, .invalid, "Only an agent that reattached may hand in, before handInDone.")
+      refuse(asker, .invalid, "Only an agent that reattached may restore, before restoreDone.")
       return
     }
     switch frame {

@@ -255,7 +255,7 @@ private enum Answers {
     switch shape.name {
     case "hello", "register", "reattach", "addLog", "addBlob", "addCounters", "openBlob":
       return refusals
-    case "handInLog", "handInReader", "handInSubscription", "handInAttachment", "handInDone":
+    case "restoreLog", "restoreReader", "restoreSubscription", "restoreAttachment", "restoreDone":
       return refusals + ["nothing"]
     case "subscribe": return refusals + ["answer 104"]
     case "query": return ["nothing"]

@@ -132,25 +132,25 @@ struct FrameShape: Sendable {
         .number("incarnation", 5, 8), .bytes("ticket", [UInt8](repeating: 7, count: 32)),
       ]),
     FrameShape(
-      17, "handInLog", descriptors: 1,
+      17, "restoreLog", descriptors: 1,
       [
         .number("stream", 5, 8), .text("channel", "kit"), .number("generation", 0, 4),
         .number("capacity", 16384, 8), .number("segmentBytes", 24576, 8), .flag("current"),
         .flag("retired"), .bytes("proof", [UInt8](repeating: 7, count: 32)),
       ]),
     FrameShape(
-      18, "handInReader",
+      18, "restoreReader",
       [.number("stream", 5, 8), .number("attachment", 5, 8), .number("readerIncarnation", 5, 8)]),
-    FrameShape(19, "handInSubscription", subscribing),
+    FrameShape(19, "restoreSubscription", subscribing),
     FrameShape(
-      20, "handInAttachment",
+      20, "restoreAttachment",
       [
         .number("attachment", 5, 8), .number("subscription", 77, 4), .number("stream", 5, 8),
         .number("publisherIncarnation", 5, 8), .text("publisherName", "feed"),
         .bytes("publisher", uuid), .text("channel", "kit"), .number("slot", 0, 2),
         .flag("joined"),
       ]),
-    FrameShape(21, "handInDone"),
+    FrameShape(21, "restoreDone"),
     FrameShape(
       22, "answer",
       [

@@ -28,7 +28,7 @@ enum ShareRows {
   /// Frames that name a stream.
   private static let ofStreams: [(String, UInt16, [FrameField])] = [
     ("retireLog", 4, [.number("generation", 0, 4)]), ("closeStream", 5, []),
-    ("handInReader", 18, [.number("attachment", 5, 8), .number("readerIncarnation", 5, 8)]),
+    ("restoreReader", 18, [.number("attachment", 5, 8), .number("readerIncarnation", 5, 8)]),
   ]
 
   static var foreignNames: [AttackRow] {

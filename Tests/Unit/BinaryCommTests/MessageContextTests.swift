@@ -36,6 +36,13 @@ struct MessageContextTests {
     #expect(made == set)
   }
 
+  @Test("A deadline that never comes is one: without it a responder takes the usual time")
+  func farDeadline() {
+    #expect(MessageContext(deadlineNs: .max).deadlineNs == .max)
+    #expect(MessageContext(deadlineNs: .max).timeLeft(5) == UInt64.max - 5)
+    #expect(MessageContext(deadlineNs: .max) != MessageContext())
+  }
+
   @Test("What was taken out leaves no trace, and one that is all zero is still one")
   func removal() {
     var context = MessageContext(

@@ -12,8 +12,11 @@ public struct MessageContext: Sendable, Equatable {
   /// When the work is of no use any more, in nanoseconds of CLOCK_MONOTONIC, so that a step of the
   /// wall clock does not move it; nil: no such time.
   public var deadlineNs: UInt64? {
-    get { endNs == .max ? nil : endNs }
-    set { endNs = newValue ?? .max }
+    get { hasDeadline ? endNs : nil }
+    set {
+      hasDeadline = newValue != nil
+      endNs = newValue ?? 0
+    }
   }
   /// How often the work was passed on so far.
   public var hops: UInt8
@@ -40,6 +43,7 @@ public struct MessageContext: Sendable, Equatable {
 
   // Whole words in their places: a context is handed on several times with each message, and
   // optionals (17 and 26 bytes) are copied by moves that lie across the stores before them.
+  private var hasDeadline: Bool
   private var hasConversation = false
   private var hasTrace = false
   private var traceFlags: UInt8 = 0
@@ -54,7 +58,8 @@ public struct MessageContext: Sendable, Equatable {
     deadlineNs: UInt64? = nil, hops: UInt8 = 0, conversation: BusUUID? = nil,
     trace: TraceContext? = nil
   ) {
-    endNs = deadlineNs ?? .max
+    hasDeadline = deadlineNs != nil
+    endNs = deadlineNs ?? 0
     self.hops = hops
     if let conversation { self.conversation = conversation }
     if let trace { self.trace = trace }

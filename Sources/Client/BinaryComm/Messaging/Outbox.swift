@@ -1,7 +1,7 @@
 import BusCounters
 import BusLog
 import BusMemory
-public import BusWire
+import BusWire
 import Synchronization
 
 /// Whom a message is for: a service, an agent or a team, resolved by a messenger.
@@ -278,12 +278,21 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   mutating func flush() {
     if _slowPath(creditWaits) { releaseCredit() }
     if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
-    while let key = dirty.popLast() {
-      guard let peer = unsafe lines.at(key.peer) else { continue }
-      let out = unsafe peer.pointee.lane(key.lane)
-      unsafe out.pointee.isDirty = false
-      if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
+    // Nearly always one; to empty an array by its range costs as much as to write the message.
+    if dirty.count == 1, let only = dirty.popLast() {
+      show(only)
+    } else if !dirty.isEmpty {
+      for key in dirty { show(key) }
+      dirty.removeAll(keepingCapacity: true)
     }
+  }
+
+  /// Shows what was written into a lane.
+  private mutating func show(_ key: LaneKey) {
+    guard let peer = unsafe lines.at(key.peer) else { return }
+    let out = unsafe peer.pointee.lane(key.lane)
+    unsafe out.pointee.isDirty = false
+    if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
   }
 
   private mutating func sendWaiting() {
@@ -339,14 +348,6 @@ extension Outbox {
   /// True when everything that was sent lies in the log to its recipient.
   public var isFlushed: Bool {
     dirty.isEmpty && waitingLanes.isEmpty && names.allSatisfy { $0.waiting.isEmpty }
-  }
-
-  /// Whether so much waits for a peer that further replies to it should pause.
-  public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
-    guard let line = unsafe lines.line(peer) else { return false }
-    let out = unsafe line.pointee.lanes + Int(lane.rawValue)
-    return unsafe out.pointee.waiting.count >= 64
-      || out.pointee.waiting.bytes >= OutboundLane.waitingBytesMax
   }
 
   /// Makes a name of this agent known to what arrives; returns its number.

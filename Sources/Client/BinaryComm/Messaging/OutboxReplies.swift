@@ -1,7 +1,7 @@
 import BusCounters
 import BusLog
 import BusMemory
-import BusWire
+public import BusWire
 
 extension Outbox {
   /// Answers a request; with `more`, another response to it follows.
@@ -107,5 +107,13 @@ extension Outbox {
     statistics.eventsSent &+= UInt64(delivery.sent)
     if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
     return delivery
+  }
+
+  /// Whether so much waits for a peer that further replies to it should pause.
+  public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
+    guard let line = unsafe lines.line(peer) else { return false }
+    let out = unsafe line.pointee.lanes + Int(lane.rawValue)
+    return unsafe out.pointee.waiting.count >= 64
+      || out.pointee.waiting.bytes >= OutboundLane.waitingBytesMax
   }
 }
