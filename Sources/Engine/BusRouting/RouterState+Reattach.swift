@@ -114,7 +114,7 @@ extension RouterState {
     guard handedInReaders[agent]?.count ?? 0 < limits.handedInReadersPerAgent else {
       refuse(
         asker, because: .limit,
-        "A publisher may hand in \(limits.handedInReadersPerAgent) readers.")
+        "A publisher may restore \(limits.handedInReadersPerAgent) readers.")
       return
     }
     handedInReaders[agent, default: [:]][frame.attachment] = RestoredReader(

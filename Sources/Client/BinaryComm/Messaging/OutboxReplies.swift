@@ -112,7 +112,7 @@ extension Outbox {
   /// Whether so much waits for a peer that further replies to it should pause.
   public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
     guard let line = unsafe lines.line(peer) else { return false }
-    let out = unsafe line.pointee.lanes + Int(lane.rawValue)
+    let out = unsafe line.pointee.lane(lane)
     return unsafe out.pointee.waiting.count >= 64
       || out.pointee.waiting.bytes >= OutboundLane.waitingBytesMax
   }
