@@ -25,10 +25,8 @@ final class PublisherShared: Sendable {
     var logs: [Log] = []
     /// A larger log, between the wish for it and its use.
     var growth = LogGrowthState<NewLog>()
-    var readers: [AttachmentID: Incarnation] = [:]
+    var readers = AttachedReaders()
     var ended: BusError?
-    /// The readers that a snapshot of the router has named so far, nil outside of one.
-    var named: Set<AttachmentID>?
 
     /// A larger log that the publisher has not gone over to has no place in the stream yet, and
     /// makes no other log an old one.
@@ -65,9 +63,11 @@ final class PublisherShared: Sendable {
 
   /// The readers in the window, each with the incarnation it belongs to.
   var readers: [AttachmentID: Incarnation] {
-    let inWindow = Set(gate.attachments.map(AttachmentID.init))
-    return state.withLock { $0.readers.filter { inWindow.contains($0.key) } }
+    let window = window
+    return state.withLock { $0.readers.present(in: window) }
   }
+
+  private var window: Set<AttachmentID> { Set(gate.attachments.map(AttachmentID.init)) }
 
   /// Registers the stream with its first log; on return publishing is safe.
   func register(
@@ -121,7 +121,7 @@ final class PublisherShared: Sendable {
 
   func handle(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
     let attachment = join.attachment
-    _ = state.withLock { $0.named?.insert(attachment) }
+    state.withLock { $0.readers.announce(attachment) }
     let isLossless = join.flags.contains(.lossless)
     // A filter of system calls may have come after the publisher was made: without a barrier a
     // lossless reader could miss a message silently, so it is refused.
@@ -151,21 +151,13 @@ final class PublisherShared: Sendable {
               : "the reader segment is not usable")))
       return
     }
-    forgetEvicted(keeping: attachment)
-    state.withLock { $0.readers[attachment] = join.readerIncarnation }
+    let window = window
+    state.withLock { $0.readers.insert(attachment, of: join.readerIncarnation, window: window) }
     agent.post(
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
           startSequence: start.sequence, departed: start.departed)))
-  }
-
-  /// Forgets readers that the gate has evicted: they come back under another name only.
-  private func forgetEvicted(keeping attachment: AttachmentID) {
-    let inWindow = Set(gate.attachments.map(AttachmentID.init))
-    state.withLock { state in
-      state.readers = state.readers.filter { inWindow.contains($0.key) || $0.key == attachment }
-    }
   }
 
   private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
@@ -179,19 +171,16 @@ final class PublisherShared: Sendable {
 
   func leave(_ attachment: AttachmentID) {
     // One that was expected and never named its slot is known to the gate alone.
-    _ = state.withLock { $0.readers.removeValue(forKey: attachment) }
+    state.withLock { $0.readers.remove(attachment) }
     if gate.leave(attachment.value) { onLeave() }
   }
 
-  func beginSnapshot() { state.withLock { $0.named = [] } }
+  func beginSnapshot() { state.withLock { $0.readers.beginSnapshot() } }
 
   /// Readers that the router expects for this stream: as a snapshot repeats them, or in the place
   /// of those that a former router had promised.
   func handle(_ added: LogAddedFrame) {
-    let isInSnapshot = state.withLock { state in
-      state.named?.formUnion(added.expected)
-      return state.named != nil
-    }
+    let isInSnapshot = state.withLock { $0.readers.name(added.expected) }
     guard !isInSnapshot, !gate.expectInstead(added.expected.map(\.value)) else { return }
     for attachment in added.expected {
       let reason = "the publisher went on without it"
@@ -201,18 +190,16 @@ final class PublisherShared: Sendable {
 
   /// What the snapshot did not name has left while frames were lost.
   func endSnapshot() {
-    let named = state.withLock { $0.named.take() }
-    guard let named else { return }
-    for attachment in gate.attachments.map(AttachmentID.init) where !named.contains(attachment) {
+    let window = window
+    for attachment in state.withLock({ $0.readers.endSnapshot(window: window) }) {
       leave(attachment)
     }
   }
 
   func leave(everyoneOf incarnation: Incarnation) {
-    let gone = state.withLock { state in
-      state.readers.filter { $0.value == incarnation }.map(\.key)
+    for attachment in state.withLock({ $0.readers.readers(of: incarnation) }) {
+      leave(attachment)
     }
-    for attachment in gone { leave(attachment) }
   }
 
   /// The agent has ended: the publishing thread finds out at its next look.
