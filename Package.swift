@@ -112,7 +112,16 @@ let package = Package(
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests(
       "Unit", "BusRoutingTests",
-      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport"]),
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport", "RouterHarness"]),
+    .target(
+      name: "RouterHarness", dependencies: ["BusRouting", "BusAccess", "BusPorts", "BusWire", "BusCrypto"],
+      path: "Tests/Simulation/RouterHarness", swiftSettings: settings),
+    tests(
+      "Simulation", "SimulationTests",
+      uses: [
+        "BinaryComm", "BusRouting", "BusAccess", "BusLog", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport",
+        "RouterHarness",
+      ]),
     tests("Unit", "BusTextTests", uses: ["BusText", "BusJSON", "BusTestSupport"]),
     tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusText", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),

@@ -1,13 +1,13 @@
 import Foundation
 
 /// The value of an environment variable; nil when it is not set.
-func environmentValue(_ name: String) -> String? {
+public func environmentValue(_ name: String) -> String? {
   ProcessInfo.processInfo.environment[name]
 }
 
 /// Writes one line to standard error, past any buffer, so that it is seen even when the process
 /// ends next.
-func say(_ line: String) {
+public func say(_ line: String) {
   writeAll(Array((line + "\n").utf8), to: 2)
 }
 

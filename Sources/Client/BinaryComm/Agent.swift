@@ -62,7 +62,7 @@ public final class Agent: Sendable {
   /// This life of the agent, by the router's count.
   public var incarnation: UInt64 { core.state.withLock { $0.identity?.incarnation.value ?? 0 } }
   /// Whether a router is there now; messages flow on without.
-  public var isConnected: Bool { core.state.withLock { $0.link == .up } }
+  public var isConnected: Bool { core.connection.isUp }
 
   /// Calls the handler, on the service thread, when the router went (false) or is back (true).
   public func onRouterChange(_ handler: @escaping @Sendable (Bool) -> Void) {
@@ -105,7 +105,7 @@ public final class Agent: Sendable {
   private func makePublisher(
     _ channel: String, _ shape: LogShape, _ growth: LogGrowth, stall: UInt64
   ) throws(BusError) -> Publisher {
-    try core.waitForLink(deadline: Deadline(after: .seconds(5)))
+    try core.connection.waitUntilUp(deadline: Deadline(after: .seconds(5)))
     guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
       throw .closed("the agent was closed")
     }
@@ -210,14 +210,12 @@ public final class Agent: Sendable {
   public func close() {
     loops.withLock { $0 }?.drain(.seconds(1))
     pool.withLock { $0.closeAll() }
-    let publishers = core.state.withLock { state in
-      state.isLeaving = true
-      return Array(state.publishers.values)
-    }
+    core.connection.leave()
+    let publishers = core.state.withLock { Array($0.publishers.values) }
     // Before goodbye: what was published after it would lie behind the end that readers are told.
     for publisher in publishers { publisher.shut(.closed("the agent was closed")) }
-    core.post(.goodbye)
-    for _ in 0..<200 where core.state.withLock({ $0.link == .up && !$0.outbox.isEmpty }) {
+    core.tell(.goodbye)
+    for _ in 0..<200 where core.connection.isSending {
       core.wakeup.signal()
       SystemThread.sleep(milliseconds: 1)
     }

@@ -51,8 +51,10 @@ public struct Bus: Sendable {
     }
     if options.undumpable { _ = plat_undumpable() }
     DescriptorLimit.raise()
-    let core = try AgentShared(directory: directory, trust: trust, name: name, category: category)
-    try core.start(deadline: Deadline(after: options.connectTimeout))
+    let core = try AgentShared(
+      directory: directory, trust: trust, name: name, category: category,
+      deadline: Deadline(after: options.connectTimeout))
+    try core.start()
     return Agent(core)
   }
 

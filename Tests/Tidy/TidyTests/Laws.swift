@@ -110,6 +110,9 @@ enum Law {
     "Sources/Client/BinaryComm/Publishing/LogGrowth.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowthState.swift",
     "Sources/Client/BinaryComm/Session/LostHandOvers.swift",
+    "Sources/Client/BinaryComm/Session/RestoreStep.swift",
+    "Sources/Client/BinaryComm/Session/SessionState+Connection.swift",
+    "Sources/Client/BinaryComm/Session/SessionState.swift",
   ]
 
   /// What they may import.

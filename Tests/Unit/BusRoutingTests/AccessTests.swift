@@ -1,6 +1,7 @@
 import BusAccess
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("What the policy gives")
@@ -18,7 +19,7 @@ struct RoutingAccessTests {
 
   @Test("a wildcard reads the channels one may read, and no other log goes out")
   func narrowed() throws {
-    var world = World(policy: try policy())
+    var world = RouterHarness(policy: try policy())
     let feed = world.agent("feed")
     let reader = world.agent("reader", uid: 2000)
     world.subscribe(reader, ">", mode: .lossy)
@@ -33,7 +34,7 @@ struct RoutingAccessTests {
 
   @Test("lossless needs the right to hold back, and the refusal names the way out")
   func holdBack() throws {
-    var world = World(policy: try policy())
+    var world = RouterHarness(policy: try policy())
     let reader = world.agent("reader", uid: 2000)
     let answer = world.subscribe(reader, "open", mode: .lossless)
     #expect(errorCode(answer) == .denied)
@@ -43,7 +44,7 @@ struct RoutingAccessTests {
 
   @Test("nobody publishes where the policy does not say so")
   func write() throws {
-    var world = World(policy: try policy())
+    var world = RouterHarness(policy: try policy())
     let feed = world.agent("feed")
     #expect(errorCode(world.addLog(feed, "feed", "other").answers) == .denied)
     #expect(errorCode(world.addLog(feed, "feed", "bcs").answers) == .denied)
@@ -52,7 +53,7 @@ struct RoutingAccessTests {
 
   @Test("bcs.broadcast is everybody's, the rest of bcs nobody's, and > never reaches it")
   func reserved() throws {
-    var world = World()
+    var world = RouterHarness()
     let feed = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, ">")
@@ -66,7 +67,7 @@ struct RoutingAccessTests {
 
   @Test("queries show everything to the router's user, to others what is theirs")
   func queries() throws {
-    var world = World(policy: try policy())
+    var world = RouterHarness(policy: try policy())
     let feed = world.agent("feed")
     _ = world.publish(feed, "feed", "open")
     let reader = world.agent("reader", uid: 2000)
@@ -91,7 +92,7 @@ struct RoutingAccessTests {
     var rule = AgentRule(name: try TopicPattern("reader"), users: [1000])
     rule.read = [try Grant("open")]
     try policy.add(rule)
-    var world = World(policy: policy)
+    var world = RouterHarness(policy: policy)
     let reader = world.agent("reader")
     world.subscribe(reader, "open", mode: .lossy)
     let mine = world.agent("writer.a", uid: 2000)
@@ -108,7 +109,7 @@ struct RoutingAccessTests {
     limits.subscriptionsPerAgent = 2
     limits.attachmentsPerAgent = 1
     limits.streamsPerAgent = 2
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let feed = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, ">", number: 1)

@@ -2,6 +2,7 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Blobs: payloads with a memory file of their own")
@@ -10,7 +11,7 @@ struct BlobTests {
 
   @Test("whoever knows the token is handed the blob, whoever does not is told that there is none")
   func open() {
-    var world = World.settled()
+    var world = RouterHarness.settled()
     let maker = world.agent("maker")
     let reader = world.agent("reader")
     let (answers, descriptor) = world.addBlob(maker, Self.token)
@@ -25,7 +26,7 @@ struct BlobTests {
 
   @Test("a blob is charged to its maker until it is dropped, which nobody else can do")
   func drop() {
-    var world = World.settled()
+    var world = RouterHarness.settled()
     let maker = world.agent("maker")
     let reader = world.agent("reader")
     let before = world.router.arenaBytesUsed
@@ -42,7 +43,7 @@ struct BlobTests {
   @Test(
     "let go of, or left behind, it can be opened until its time is over", arguments: [true, false])
   func kept(leaves: Bool) {
-    var world = World()
+    var world = RouterHarness()
     world.happen(.tick(nowNs: 1_000_000_000))
     let maker = world.agent("maker")
     let reader = world.agent("reader")
@@ -65,7 +66,7 @@ struct BlobTests {
 
   @Test("one that is held stays beyond its time, and goes as soon as it is let go")
   func heldBeyond() {
-    var world = World()
+    var world = RouterHarness()
     world.happen(.tick(nowNs: 1))
     let maker = world.agent("maker")
     let (_, first) = world.addBlob(maker, Self.token, keepMs: 10)
@@ -82,7 +83,7 @@ struct BlobTests {
   func leftBehind() {
     var limits = RouterLimits()
     limits.arenaBytes = 1 << 20
-    var world = World.settled(limits)
+    var world = RouterHarness.settled(limits)
     var tokens: [(maker: ConnectionID, token: BusUUID)] = []
     for number in 0..<5 as Range<UInt64> {
       let maker = world.agent("maker\(number)")
@@ -105,24 +106,24 @@ struct BlobTests {
     var limits = RouterLimits()
     limits.agentBytes = 1 << 20
     limits.blobsPerAgent = 2
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let maker = world.agent("maker")
     let held = world.open.count
-    func code(_ world: inout World, _ bytes: UInt64 = 8192, keepMs: UInt32 = 1) -> BusErrorCode? {
+    func code(_ world: inout RouterHarness, _ bytes: UInt64 = 8192, keepMs: UInt32 = 1) -> BusErrorCode? {
       errorCode(world.addBlob(maker, Self.token, bytes: bytes, keepMs: keepMs).answers)
     }
     #expect(code(&world, 2 << 20) == .resourceExhausted)
     #expect(code(&world, keepMs: 3_600_001) == .invalid)
     let lie = AddBlobFrame(token: Self.token, segmentBytes: 8192, payloadBytes: 4001, keepMs: 1)
     for (frame, finding) in [
-      (lie, Segment.Finding.blob(World.blob(Self.token))),
-      (World.frame(BusUUID(word0: 1, word1: 1)), .blob(World.blob(Self.token))),
-      (World.frame(Self.token), .unusable("The blob may still be written to.")),
+      (lie, Segment.Finding.blob(RouterHarness.blob(Self.token))),
+      (RouterHarness.frame(BusUUID(word0: 1, word1: 1)), .blob(RouterHarness.blob(Self.token))),
+      (RouterHarness.frame(Self.token), .unusable("The blob may still be written to.")),
       (
-        World.frame(Self.token),
+        RouterHarness.frame(Self.token),
         .reader(
           ReaderShape(
-            segmentBytes: 8192, agent: World.uuid("maker"), incarnation: Incarnation(1)))
+            segmentBytes: 8192, agent: RouterHarness.uuid("maker"), incarnation: Incarnation(1)))
       ),
     ] {
       let segment = world.segment(8192, finding)
@@ -140,13 +141,13 @@ struct BlobTests {
 
   @Test("under the same token another agent's bytes are another blob")
   func takenOver() {
-    var world = World()
+    var world = RouterHarness()
     let maker = world.agent("maker")
     let thief = world.agent("thief")
     let (_, own) = world.addBlob(maker, Self.token)
     let (answers, stolen) = world.addBlob(thief, Self.token)
     #expect(answers == [.done] && own != stolen)
-    func handed(_ world: inout World) -> DescriptorToken? {
+    func handed(_ world: inout RouterHarness) -> DescriptorToken? {
       let frame = AgentFrame.openBlob(world.name(maker, Self.token))
       for case .send(_, _, .blob, let token) in world.happen(.frame(thief, request: 4, frame, [])) {
         return token
@@ -164,7 +165,7 @@ struct BlobTests {
     try policy.add(AgentRule(name: try TopicPattern(">"), users: [1000, 2000]))
     var limits = RouterLimits()
     limits.arenaBytes = 1 << 20
-    var world = World(policy: policy, limits: limits)
+    var world = RouterHarness(policy: policy, limits: limits)
     world.happen(.tick(nowNs: 1))
     let modest = world.agent("modest", uid: 2000)
     _ = world.addBlob(modest, Self.token, bytes: 1 << 16, keepMs: 1000)
@@ -185,7 +186,7 @@ struct BlobTests {
   func leftInNumber() {
     var limits = RouterLimits()
     limits.blobsLeftMax = 3
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     world.happen(.tick(nowNs: 1))
     for number in 0..<5 as Range<UInt64> {
       let maker = world.agent("maker\(number)")
@@ -200,7 +201,7 @@ struct BlobTests {
     "a router that has just started does not say that a blob is gone, if its maker may come back",
     arguments: FormerRouter.allCases)
   func grace(former: FormerRouter) {
-    var world = World(former: former)
+    var world = RouterHarness(former: former)
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
     let wanted: BusErrorCode = former == .unknown ? .notFound : .noRouter
@@ -210,10 +211,10 @@ struct BlobTests {
   }
 }
 
-extension World {
+extension RouterHarness {
   /// A router for which it is too late that agents of a former one come back.
-  fileprivate static func settled(_ limits: RouterLimits = RouterLimits()) -> World {
-    var world = World(limits: limits)
+  fileprivate static func settled(_ limits: RouterLimits = RouterLimits()) -> RouterHarness {
+    var world = RouterHarness(limits: limits)
     world.happen(.tick(nowNs: 1))
     world.happen(.tick(nowNs: 60_000_000_000))
     return world

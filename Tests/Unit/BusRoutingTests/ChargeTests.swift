@@ -2,6 +2,7 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Whoever spends is charged")
@@ -9,7 +10,7 @@ struct ChargeTests {
   private static let secondNs: UInt64 = 1_000_000_000
   private static let logBytes: UInt64 = 65536 + 8192
 
-  private static func bytes(_ world: inout World, of name: String, held: Bool = false) -> UInt64? {
+  private static func bytes(_ world: inout RouterHarness, of name: String, held: Bool = false) -> UInt64? {
     let asker = world.connect()
     defer { world.happen(.disconnected(asker)) }
     let row = world.rows(asker, .agents).first { $0["name"] == name }
@@ -18,7 +19,7 @@ struct ChargeTests {
 
   /// A reader that stands still and a publisher that ends, so that a log is left over.
   private static func leftOver(
-    _ world: inout World, reader: ConnectionID, publisher: String
+    _ world: inout RouterHarness, reader: ConnectionID, publisher: String
   ) throws -> AttachmentID {
     let feed = world.agent(publisher)
     _ = world.publish(feed, publisher, "a")
@@ -34,25 +35,25 @@ struct ChargeTests {
 
   @Test("a log that nobody but a reader needs is charged to that reader after a while")
   func heldLogs() throws {
-    var world = World()
+    var world = RouterHarness()
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
     world.subscribe(reader, "a", mode: .lossy)
     let attachment = try Self.leftOver(&world, reader: reader, publisher: "feed")
     world.happen(.tick(nowNs: 14 * Self.secondNs))
-    #expect(Self.bytes(&world, of: "reader") == World.readerBytes)
+    #expect(Self.bytes(&world, of: "reader") == RouterHarness.readerBytes)
     world.happen(.tick(nowNs: 16 * Self.secondNs))
-    #expect(Self.bytes(&world, of: "reader") == World.readerBytes + Self.logBytes)
+    #expect(Self.bytes(&world, of: "reader") == RouterHarness.readerBytes + Self.logBytes)
     #expect(Self.bytes(&world, of: "reader", held: true) == Self.logBytes)
     world.say(reader, .detach(DetachFrame(attachment: attachment)))
-    #expect(Self.bytes(&world, of: "reader") == World.readerBytes)
+    #expect(Self.bytes(&world, of: "reader") == RouterHarness.readerBytes)
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
     #expect(world.router.streamCount == 0)
   }
 
   @Test("of several readers that hold a log one pays, the next when that one lets go or dies")
   func payersChange() throws {
-    var world = World()
+    var world = RouterHarness()
     world.happen(.tick(nowNs: 1))
     let names = ["r0", "r1", "r2"]
     let readers = names.map { world.agent($0) }
@@ -61,7 +62,7 @@ struct ChargeTests {
     _ = world.publish(feed, "feed", "a")
     world.happen(.disconnected(feed))
     world.happen(.tick(nowNs: 16 * Self.secondNs))
-    func payers(_ world: inout World) -> [String] {
+    func payers(_ world: inout RouterHarness) -> [String] {
       var payers: [String] = []
       for name in names where Self.bytes(&world, of: name, held: true) == Self.logBytes {
         payers.append(name)
@@ -77,14 +78,14 @@ struct ChargeTests {
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
     world.happen(.disconnected(readers[2]))
     #expect(Self.bytes(&world, of: "r0", held: true) == 0)
-    #expect(world.router.arenaBytesUsed == World.readerBytes)
+    #expect(world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 
   @Test("a reader that stands still pins no more than its quota: further streams are missed")
   func pinnedIsBounded() throws {
     var limits = RouterLimits()
-    limits.agentBytes = World.readerBytes + 3 * Self.logBytes
-    var world = World(limits: limits)
+    limits.agentBytes = RouterHarness.readerBytes + 3 * Self.logBytes
+    var world = RouterHarness(limits: limits)
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
     world.subscribe(reader, "a", mode: .lossy)
@@ -99,12 +100,12 @@ struct ChargeTests {
     #expect(world.missed(by: reader).last?.text.contains("have ended") == true)
     let held = try #require(Self.bytes(&world, of: "reader", held: true))
     #expect(held <= 4 * Self.logBytes)
-    #expect(world.router.arenaBytesUsed <= World.readerBytes + 5 * Self.logBytes)
+    #expect(world.router.arenaBytesUsed <= RouterHarness.readerBytes + 5 * Self.logBytes)
   }
 
   @Test("who reads an ended stream on keeps it, who stands still for ten minutes is evicted")
   func standstill() throws {
-    var world = World()
+    var world = RouterHarness()
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
     world.subscribe(reader, "a")
@@ -124,12 +125,12 @@ struct ChargeTests {
     #expect(world.router.streamCount == 0)
   }
 
-  private static func twoUsers(_ limits: RouterLimits) throws -> World {
+  private static func twoUsers(_ limits: RouterLimits) throws -> RouterHarness {
     var policy = Policy()
     for (name, user) in [("guest.*", 2), ("host.*", 1000), ("other", 3)] as [(String, UInt32)] {
       try policy.add(.everything(name, users: [user]))
     }
-    return World(policy: policy, limits: limits)
+    return RouterHarness(policy: policy, limits: limits)
   }
 
   @Test("agents of one user take half of the arena at most, the router's own user all of it")
@@ -197,7 +198,7 @@ struct ChargeTests {
 
   @Test("who may not register for his user alone is told both users, not of rules that are none")
   func otherUser() {
-    var world = World()
+    var world = RouterHarness()
     let answer = world.register(world.connect(uid: 77), "fine")
     #expect(errorCode(answer) == .denied)
     #expect("\(answer)".contains("user 77") && "\(answer)".contains("user 1000"))

@@ -1,6 +1,7 @@
 import BusAccess
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 /// What an agent that watches was given, by the agent it is about.
@@ -9,7 +10,7 @@ private struct Shown: Hashable {
   let part: UInt16
 }
 
-extension World {
+extension RouterHarness {
   /// Hands in the next segment of an agent's counters, as the agent would make it.
   @discardableResult
   mutating func addCounters(
@@ -37,7 +38,7 @@ extension World {
 struct CountersRoutingTests {
   @Test("who watches gets all that is there, then what comes, then who ended")
   func watching() throws {
-    var world = World()
+    var world = RouterHarness()
     let feed = world.agent("feed")
     #expect(kinds(world.addCounters(feed, "feed")) == [.done])
     let top = world.agent("top")
@@ -63,7 +64,7 @@ struct CountersRoutingTests {
 
   @Test("a second watch shows nobody again, and after its end nothing more comes")
   func watchingOnce() {
-    var world = World()
+    var world = RouterHarness()
     let feed = world.agent("feed")
     world.addCounters(feed, "feed")
     let top = world.agent("top")
@@ -88,8 +89,8 @@ struct CountersRoutingTests {
   @Test("only the agent's own next segment is taken, within its quota, and none is lost")
   func refused() {
     var limits = RouterLimits()
-    limits.agentBytes = World.readerBytes + 16384 + 65536 + 100
-    var world = World(limits: limits)
+    limits.agentBytes = RouterHarness.readerBytes + 16384 + 65536 + 100
+    var world = RouterHarness(limits: limits)
     let feed = world.agent("feed")
     #expect(errorCode(world.addCounters(feed, "other")) == .invalid)
     #expect(errorCode(world.addCounters(feed, "feed", part: 1)) == .invalid)
@@ -110,7 +111,7 @@ struct CountersRoutingTests {
     var limits = RouterLimits()
     limits.agentBytes = 1 << 40
     limits.arenaBytes = 1 << 40
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let feed = world.agent("feed")
     for part in 0..<5 as Range<UInt16> {
       #expect(kinds(world.addCounters(feed, "feed", part: part)) == [.done])
@@ -127,7 +128,7 @@ struct CountersRoutingTests {
     var top = AgentRule(name: try TopicPattern("top"), users: [1000])
     top.watch = true
     try policy.add(top)
-    var world = World(policy: policy)
+    var world = RouterHarness(policy: policy)
     let viewer = world.agent("top")
     let other = world.agent("feed")
     world.addCounters(viewer, "top")
@@ -140,7 +141,7 @@ struct CountersRoutingTests {
 
   @Test("a viewer that lost news gets everything again, between the brackets of a snapshot")
   func snapshot() throws {
-    var world = World()
+    var world = RouterHarness()
     let feed = world.agent("feed")
     world.addCounters(feed, "feed")
     let top = world.agent("top")

@@ -2,13 +2,14 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Death and closing")
 struct DeathTests {
   /// A publisher `feed` on `a` with one lossless reader that was there before.
   private struct Pair {
-    var world = World()
+    var world = RouterHarness()
     let publisher: ConnectionID
     let reader: ConnectionID
     let stream: StreamID
@@ -50,7 +51,7 @@ struct DeathTests {
     pair.world.say(pair.reader, .detach(DetachFrame(attachment: pair.attachment)))
     #expect(pair.world.open[pair.log] == nil)
     #expect(pair.world.router.streamCount == 0)
-    #expect(pair.world.router.arenaBytesUsed == World.readerBytes)
+    #expect(pair.world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 
   @Test("whatever a dead publisher left as its commit becomes a record boundary within the stream")

@@ -2,6 +2,7 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 /// What is counted for a user is given back, whichever way it ends, and what an agent may say when
@@ -9,14 +10,14 @@ import Testing
 @Suite("Counts that go down again, and bounds of what comes back")
 struct GivenBackTests {
   /// A router with little room, in which agents `guest.*` of user 2 may do everything.
-  private static func guests(_ limits: RouterLimits) throws -> World {
+  private static func guests(_ limits: RouterLimits) throws -> RouterHarness {
     var policy = Policy()
     try policy.add(.everything("guest.*", users: [2]))
-    return World(policy: policy, limits: limits)
+    return RouterHarness(policy: policy, limits: limits)
   }
 
   private static func resolve(
-    _ world: inout World, _ guest: ConnectionID, _ name: String
+    _ world: inout RouterHarness, _ guest: ConnectionID, _ name: String
   ) -> BusErrorCode? {
     errorCode(world.ask(guest, .resolve(NameFrame(name: name, group: .service))))
   }
@@ -75,7 +76,7 @@ struct GivenBackTests {
   func missed() {
     var limits = RouterLimits()
     (limits.attachmentsPerAgent, limits.missedKeptPerAgent) = (2, 3)
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let reader = world.agent("reader")
     world.subscribe(reader, ">", mode: .lossy)
     let feed = world.agent("feed")
@@ -88,8 +89,8 @@ struct GivenBackTests {
 
   // MARK: Coming back
 
-  private static func later(_ limits: RouterLimits) -> World {
-    var world = World(limits: limits, bootNs: 1_000_000, former: .killed)
+  private static func later(_ limits: RouterLimits) -> RouterHarness {
+    var world = RouterHarness(limits: limits, bootNs: 1_000_000, former: .killed)
     world.happen(.tick(nowNs: 50))
     return world
   }
@@ -121,7 +122,7 @@ struct GivenBackTests {
       let frame = RestoreAttachmentFrame(
         attachment: AttachmentID(before.attachment.value + number), subscription: 1,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
-        publisherName: "feed", publisher: World.uuid("feed"), channel: "a", slot: 1, joined: true)
+        publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: "a", slot: 1, joined: true)
       return errorCode(world.ask(thief, .restoreAttachment(frame)))
     }
     #expect(codes == [nil, nil, nil, .invalid, .invalid])

@@ -2,6 +2,7 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Inboxes: logs for one incarnation")
@@ -21,7 +22,7 @@ struct InboxTests {
 
   @Test("nobody reads another's inbox, nor its own twice, nor with loss")
   func whoReads() {
-    var world = World()
+    var world = RouterHarness()
     let owner = world.agent("owner")
     let other = world.agent("other")
     let inbox = world.inbox(of: owner)
@@ -33,7 +34,7 @@ struct InboxTests {
 
   @Test("a log in an inbox is announced to its owner alone, whatever others subscribe to")
   func whoHears() throws {
-    var world = World()
+    var world = RouterHarness()
     let owner = world.agent("owner")
     let curious = world.agent("curious")
     let writer = world.agent("writer")
@@ -49,7 +50,7 @@ struct InboxTests {
 
   @Test("a log for an incarnation that ended, or that takes no messages, is refused and closed")
   func nobodyThere() {
-    var world = World()
+    var world = RouterHarness()
     let owner = world.agent("owner")
     let writer = world.agent("writer")
     let inbox = world.inbox(of: owner)
@@ -66,7 +67,7 @@ struct InboxTests {
 
   @Test("the router lets go of a log once its one reader has it, and still charges for it")
   func letGo() throws {
-    var world = World()
+    var world = RouterHarness()
     let owner = world.agent("owner")
     let writer = world.agent("writer")
     let inbox = world.inbox(of: owner)
@@ -86,7 +87,7 @@ struct InboxTests {
 
   @Test("a topic's log stays with the router, which hands it to whoever comes later")
   func topicsAreKept() throws {
-    var world = World()
+    var world = RouterHarness()
     let reader = world.agent("reader")
     let writer = world.agent("writer")
     world.subscribe(reader, "a")
@@ -97,7 +98,7 @@ struct InboxTests {
 
   @Test("who may not call anything of an agent has no log to it; who is asked may answer")
   func rights() throws {
-    var world = World(policy: try Self.policy())
+    var world = RouterHarness(policy: try Self.policy())
     let caller = world.agent("caller")
     let adder = world.agent("adder")
     let stranger = world.agent("stranger")
@@ -124,7 +125,7 @@ struct InboxTests {
 struct ServiceNameTests {
   @Test("who asked is told who answers, and of each change until it leaves")
   func changes() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     let first = world.receiver("first")
     let second = world.receiver("second")
@@ -145,7 +146,7 @@ struct ServiceNameTests {
 
   @Test("whoever says again that it answers, or does not, has nobody told")
   func saidAgain() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     let server = world.agent("server")
     world.subscribe(server, world.inbox(of: server).pattern)
@@ -161,7 +162,7 @@ struct ServiceNameTests {
 
   @Test("an agent without an inbox is named to nobody until it opens one")
   func withoutInbox() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     let shy = world.agent("shy")
     #expect(world.answer(shy, "sum") == [.done])
@@ -173,7 +174,7 @@ struct ServiceNameTests {
 
   @Test("an agent's name is answered by it alone: nobody takes it, and it wins over who had it")
   func ownNames() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     let early = world.receiver("early")
     #expect(world.answer(early, "target") == [.done])
@@ -188,7 +189,7 @@ struct ServiceNameTests {
 
   @Test("teams and services of one name are two things")
   func groups() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     let member = world.receiver("member")
     #expect(world.answer(member, "review", group: .team) == [.done])
@@ -201,7 +202,7 @@ struct ServiceNameTests {
     var limits = RouterLimits()
     limits.answersPerAgent = 2
     limits.interestsPerAgent = 2
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let agent = world.receiver("agent")
     #expect(world.answer(agent, "a") == [.done] && world.answer(agent, "b") == [.done])
     #expect(errorCode(world.answer(agent, "c")) == .resourceExhausted)
@@ -222,7 +223,7 @@ struct ServiceNameTests {
   func forgetting() {
     var limits = RouterLimits()
     limits.interestsPerAgent = 2
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let asker = world.agent("asker")
     for number in 0..<50 {
       #expect(world.resolve(asker, "cli-\(number)") == [])
@@ -244,7 +245,7 @@ struct ServiceNameTests {
     var adder = AgentRule(name: try TopicPattern("adder"), users: [1000])
     adder.answer = [try TopicPattern("math.>")]
     try policy.add(adder)
-    var world = World(policy: policy)
+    var world = RouterHarness(policy: policy)
     let agent = world.receiver("adder")
     #expect(world.answer(agent, "math.add") == [.done])
     #expect(errorCode(world.answer(agent, "other")) == .denied)
@@ -254,7 +255,7 @@ struct ServiceNameTests {
 
   @Test("of more responders than a frame holds, as many as fit are named")
   func many() {
-    var world = World()
+    var world = RouterHarness()
     let asker = world.agent("asker")
     for number in 0..<RespondersFrame.respondersMax + 5 {
       _ = world.answer(world.receiver("r\(number)"), "sum")
@@ -263,7 +264,7 @@ struct ServiceNameTests {
   }
 }
 
-extension World {
+extension RouterHarness {
   /// The channels of an agent's inbox, and the pattern that reads both.
   func inbox(of agent: ConnectionID) -> (normal: String, urgent: String, pattern: String) {
     let owner = incarnations[agent] ?? Incarnation(0)

@@ -3,6 +3,7 @@ import BusPorts
 import BusRouting
 import BusTestSupport
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Any order of events")
@@ -31,7 +32,7 @@ struct RandomRoutingTests {
 
   /// One random history with its agents.
   private struct History {
-    var world: World
+    var world: RouterHarness
     var random: SplitMix64
     var agents: [(connection: ConnectionID, name: String)] = []
 
@@ -71,7 +72,7 @@ struct RandomRoutingTests {
     limits.arenaBytes = 1_500_000
     limits.logsPerStream = 3
     var history = History(
-      world: World(policy: try policy(), limits: limits, former: takesOver ? .killed : .unknown),
+      world: RouterHarness(policy: try policy(), limits: limits, former: takesOver ? .killed : .unknown),
       random: random)
     history.world.happen(.tick(nowNs: 1))
     for _ in 0..<1200 {

@@ -1,11 +1,12 @@
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Streams that are announced again")
 struct ReannounceTests {
   private static func ask(
-    _ world: inout World, _ agent: ConnectionID, _ stream: StreamID, _ subscription: UInt32 = 1
+    _ world: inout RouterHarness, _ agent: ConnectionID, _ stream: StreamID, _ subscription: UInt32 = 1
   ) -> [RouterFrame] {
     world.ask(
       agent, .reannounce(ReannounceFrame(subscription: subscription, stream: stream)))
@@ -13,10 +14,10 @@ struct ReannounceTests {
 
   /// A reader that was told of a stream.
   private static func told() throws -> (
-    world: World, reader: ConnectionID, feed: ConnectionID, stream: StreamID,
+    world: RouterHarness, reader: ConnectionID, feed: ConnectionID, stream: StreamID,
     first: AnnounceFrame
   ) {
-    var world = World()
+    var world = RouterHarness()
     let reader = world.agent("reader")
     let feed = world.agent("feed")
     world.subscribe(reader, "a")

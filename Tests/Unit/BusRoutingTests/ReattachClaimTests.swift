@@ -1,13 +1,14 @@
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 // What returning readers claim against what publishers hand in.
 
 extension ReattachTests {
   /// A third agent of the former router, which comes back first and claims what is not its own.
-  static func thief(_ world: inout World, _ before: Before) throws -> ConnectionID {
-    var former = World(bootNs: 2000)
+  static func thief(_ world: inout RouterHarness, _ before: Before) throws -> ConnectionID {
+    var former = RouterHarness(bootNs: 2000)
     let connection = former.agent("thief")
     let (back, answers) = reattach(try veteran("thief", connection, former), &world)
     #expect(kinds(answers) == [.registered])
@@ -23,7 +24,7 @@ extension ReattachTests {
       RestoreAttachmentFrame(
         attachment: attachment ?? before.attachment, subscription: channel == "a" ? 1 : 2,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
-        publisherName: "feed", publisher: World.uuid("feed"), channel: channel, slot: 9,
+        publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: channel, slot: 9,
         joined: joined))
   }
 
@@ -137,6 +138,6 @@ extension ReattachTests {
     Self.endGrace(&world)
     #expect(kinds(world.frames(to: reader)).suffix(2) == [.announce, .streamEnded])
     world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
-    #expect(world.router.streamCount == 0 && world.router.arenaBytesUsed == World.readerBytes)
+    #expect(world.router.streamCount == 0 && world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 }

@@ -1,5 +1,6 @@
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 // The numbers of streams, which are no secret, in the hands of other publishers.
@@ -12,7 +13,7 @@ extension ReattachTests {
     let proof: ControlTicket
 
     init() throws {
-      var former = World(bootNs: 2000)
+      var former = RouterHarness(bootNs: 2000)
       let connection = former.agent("rival")
       stream = former.publish(connection, "rival", "a")
       veteran = try ReattachTests.veteran("rival", connection, former)
@@ -21,7 +22,7 @@ extension ReattachTests {
 
     func log(_ channel: String) -> LogShape {
       LogShape(
-        segmentBytes: 73728, capacity: 65536, agent: World.uuid("rival"),
+        segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("rival"),
         incarnation: veteran.incarnation, basePosition: 0, baseSequence: 0, generation: 0,
         hotOffset: 512, channel: channel)
     }

@@ -2,6 +2,7 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Coming back to a new router")
@@ -25,7 +26,7 @@ struct ReattachTests {
   }
 
   static func former() throws -> Before {
-    var world = World(bootNs: 1000)
+    var world = RouterHarness(bootNs: 1000)
     let feed = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, "a")
@@ -33,7 +34,7 @@ struct ReattachTests {
     let attachment = try #require(world.announces(to: reader).first?.attachment)
     let incarnation = try #require(world.incarnations[feed])
     let log = LogShape(
-      segmentBytes: 73728, capacity: 65536, agent: World.uuid("feed"), incarnation: incarnation,
+      segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("feed"), incarnation: incarnation,
       basePosition: 0, baseSequence: 0, generation: 0, hotOffset: 512, channel: "a")
     return Before(
       feed: try veteran("feed", feed, world), reader: try veteran("reader", reader, world),
@@ -42,7 +43,7 @@ struct ReattachTests {
   }
 
   static func veteran(
-    _ name: String, _ connection: ConnectionID, _ world: World
+    _ name: String, _ connection: ConnectionID, _ world: RouterHarness
   ) throws -> Veteran {
     for case .registered(let registered) in world.frames(to: connection) {
       return Veteran(
@@ -55,26 +56,26 @@ struct ReattachTests {
   struct MissingFrame: Error {}
 
   /// The next router, some time later.
-  static func later(than former: FormerRouter = .killed) -> World {
-    var world = World(bootNs: 1_000_000, former: former)
+  static func later(than former: FormerRouter = .killed) -> RouterHarness {
+    var world = RouterHarness(bootNs: 1_000_000, former: former)
     world.happen(.tick(nowNs: 50))
     return world
   }
 
-  static func endGrace(_ world: inout World) {
+  static func endGrace(_ world: inout RouterHarness) {
     world.happen(.tick(nowNs: 50 + world.router.limits.graceNs))
   }
 
   /// Reconnects and reattaches; the ticket may be another's.
   static func reattach(
-    _ veteran: Veteran, _ world: inout World, ticket: ControlTicket? = nil, pid: Int32? = nil
+    _ veteran: Veteran, _ world: inout RouterHarness, ticket: ControlTicket? = nil, pid: Int32? = nil
   ) -> (connection: ConnectionID, answers: [RouterFrame]) {
     let connection = world.connect(pid: pid ?? veteran.pid)
     let shape = ReaderShape(
-      segmentBytes: 65536, agent: World.uuid(veteran.name), incarnation: veteran.incarnation)
+      segmentBytes: 65536, agent: RouterHarness.uuid(veteran.name), incarnation: veteran.incarnation)
     let segment = world.segment(65536, .reader(shape))
     let frame = ReattachFrame(
-      name: veteran.name, category: "test", agent: World.uuid(veteran.name),
+      name: veteran.name, category: "test", agent: RouterHarness.uuid(veteran.name),
       incarnation: veteran.incarnation, ticket: ticket ?? veteran.ticket)
     return (connection, world.ask(connection, .reattach(frame), [segment]))
   }
@@ -82,7 +83,7 @@ struct ReattachTests {
   /// The publisher's log, offered under any number with any proof.
   static func restoreLog(
     _ log: LogShape, _ stream: StreamID, _ proof: ControlTicket, _ connection: ConnectionID,
-    _ world: inout World
+    _ world: inout RouterHarness
   ) -> [RouterFrame] {
     let segment = world.segment(log.segmentBytes, .log(log))
     let frame = RestoreLogFrame(
@@ -93,7 +94,7 @@ struct ReattachTests {
 
   /// The publisher comes back, with its reader; or with none, or one that it expects at the start.
   static func feedReturns(
-    _ before: Before, _ world: inout World, expects: Incarnation? = nil, hasReader: Bool = true
+    _ before: Before, _ world: inout RouterHarness, expects: Incarnation? = nil, hasReader: Bool = true
   ) -> ConnectionID {
     let (connection, _) = reattach(before.feed, &world)
     let answers = restoreLog(before.log, before.stream, before.proof, connection, &world)
@@ -112,7 +113,7 @@ struct ReattachTests {
 
   /// The reader comes back and claims its reading, joined or not; nil: it claims none.
   static func readerReturns(
-    _ before: Before, _ world: inout World, claims joined: Bool? = true
+    _ before: Before, _ world: inout RouterHarness, claims joined: Bool? = true
   ) -> ConnectionID {
     let (connection, _) = reattach(before.reader, &world)
     restoreSubscription("a", connection, &world)
@@ -122,7 +123,7 @@ struct ReattachTests {
   }
 
   static func restoreSubscription(
-    _ pattern: String, number: UInt32 = 1, _ connection: ConnectionID, _ world: inout World
+    _ pattern: String, number: UInt32 = 1, _ connection: ConnectionID, _ world: inout RouterHarness
   ) {
     let frame = SubscribeFrame(
       subscription: number, pattern: pattern, mode: .lossless, sleeps: true, epoch: 3)
@@ -154,7 +155,7 @@ struct ReattachTests {
     let reader = Self.readerReturns(before, &world)
     Self.endGrace(&world)
     let shape = LogShape(
-      segmentBytes: 73728, capacity: 65536, agent: World.uuid("feed"),
+      segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("feed"),
       incarnation: before.feed.incarnation, basePosition: 64, baseSequence: 1, generation: 1,
       hotOffset: 512, channel: "a")
     let segment = world.segment(73728, .log(shape))
@@ -213,9 +214,9 @@ struct ReattachTests {
   @Test("after a clean stop agents come back by their tickets, as long as after a kill")
   func afterCleanStop() throws {
     let before = try Self.former()
-    var fresh = World(bootNs: 1_000_000, former: .stopped)
+    var fresh = RouterHarness(bootNs: 1_000_000, former: .stopped)
     #expect(kinds(Self.reattach(before.feed, &fresh).answers) == [.registered])
-    var late = World(bootNs: 1_000_000, former: .stopped)
+    var late = RouterHarness(bootNs: 1_000_000, former: .stopped)
     late.happen(.tick(nowNs: 1))
     late.happen(.tick(nowNs: 60_000_000_000))
     #expect(errorCode(Self.reattach(before.feed, &late).answers) == .fenced)

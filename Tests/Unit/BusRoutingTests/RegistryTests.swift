@@ -1,13 +1,14 @@
 import BusAccess
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Registering")
 struct RegistryTests {
   @Test("a name belongs to one living agent, and is free again after its end")
   func nameTaken() {
-    var world = World()
+    var world = RouterHarness()
     let first = world.agent("hub")
     let second = world.connect()
     #expect(errorCode(world.register(second, "hub")) == .nameInUse)
@@ -17,12 +18,12 @@ struct RegistryTests {
       return
     }
     #expect(world.router.agentCount == 1)
-    #expect(world.router.arenaBytesUsed == World.readerBytes)
+    #expect(world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 
   @Test("another layout version is refused with both versions named")
   func layoutVersion() {
-    var world = World()
+    var world = RouterHarness()
     let connection = ConnectionID(77)
     world.happen(.connected(connection, Peer(pid: 1, uid: 1000, startTime: 1)))
     let answers = world.ask(connection, .hello(HelloFrame(layoutVersion: 9, program: "old")))
@@ -32,7 +33,7 @@ struct RegistryTests {
 
   @Test("names below bcs, bad names and foreign users are refused")
   func badNames() {
-    var world = World()
+    var world = RouterHarness()
     let connection = world.connect()
     #expect(errorCode(world.register(connection, "bcs.evil")) == .invalid)
     #expect(errorCode(world.register(connection, "no spaces")) == .invalid)
@@ -43,7 +44,7 @@ struct RegistryTests {
 
   @Test("the UUID of another name is refused, whether that agent lives or not")
   func foreignUUID() {
-    var world = World()
+    var world = RouterHarness()
     let guest = world.connect()
     let refusal = world.register(guest, "guest.1", as: BusUUID(agentName: "auditor"))
     #expect(errorCode(refusal) == .invalid && "\(refusal)".contains("version 4 or 7"))
@@ -59,7 +60,7 @@ struct RegistryTests {
     "an agent may bring a random or a timed UUID, and no other kind",
     arguments: 0...15 as ClosedRange<UInt64>)
   func ownUUIDs(version: UInt64) {
-    var world = World()
+    var world = RouterHarness()
     let rest: UInt64 = 0x0123_4567_89AB_0CDE
     for variant in 0...3 as ClosedRange<UInt64> {
       let uuid = BusUUID(high: rest | version << 12, low: variant << 62 | rest >> 4)
@@ -73,11 +74,11 @@ struct RegistryTests {
 
   @Test("a segment of another agent, or none at all, is refused and closed")
   func foreignSegment() {
-    var world = World()
+    var world = RouterHarness()
     let connection = world.connect()
-    let frame = RegisterFrame(name: "hub", category: "", agent: World.uuid("hub"))
+    let frame = RegisterFrame(name: "hub", category: "", agent: RouterHarness.uuid("hub"))
     let other = ReaderShape(
-      segmentBytes: 65536, agent: World.uuid("other"), incarnation: Incarnation(5))
+      segmentBytes: 65536, agent: RouterHarness.uuid("other"), incarnation: Incarnation(5))
     let wrong = world.segment(65536, .reader(other))
     #expect(errorCode(world.ask(connection, .register(frame), [wrong])) == .invalid)
     let broken = world.segment(10, .unusable("not sealed"))
@@ -90,20 +91,20 @@ struct RegistryTests {
 
   @Test("descriptors on a frame that has none, or none where one belongs, end the connection")
   func wrongDescriptors() {
-    var world = World()
+    var world = RouterHarness()
     let surplus = world.connect()
     let extra = world.segment(1, .unusable("pipe"))
     world.happen(.frame(surplus, request: 0, .goodbye, [extra]))
     #expect(world.dropped.contains(surplus))
     let missing = world.connect()
-    let frame = RegisterFrame(name: "hub", category: "", agent: World.uuid("hub"))
+    let frame = RegisterFrame(name: "hub", category: "", agent: RouterHarness.uuid("hub"))
     #expect(errorCode(world.ask(missing, .register(frame))) == .invalid)
     #expect(world.open.isEmpty)
   }
 
   @Test("every frame before its time is answered with an error and changes nothing")
   func hostileBeforeRegister() {
-    var world = World()
+    var world = RouterHarness()
     let connection = world.connect()
     let id = AttachmentID(5)
     let frames: [AgentFrame] = [
@@ -127,9 +128,9 @@ struct RegistryTests {
   @Test("quota and arena are kept, and the agent is told which of the two")
   func budget() {
     var limits = RouterLimits()
-    limits.agentBytes = World.readerBytes + 80_000
-    limits.arenaBytes = 2 * World.readerBytes + 100_000
-    var world = World(limits: limits)
+    limits.agentBytes = RouterHarness.readerBytes + 80_000
+    limits.arenaBytes = 2 * RouterHarness.readerBytes + 100_000
+    var world = RouterHarness(limits: limits)
     let a = world.agent("a")
     _ = world.publish(a, "a", "x")
     let refused = world.addLog(a, "a", "y").answers
@@ -145,9 +146,9 @@ struct RegistryTests {
   @Test("logs leave a part of the arena to agents that join")
   func keptForJoins() {
     var limits = RouterLimits()
-    limits.arenaBytes = 32 * World.readerBytes
+    limits.arenaBytes = 32 * RouterHarness.readerBytes
     limits.agentBytes = limits.arenaBytes
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     let a = world.agent("a")
     var number = 0
     while errorCode(world.addLog(a, "a", "x\(number)").answers) == nil { number += 1 }
@@ -159,7 +160,7 @@ struct RegistryTests {
       #expect(errorCode(world.register(newcomer, name)) == nil)
     }
     let last = world.connect()
-    while world.router.arenaBytesUsed + World.readerBytes <= limits.arenaBytes {
+    while world.router.arenaBytesUsed + RouterHarness.readerBytes <= limits.arenaBytes {
       world.register(world.connect(), "n\(world.router.agentCount)")
     }
     #expect(errorCode(world.register(last, "last")) == .resourceExhausted)
@@ -169,7 +170,7 @@ struct RegistryTests {
   func connectionsBounded() {
     var limits = RouterLimits()
     limits.connectionsPerUser = 2
-    var world = World(limits: limits)
+    var world = RouterHarness(limits: limits)
     _ = world.connect()
     let second = world.connect()
     let third = world.connect()
@@ -187,7 +188,7 @@ struct RegistryTests {
     try policy.add(AgentRule(name: try TopicPattern("worker.*"), users: [2000]))
     var limits = RouterLimits()
     (limits.connections, limits.connectionsPerUser, limits.connectionsOfStrangers) = (16, 8, 3)
-    var world = World(policy: policy, limits: limits)
+    var world = RouterHarness(policy: policy, limits: limits)
     let early = (0..<3).map { world.connect(uid: 3000 + UInt32($0)) }
     #expect(world.dropped.isEmpty)
     for user in 3000..<3020 {

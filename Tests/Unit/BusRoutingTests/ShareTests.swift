@@ -1,15 +1,16 @@
 import BusAccess
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Everybody has a share")
 struct ShareTests {
-  private static func world(places: Int) -> World {
+  private static func world(places: Int) -> RouterHarness {
     var limits = RouterLimits()
     limits.attachmentsPerAgent = places
     limits.streamsPerChannel = 4
-    return World(limits: limits)
+    return RouterHarness(limits: limits)
   }
 
   @Test("one publisher takes half of a reader's places at most, and the others find theirs")
@@ -121,7 +122,7 @@ struct ShareTests {
     }
     var limits = RouterLimits()
     limits.attachmentsPerAgent = 20
-    var world = World(policy: policy, limits: limits)
+    var world = RouterHarness(policy: policy, limits: limits)
     let reader = world.agent("reader", uid: 1)
     world.subscribe(reader, ">", mode: .lossy)
     for number in 0..<40 {

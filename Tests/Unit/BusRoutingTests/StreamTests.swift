@@ -2,13 +2,14 @@ import BusAccess
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 import Testing
 
 @Suite("Streams and their readers")
 struct StreamTests {
   @Test("at a first publish readers are told from the start, then the publisher whom to expect")
   func firstPublish() throws {
-    var world = World()
+    var world = RouterHarness()
     let lossless = world.agent("lossless")
     let lossy = world.agent("lossy")
     world.subscribe(lossless, "alerts.>")
@@ -30,12 +31,12 @@ struct StreamTests {
 
   @Test("announces go out before the publisher's answer, and before the subscriber's")
   func order() {
-    var world = World()
+    var world = RouterHarness()
     let reader = world.agent("reader")
     world.subscribe(reader, "a")
     let publisher = world.agent("feed")
     let shape = LogShape(
-      segmentBytes: 73728, capacity: 65536, agent: World.uuid("feed"),
+      segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("feed"),
       incarnation: world.incarnations[publisher] ?? Incarnation(0), basePosition: 0,
       baseSequence: 0, generation: 0, hotOffset: 512, channel: "a")
     let segment = world.segment(73728, .log(shape))
@@ -53,7 +54,7 @@ struct StreamTests {
 
   @Test("a reader's slot reaches the publisher with its segment, the answer the reader")
   func join() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     _ = world.publish(publisher, "feed", "a")
     let reader = world.agent("reader")
@@ -65,7 +66,7 @@ struct StreamTests {
       return
     }
     #expect(join.slot == 17 && join.epoch == 3 && join.flags == [.lossless, .sleeps])
-    #expect(token.map { world.open[$0] } == World.readerBytes)
+    #expect(token.map { world.open[$0] } == RouterHarness.readerBytes)
     let joined = JoinedFrame(
       attachment: attachment, generation: 0, startPosition: 128, startSequence: 2,
       departed: 128)
@@ -77,7 +78,7 @@ struct StreamTests {
 
   @Test("a publisher that closed before it looked at a join turns nobody away by refusing it")
   func refusedAfterClose() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let early = world.agent("early")
     let late = world.agent("late")
@@ -109,7 +110,7 @@ struct StreamTests {
 
   @Test("a rotation is announced to every reader first; the old log lives until it is released")
   func rotation() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, "a")
@@ -129,7 +130,7 @@ struct StreamTests {
 
   @Test("a log may grow to hold the largest payload, and no further; the refusal says what to do")
   func largest() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let stream = world.publish(publisher, "feed", "a")
     let before = world.router.arenaBytesUsed
@@ -150,7 +151,7 @@ struct StreamTests {
 
   @Test("only the next generation of one's own stream is taken; the newest cannot be retired")
   func wrongRotation() {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let thief = world.agent("thief")
     let stream = world.publish(publisher, "feed", "a")
@@ -165,7 +166,7 @@ struct StreamTests {
 
   @Test("a publisher cannot answer for another's stream, nor a reader use another's attachment")
   func foreignAttachment() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let reader = world.agent("reader")
     let thief = world.agent("thief")
@@ -184,7 +185,7 @@ struct StreamTests {
 
   @Test("a query says how far each reader is, whatever the words of its segment claim")
   func headway() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let reader = world.agent("reader")
     let log = world.addLog(publisher, "feed", "a").token
@@ -218,7 +219,7 @@ struct StreamTests {
 
   @Test("a query counts what a stream holds, also when its newest log is unused, and at its end")
   func counts() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, "a")
@@ -246,7 +247,7 @@ struct StreamTests {
 
   @Test("an evicted reader is told once, and no longer of new logs")
   func eviction() throws {
-    var world = World()
+    var world = RouterHarness()
     let publisher = world.agent("feed")
     let reader = world.agent("reader")
     world.subscribe(reader, "a")

@@ -37,7 +37,7 @@ extension AgentShared {
     } catch {
       state.withLock { _ = $0.blobs.removeValue(forKey: token) }
       // A router that is only slow takes it all the same, and would keep it for ever.
-      post(.dropBlob(DropBlobFrame(token: token, now: true)))
+      tell(.dropBlob(DropBlobFrame(token: token, now: true)))
       throw error
     }
   }
@@ -51,7 +51,7 @@ extension AgentShared {
       return true
     }
     guard wasHeld else { return }
-    post(.dropBlob(DropBlobFrame(token: token, now: now)))
+    tell(.dropBlob(DropBlobFrame(token: token, now: now)))
     forgetOldBlobs()
   }
 
@@ -89,19 +89,18 @@ extension AgentShared {
     }
   }
 
-  /// Tells a router that came back of every blob whose time is not over.
-  func handInBlobs(_ talk: Handshake) throws(BusError) {
+  /// What a router that does not know us is told: every blob whose time is not over.
+  func blobSteps() -> [RestoreStep<FileDescriptor>] {
     forgetOldBlobs()
-    for (token, held) in state.withLock({ $0.blobs }) {
-      do throws(BusError) {
-        let frame = held.frame(token, nowNs: HostClock.monotonicNs())
-        _ = try talk.ask(.addBlob(frame), held.descriptor)
-        if held.isReleased { try talk.tell(.dropBlob(DropBlobFrame(token: token, now: false))) }
-      } catch {
-        guard error.code == .resourceExhausted || error.code == .invalid else { throw error }
-        // A quota that shrank meanwhile: this one cannot be opened any more, all else goes on.
-        state.withLock { _ = $0.blobs.removeValue(forKey: token) }
-      }
+    let nowNs = HostClock.monotonicNs()
+    return state.withLock { $0.blobs }.flatMap { token, held in
+      let added = AgentFrame.addBlob(held.frame(token, nowNs: nowNs))
+      let dropped = AgentFrame.dropBlob(DropBlobFrame(token: token, now: false))
+      let steps = [
+        RestoreStep(.blob(token), added, held.descriptor),
+        RestoreStep(.blob(token), dropped, hasAnswer: false),
+      ]
+      return Array(steps.prefix(held.isReleased ? 2 : 1))
     }
   }
 }

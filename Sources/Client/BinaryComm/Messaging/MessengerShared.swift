@@ -84,7 +84,7 @@ final class MessengerShared: Sendable {
   func resolve(_ name: PeerName) -> Bool {
     state.withLock { _ = $0.interests.insert(name) }
     let frame = NameFrame(name: name.text, group: name.group)
-    return agent.post(.resolve(frame)) { [self] outcome in
+    return agent.call(.resolve(frame)) { [self] outcome in
       switch outcome {
       case .frame(.responders(let answer), _): handle(answer)
       case .frame(.error(let error), _):
@@ -99,7 +99,7 @@ final class MessengerShared: Sendable {
   /// Tells the router that nothing more is to be told of a name.
   func letGo(_ name: PeerName) {
     forget(name)
-    agent.post(.forget(NameFrame(name: name.text, group: name.group)))
+    agent.tell(.forget(NameFrame(name: name.text, group: name.group)))
   }
 
   private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }

@@ -251,7 +251,7 @@ extension Outbox {
   /// The requests whose time is over fail.
   mutating func expire(_ nowNs: UInt64) {
     guard nowNs >= nextExpiryNs else { return }
-    let isConnected = core.agent.state.withLock { $0.link == .up }
+    let isConnected = core.agent.connection.isUp
     for request in pending.all(where: { $0.deadlineNs <= nowNs }) {
       let name = request.recipient.map { names[$0].name.text } ?? Self.forgottenName
       if request.number == nil, !isConnected {

@@ -84,8 +84,9 @@ extension Publisher {
       let larger = try shape(toHold: bytes)
       if let refused = core.refusal(of: larger) { throw refused }
       guard leftNs > 0 else {
-        guard core.agent.state.withLock({ $0.link == .up }) else {
-          throw .noRouter("a larger log is needed, and no router is in \(core.agent.directory)")
+        let connection = core.agent.connection
+        guard connection.isUp else {
+          throw .noRouter("a larger log is needed, and no router is in \(connection.directory)")
         }
         throw .timeout("no larger log was registered in time")
       }

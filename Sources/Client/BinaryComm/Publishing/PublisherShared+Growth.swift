@@ -47,7 +47,7 @@ extension PublisherShared {
     state.withLock { state in
       if let made = made.take() { state.growth.offer(made) }
     }
-    let sent = agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
+    let sent = agent.call(.addLog(frame), descriptor: descriptor) { [self] outcome in
       switch outcome {
       case .frame(.logAdded, _):
         state.withLock { state in

@@ -54,7 +54,7 @@ final class PublisherShared: Sendable {
     let agent: AgentShared
     init(_ agent: AgentShared) { self.agent = agent }
     func report(_ attachment: AttachmentID, _ reason: String) {
-      agent.post(.evict(EvictFrame(attachment: attachment, reason: reason)))
+      agent.tell(.evict(EvictFrame(attachment: attachment, reason: reason)))
     }
   }
 
@@ -91,7 +91,7 @@ final class PublisherShared: Sendable {
     let frame = AddLogFrame(
       stream: StreamID(0), channel: channel, generation: 0, capacity: shape.capacity,
       segmentBytes: shape.segmentBytes)
-    return agent.post(.addLog(frame), descriptor: descriptor) { [self] outcome in
+    return agent.call(.addLog(frame), descriptor: descriptor) { [self] outcome in
       switch outcome {
       case .frame(.logAdded(let added), _):
         open(added, shape, descriptor)
@@ -126,7 +126,7 @@ final class PublisherShared: Sendable {
     // A filter of system calls may have come after the publisher was made: without a barrier a
     // lossless reader could miss a message silently, so it is refused.
     guard !isLossless || gate.claimsAreFenced || plat_barrier_own_threads() == 0 else {
-      agent.post(
+      agent.tell(
         .joinRefused(
           JoinRefusedFrame(
             attachment: attachment,
@@ -142,7 +142,7 @@ final class PublisherShared: Sendable {
       }
     }
     guard let start else {
-      agent.post(
+      agent.tell(
         .joinRefused(
           JoinRefusedFrame(
             attachment: attachment,
@@ -153,7 +153,7 @@ final class PublisherShared: Sendable {
     }
     let window = window
     state.withLock { $0.readers.insert(attachment, of: join.readerIncarnation, window: window) }
-    agent.post(
+    agent.tell(
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
@@ -184,7 +184,7 @@ final class PublisherShared: Sendable {
     guard !isInSnapshot, !gate.expectInstead(added.expected.map(\.value)) else { return }
     for attachment in added.expected {
       let reason = "the publisher went on without it"
-      agent.post(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
+      agent.tell(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
     }
   }
 
@@ -247,7 +247,7 @@ final class PublisherShared: Sendable {
       return state.stream
     }
     guard let stream, generation > 0 else { return }
-    agent.post(.retireLog(RetireLogFrame(stream: stream, generation: generation - 1)))
+    agent.tell(.retireLog(RetireLogFrame(stream: stream, generation: generation - 1)))
   }
 
   /// The stream is over.
@@ -255,41 +255,11 @@ final class PublisherShared: Sendable {
     agent.counters.end(row)
     if let stream {
       agent.state.withLock { _ = $0.publishers.removeValue(forKey: stream) }
-      agent.post(.closeStream(CloseStreamFrame(stream: stream)))
+      agent.tell(.closeStream(CloseStreamFrame(stream: stream)))
     }
     // After the router was told: a join that the service thread handles until then is let in, and
     // one that it refuses afterwards is refused for a stream that has ended, which harms nobody.
     gate.end()
-  }
-
-  // MARK: Restart of the router
-
-  /// Every log that some reader may still need, oldest first.
-  ///
-  /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
-  /// publisher asks for another. One that the publisher is going over to is waited for.
-  func restore() -> [RestoredLog] {
-    // In one look: a publisher that takes the log between two would move where no router knows.
-    for _ in 0..<500 {
-      if let logs = handInUnlessMoving() { return logs }
-      SystemThread.sleep(milliseconds: 1)
-    }
-    return []
-  }
-
-  private func handInUnlessMoving() -> [RestoredLog]? {
-    state.withLock { state in
-      if state.growth.isMoving { return nil }
-      guard let stream = state.stream else { return [] }
-      if state.growth.restore() { state.logs.removeAll { $0.basePosition == .max } }
-      let newest = state.logs.last { $0.basePosition != .max }?.generation
-      return state.logs.map { log in
-        RestoredLog(
-          stream: stream, generation: log.generation, capacity: log.capacity,
-          segmentBytes: log.segmentBytes, current: log.generation == newest,
-          proof: state.proof, descriptor: log.descriptor)
-      }
-    }
   }
 
   /// Closes our descriptors of logs that every reader has left (service thread, once a second).

@@ -18,20 +18,12 @@ final class SubscriptionShared: Sendable {
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    var attachments: [AttachmentID: Attachment] = [:]
+    var readings = SubscriptionState<PeerSegment, Place>()
     var inbox: [ReaderEvent] = []
-    var named: Set<AttachmentID>?
-    /// Those that were given up last, oldest first.
-    var finished: [AttachmentID] = []
-    var isConfirmed = false
-    var isClosed = false
   }
 
-  private struct Attachment: Sendable {
-    var source: StreamSource
-    var slot: CursorSlot
-    var segments: [UInt32: PeerSegment]
-    var start: FlowControl.Start?
+  private struct Place: Sendable {
+    let slot: CursorSlot
     /// What this reading is counted in, from the moment at which the publisher let us in.
     var row: CounterRow?
   }
@@ -60,14 +52,12 @@ final class SubscriptionShared: Sendable {
 
   /// Publishers that have not let this subscription in yet, because they are stopped.
   var pendingPublishers: [String] {
-    state.withLock { state in
-      state.attachments.values.filter { $0.start == nil }.map(\.source.publisherName).sorted()
-    }
+    withReadings { $0.waiting.map(\.source.publisherName).sorted() }
   }
 
   /// Waits until every publisher has let this subscription in, or for the deadline.
   func waitForPublishers(deadline: Deadline) {
-    while state.withLock({ $0.attachments.values.contains { $0.start == nil } }) {
+    while withReadings({ !$0.waiting.isEmpty }) {
       guard !deadline.isOver else { return }
       SystemThread.sleep(microseconds: 50)
     }
@@ -75,35 +65,27 @@ final class SubscriptionShared: Sendable {
 
   /// Whether something of this publisher is still to be read.
   func reads(from publisher: Incarnation) -> Bool {
-    state.withLock { state in
-      state.attachments.values.contains { $0.source.publisherIncarnation == publisher }
+    withReadings { state in
+      state.readings.values.contains { $0.source.publisherIncarnation == publisher }
     }
   }
 
   /// The router knows of this subscription: the next one must be told of it, too.
-  var isConfirmed: Bool { state.withLock { $0.isConfirmed } }
+  var isConfirmed: Bool { withReadings { $0.isConfirmed } }
 
-  func confirm() { state.withLock { $0.isConfirmed = true } }
+  func confirm() { withReadings { $0.isConfirmed = true } }
+
+  private func withReadings<Result: Sendable>(
+    _ body: (inout SubscriptionState<PeerSegment, Place>) -> sending Result
+  ) -> sending Result {
+    state.withLock { body(&$0.readings) }
+  }
 
   // MARK: Frames of the router (service thread)
 
   func handle(_ announce: AnnounceFrame, _ descriptor: FileDescriptor?) {
-    let key = announce.attachment
-    let (known, isFinished) = state.withLock { state in
-      state.named?.insert(key)
-      return (state.attachments[key], state.finished.contains(key))
-    }
-    // It was under way when this reading was given up: nobody would ever let it in.
-    if isFinished { return }
-    // What the router has handed out and let go is here already.
-    if announce.flags.contains(.held) { return }
-    // Only the log being read is kept as it is: one that was to follow may have been dropped with
-    // its router, and its number used again.
-    if let known, known.segments[announce.generation] != nil,
-      announce.generation == known.segments.keys.min()
-    {
-      return
-    }
+    let interest = withReadings { $0.interest(in: announce) }
+    guard interest != .none else { return }
     let mapped: PeerSegment
     do throws(BusError) {
       mapped = try Self.map(announce, descriptor)
@@ -112,19 +94,14 @@ final class SubscriptionShared: Sendable {
         post(.refused(StreamProblem(publisher: announce.publisherName, error: error)))
       }
       // A log that follows one that is being read: that one is still read to its end.
-      if known == nil { finish(key) }
+      if interest == .new { finish(announce.attachment) }
       return
     }
     agent.settle(lostKey(announce.stream))
-    guard known == nil else {
-      let started = state.withLock { state in
-        state.attachments[key]?.segments[announce.generation] = mapped
-        return state.attachments[key]?.start != nil
-      }
-      if started { post(.log(key, announce.generation, mapped)) }
-      return
+    guard interest == .following else { return attach(announce, mapped) }
+    if withReadings({ $0.follow(announce, mapped) }) {
+      post(.log(announce.attachment, announce.generation, mapped))
     }
-    attach(announce, mapped)
   }
 
   private func lostKey(_ stream: StreamID) -> LostHandOvers.Key {
@@ -163,43 +140,30 @@ final class SubscriptionShared: Sendable {
             publisher: announce.publisherName,
             error: .resourceExhausted(
               "this agent reads as many streams as it has cursors", cause: .limit))))
-      agent.post(.detach(DetachFrame(attachment: key)))
+      agent.tell(.detach(DetachFrame(attachment: key)))
       return
     }
     slot.open(attachment: key.value)
-    let source = StreamSource(
-      attachment: key, stream: announce.stream, publisher: announce.publisher,
-      publisherIncarnation: announce.publisherIncarnation, publisherName: announce.publisherName,
-      channel: announce.channel, relay: announce.flags.contains(.relay),
-      mayCall: announce.mayCall)
-    let isOpen = state.withLock { state in
-      guard !state.isClosed else { return false }
-      state.attachments[key] = Attachment(
-        source: source, slot: slot, segments: [announce.generation: mapped])
-      return true
-    }
+    let index = UInt16(slot.index)
+    let isOpen = withReadings { $0.attach(announce, mapped, slot: index, Place(slot: slot)) }
     guard isOpen else {
       segment.give(back: slot)
       return
     }
-    agent.post(.attach(AttachFrame(attachment: key, slot: UInt16(slot.index))))
+    agent.tell(.attach(AttachFrame(attachment: key, slot: index)))
   }
 
   func handle(_ joined: JoinedFrame) {
-    let opened: OpenedStream? = state.withLock { state in
-      guard var attachment = state.attachments[joined.attachment], attachment.start == nil,
-        attachment.segments[joined.generation] != nil
-      else { return nil }
-      let start = FlowControl.Start(
-        generation: joined.generation, position: joined.startPosition,
-        sequence: joined.startSequence, departed: joined.departed)
-      attachment.start = start
-      let row = row(of: attachment.source, start: joined.startSequence)
-      attachment.row = row
-      state.attachments[joined.attachment] = attachment
+    let opened: OpenedStream? = withReadings { state in
+      var row: CounterRow?
+      let reading = state.join(joined) { reading in
+        row = self.row(of: reading.source, start: joined.startSequence)
+        reading.place.row = row
+      }
+      guard let reading, let start = reading.start, let row else { return nil }
       return OpenedStream(
-        source: attachment.source, slot: attachment.slot, segments: attachment.segments,
-        start: start, row: row)
+        source: reading.source, slot: reading.place.slot, segments: reading.logs, start: start,
+        row: row)
     }
     if let opened { post(.opened(opened)) }
   }
@@ -216,24 +180,19 @@ final class SubscriptionShared: Sendable {
   }
 
   func handle(_ ended: StreamEndedFrame) {
-    let (started, never) = state.withLock { state in
-      let mine = state.attachments.filter { $0.value.source.stream == ended.stream }
-      for key in mine.keys { state.named?.insert(key) }
-      let started = mine.filter { $0.value.start != nil }.map(\.key)
-      return (started, mine.filter { $0.value.start == nil }.map(\.key))
-    }
+    let (started, never) = withReadings { $0.end(of: ended.stream) }
     for key in started { post(.ended(key, ended.finalPosition)) }
     for key in never { finish(key) }
   }
 
   func handle(_ evicted: EvictedFrame) {
-    guard let attachment = state.withLock({ $0.attachments[evicted.attachment] }) else { return }
-    guard attachment.start == nil else {
+    guard let reading = withReadings({ $0.readings[evicted.attachment] }) else { return }
+    guard reading.start == nil else {
       post(.evicted(evicted.attachment, evicted.reason))
       return
     }
     // The reading thread never heard of this stream, and would not find it among its own.
-    let name = attachment.source.publisherName
+    let name = reading.source.publisherName
     post(
       .refused(
         StreamProblem(
@@ -250,20 +209,12 @@ final class SubscriptionShared: Sendable {
     )
   }
 
-  func beginSnapshot() { state.withLock { $0.named = [] } }
+  func beginSnapshot() { withReadings { $0.beginSnapshot() } }
 
   func endSnapshot() {
-    let gone = state.withLock { state in
-      defer { state.named = nil }
-      guard let named = state.named else { return [AttachmentID]() }
-      return state.attachments.keys.filter { !named.contains($0) }
-    }
-    let started = state.withLock { state in
-      gone.filter { state.attachments[$0]?.start != nil }
-    }
-    for key in gone {
-      if started.contains(key) { post(.ended(key, .max)) } else { finish(key) }
-    }
+    let (started, never) = withReadings { $0.endSnapshot() }
+    for key in started { post(.ended(key, .max)) }
+    for key in never { finish(key) }
   }
 
   func post(_ event: ReaderEvent) {
@@ -290,70 +241,45 @@ final class SubscriptionShared: Sendable {
 
   /// That generation is unmapped.
   func released(_ attachment: AttachmentID, _ generation: UInt32) {
-    state.withLock { _ = $0.attachments[attachment]?.segments.removeValue(forKey: generation) }
-    agent.post(.released(ReleasedFrame(attachment: attachment, generation: generation)))
+    withReadings { $0.release(attachment, generation) }
+    agent.tell(.released(ReleasedFrame(attachment: attachment, generation: generation)))
   }
 
   /// The stream is drained, lost or not wanted any more: its cursor line is free again.
   func finish(_ attachment: AttachmentID) {
-    let removed = state.withLock { state in
-      state.finished.append(attachment)
-      if state.finished.count > Self.finishedKept { state.finished.removeFirst() }
-      return state.attachments.removeValue(forKey: attachment)
-    }
+    let removed = withReadings { $0.finish(attachment)?.place }
     if let row = removed?.row { agent.counters.end(row) }
     if let slot = removed?.slot { segment.give(back: slot) }
-    agent.post(.detach(DetachFrame(attachment: attachment)))
+    agent.tell(.detach(DetachFrame(attachment: attachment)))
   }
 
-  /// Announces that are under way belong to readings that ended a moment ago.
-  private static var finishedKept: Int { 64 }
-
   func close() {
-    let all = state.withLock { state in
-      state.isClosed = true
-      return Array(state.attachments.keys)
-    }
-    agent.post(.unsubscribe(UnsubscribeFrame(subscription: id)))
-    for attachment in all { finish(attachment) }
-    agent.counters.release(owner: UInt64(id))
+    let all = withReadings { $0.close() }
+    // Before the router is told: the next one is told of what is still listed here.
     agent.state.withLock { state in
       state.subscriptions[id] = nil
       state.lost.forget(subscription: id)
     }
+    agent.tell(.unsubscribe(UnsubscribeFrame(subscription: id)))
+    for attachment in all { finish(attachment) }
+    agent.counters.release(owner: UInt64(id))
   }
 
   // MARK: Restart of the router
 
-  func restore() -> [RestoreAttachmentFrame] {
-    state.withLock { state in
-      state.attachments.map { key, attachment in
-        RestoreAttachmentFrame(
-          attachment: key, subscription: id, stream: attachment.source.stream,
-          publisherIncarnation: attachment.source.publisherIncarnation,
-          publisherName: attachment.source.publisherName, publisher: attachment.source.publisher,
-          channel: attachment.source.channel, slot: UInt16(attachment.slot.index),
-          joined: attachment.start != nil)
-      }
+  /// What a router that does not know this subscription is told: nothing of one that is still asked
+  /// for, whose readings begin anew.
+  func restoreSteps() -> [RestoreStep<FileDescriptor>] {
+    for key in withReadings({ $0.unconfirmed }) { finish(key) }
+    guard isConfirmed else {
+      // Nobody has the reader yet, so nobody has taken any of these.
+      state.withLock { $0.inbox = [] }
+      return []
     }
-  }
-}
-
-/// Whose stream it is, as the router told us.
-struct StreamSource: Sendable {
-  let attachment: AttachmentID
-  let stream: StreamID
-  let publisher: BusUUID
-  let publisherIncarnation: Incarnation
-  let publisherName: String
-  let channel: String
-  let relay: Bool
-  /// In an inbox: the services to which the publisher may send requests.
-  let mayCall: [String]
-
-  /// Whose log it has to be.
-  var owner: StreamOwner {
-    StreamOwner(agent: publisher, incarnation: publisherIncarnation.value, channel: channel)
+    let frames = withReadings { $0.restoreFrames(of: id) }
+    let subject = RestoreStep<FileDescriptor>.Subject.subscription(id)
+    return [RestoreStep(subject, .restoreSubscription(frame))]
+      + frames.map { RestoreStep(subject, .restoreAttachment($0), hasAnswer: false) }
   }
 }
 

@@ -15,26 +15,26 @@ extension AgentShared {
   }
 
   private func offer(_ part: CounterTable.Part) {
-    let isDue = state.withLock { state in
-      state.link == .up && state.offeredCounters.insert(part.number).inserted
-    }
-    guard isDue else { return }
+    guard connection.isUp,
+      state.withLock({ $0.offeredCounters.insert(part.number).inserted })
+    else { return }
     let number = counters.duplicateDescriptor(of: part.number)
     guard number >= 0 else { return }
     let frame = AddCountersFrame(part: UInt16(part.number), segmentBytes: UInt64(part.bytes))
     // A router that refuses it (quota) is not asked again: counting goes on, nobody sees it.
-    _ = post(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }
+    _ = call(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }
   }
 
   private func watchAgain() {
+    guard connection.isUp else { return }
     let watch = state.withLock { state -> CounterWatch? in
-      guard state.link == .up, !state.isWatchAsked else { return nil }
+      guard !state.isWatchAsked else { return nil }
       state.isWatchAsked = true
       return state.watch
     }
     guard let watch else { return }
     watch.beginListing()
-    _ = post(.watch, descriptor: nil) { outcome in
+    _ = call(.watch) { outcome in
       guard case .frame(.done, _) = outcome else { return }
       watch.endListing(graceNs: 3_000_000_000)
     }
@@ -47,8 +47,7 @@ extension AgentShared {
       state.isWatching = false
       state.isWatchAsked = true
       // Under the lock, so that a watch that begins now asks after this frame.
-      guard state.link == .up else { return }
-      enqueue(AgentFrame.unwatch.encode(), nil, &state)
+      if connection.isUp { tell(.unwatch) }
     }
   }
 

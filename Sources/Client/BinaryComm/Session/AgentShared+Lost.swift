@@ -38,7 +38,7 @@ extension AgentShared {
     let core = self
     for key in state.withLock({ $0.lost.drainDue(nowNs: now) }) {
       let frame = ReannounceFrame(subscription: key.subscription, stream: key.stream)
-      _ = post(.reannounce(frame)) { outcome in
+      _ = call(.reannounce(frame)) { outcome in
         // A router that has just started still learns of it; any other knows of none.
         if case .frame(.error(let error), _) = outcome,
           BusErrorCode(number: error.code) != .noRouter

@@ -104,8 +104,8 @@ enum ControlSocket {
 
   /// One frame that arrived.
   enum Received {
-    /// `isCut`: descriptors came with it for which this process has no room.
-    case frame(bytes: [UInt8], descriptors: [FileDescriptor], isCut: Bool)
+    /// A frame without its descriptors when this process has no room for them.
+    case frame(bytes: [UInt8], descriptors: [FileDescriptor])
     case nothing
     case ended
   }
@@ -124,8 +124,8 @@ enum ControlSocket {
       descriptors.count <= ControlFormat.descriptorsMax
     else { return .ended }
     // Which of several descriptors is missing cannot be told: none is kept.
-    let isCut = record.lacksDescriptors
-    return .frame(bytes: record.bytes, descriptors: isCut ? [] : descriptors, isCut: isCut)
+    return .frame(
+      bytes: record.bytes, descriptors: record.lacksDescriptors ? [] : descriptors)
   }
 }
 

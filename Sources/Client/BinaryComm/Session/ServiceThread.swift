@@ -17,46 +17,67 @@ struct ServiceThread {
   func run() {
     var thread = self
     while thread.step() {}
-    core.state.withLock { $0.socket = nil }
+    core.connection.disconnect()
     core.stopped.open()
   }
 
-  private mutating func step() -> Bool {
-    let (link, socket, writes) = core.state.withLock { ($0.link, $0.socket, !$0.outbox.isEmpty) }
-    switch link {
+  /// Waits for what is next and acts on it; false when the agent has ended.
+  mutating func step() -> Bool {
+    let look = core.connection.look()
+    let nowNs = HostClock.monotonicNs()
+    switch look.phase {
     case .closed: return false
-    case .down:
-      reconnect()
-      lookOnceASecond()
-      return true
+    case .down where nowNs >= look.dueNs: core.perform(core.connection.connect())
+    case .down: _ = wait(look, milliseconds: Self.milliseconds(until: look.dueNs, nowNs))
+    case .greeting, .registering, .restoring:
+      if wait(look, milliseconds: Self.milliseconds(until: look.dueNs, nowNs)) {
+        receiveAll(look.socket)
+      }
+      core.perform(core.connection.update { $0.tick(nowNs: $1, pauseNs: $2) })
     case .up:
-      guard let socket else { return false }
       // Before the wait: after a return to a new router nothing else may come for a long time.
       core.tendCounters()
       let rest: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
-      let milliseconds = core.millisecondsUntilLost(atMost: rest)
-      let ready = core.wakeup.wait(orSocket: socket, writable: writes, milliseconds: milliseconds)
-      if ready {
-        core.flushOutbox()
-        receiveAll(socket)
+      if wait(look, milliseconds: core.millisecondsUntilLost(atMost: rest)) {
+        receiveAll(look.socket)
       }
       core.askForLost()
       core.prepareLogs()
-      lookOnceASecond()
-      return true
     }
+    lookOnceASecond()
+    return true
   }
 
-  private func receiveAll(_ socket: FileDescriptor) {
+  /// Sends what waits, then waits for the socket, a signal or the time; true when the socket has
+  /// something.
+  private func wait(_ look: ControlConnection.Look, milliseconds: Int32) -> Bool {
+    if look.hasOutbound { core.perform(core.connection.flush()) }
+    let writes = core.connection.look().hasOutbound
+    return core.wakeup.wait(
+      orSocket: look.socket, writable: writes, milliseconds: milliseconds)
+  }
+
+  private static func milliseconds(until dueNs: UInt64, _ nowNs: UInt64) -> Int32 {
+    dueNs > nowNs ? Int32(clamping: (dueNs - nowNs) / 1_000_000 + 1) : 0
+  }
+
+  private func receiveAll(_ socket: FileDescriptor?) {
+    guard let socket else { return }
     for _ in 0..<64 {
       switch ControlSocket.receive(socket) {
       case .nothing: return
-      case .frame(let bytes, let descriptors, let isCut):
-        core.receive(bytes, descriptors, isCut: isCut)
+      // One whose descriptor found no room in this process loses that hand-over alone.
+      case .frame(let bytes, let descriptors):
+        core.perform(
+          core.connection.update {
+            $0.receive(bytes, descriptors.first, nowNs: $1, pauseNs: $2)
+          })
       case .ended:
-        core.lose()
+        core.perform(core.connection.update { $0.lose(nowNs: $1, pauseNs: $2) })
         return
       }
+      // A frame that is not understood ends the connection.
+      guard core.connection.look().socket === socket else { return }
     }
   }
 
@@ -73,79 +94,11 @@ struct ServiceThread {
     if isClockResting { core.clock.rest() } else { core.clock.check() }
     core.dropDrainedLogs()
   }
-
-  /// Full jitter between 10 and 250 ms, so that a hundred agents do not arrive at once.
-  private func reconnect() {
-    SystemThread.sleep(milliseconds: .random(in: 10...250))
-    do throws(BusError) {
-      guard try core.connectAgain() else { return }
-      core.notifyRouterChange(true)
-    } catch {
-      switch error.code {
-      case .fenced, .incompatibleVersion, .denied, .nameInUse: core.shut(error)
-      default: return
-      }
-    }
-  }
 }
 
 extension AgentShared {
-  /// The socket ended: everything mapped goes on, requests ask again when a router is back.
-  func lose() {
-    let pending = state.withLock { state in
-      if state.link == .up, !state.isLeaving { state.link = .down }
-      state.socket = nil
-      state.outbox.removeAll()
-      forgetCounters(&state)
-      let pending = Array(state.pending.values)
-      state.pending.removeAll()
-      return pending
-    }
-    for reply in pending { reply.finish(.lost) }
-    guard state.withLock({ $0.link == .down }) else { return }
-    notifyRouterChange(false)
-  }
-
-  func notifyRouterChange(_ present: Bool) {
-    let handler = state.withLock { $0.onRouterChange }
-    handler(present)
-  }
-
-  /// Acts on one frame of the router.
-  ///
-  /// A frame that is not understood ends the connection; one whose descriptor found no room in this
-  /// process (`isCut`) loses that hand-over alone.
-  func receive(_ bytes: [UInt8], _ descriptors: [FileDescriptor], isCut: Bool) {
-    guard let (request, frame) = try? RouterFrame.decode(bytes) else {
-      lose()
-      return
-    }
-    if request != 0 {
-      answer(request, frame, descriptors.first)
-    } else {
-      apply(frame, descriptors.first)
-    }
-  }
-
-  private func answer(_ request: UInt32, _ frame: RouterFrame, _ descriptor: FileDescriptor?) {
-    guard let reply = state.withLock({ $0.pending[request] }) else { return abandon(frame) }
-    switch frame {
-    case .row(let row):
-      reply.add(row: Dictionary(row.fields.map { ($0.key, $0.value) }) { $1 })
-      return
-    case .queryEnd: reply.finishRows()
-    default: if !reply.finish(.frame(frame, descriptor)) { abandon(frame) }
-    }
-    state.withLock { _ = $0.pending.removeValue(forKey: request) }
-  }
-
-  /// The caller gave up: a stream that nobody will ever write is not left behind.
-  private func abandon(_ answer: RouterFrame) {
-    guard case .logAdded(let added) = answer, added.generation == 0 else { return }
-    post(.closeStream(CloseStreamFrame(stream: added.stream)))
-  }
-
-  private func apply(_ frame: RouterFrame, _ descriptor: FileDescriptor?) {
+  /// Acts on a frame of the router that answers nothing.
+  func apply(_ frame: RouterFrame, _ descriptor: FileDescriptor?) {
     switch frame {
     case .announce(let announce): subscription(announce.subscription)?.handle(announce, descriptor)
     case .joined(let joined): subscriptions { $0.handle(joined) }

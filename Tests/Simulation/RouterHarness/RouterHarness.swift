@@ -1,25 +1,27 @@
-import BusAccess
-import BusCrypto
-import BusPorts
-import BusRouting
-import BusWire
+package import BusAccess
+package import BusCrypto
+package import BusPorts
+package import BusRouting
+package import BusWire
 import Testing
 
 /// What logs say, as a test decides it.
-final class LogBook: LogProbe {
-  var progress: [DescriptorToken: LogProgress] = [:]
+package final class LogBook: LogProbe {
+  package init() {}
 
-  func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress? { progress[log] }
+  package var progress: [DescriptorToken: LogProgress] = [:]
+
+  package func progress(of log: DescriptorToken, hotOffset: Int) -> LogProgress? { progress[log] }
 
   /// What the line with this number says, in any reader segment.
-  var slots: [UInt16: SlotProgress] = [:]
+  package var slots: [UInt16: SlotProgress] = [:]
 
-  func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? { slots[slot] }
+  package func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? { slots[slot] }
 }
 
 extension AgentRule {
   /// Agents whose names match, of these users, may do everything.
-  static func everything(_ name: String, users: Set<UInt32>) throws -> AgentRule {
+  package static func everything(_ name: String, users: Set<UInt32>) throws -> AgentRule {
     var rule = AgentRule(name: try TopicPattern(name), users: users)
     rule.read = [try Grant(">")]
     rule.write = [try Grant(">")]
@@ -30,40 +32,40 @@ extension AgentRule {
 }
 
 /// A router with the agents of a test, and an account of every descriptor it was given.
-struct World {
-  static let sealer = HMACSealer(key: [UInt8](repeating: 7, count: 32))
-  static let clockPage = DescriptorToken(1)
-  static let readerBytes: UInt64 = 65536
+package struct RouterHarness {
+  package static let sealer = HMACSealer(key: [UInt8](repeating: 7, count: 32))
+  package static let clockPage = DescriptorToken(1)
+  package static let readerBytes: UInt64 = 65536
 
-  var router: RouterState
-  let logs = LogBook()
+  package var router: RouterState
+  package let logs = LogBook()
   /// Bytes of every descriptor that the router has and has not closed.
-  private(set) var open: [DescriptorToken: UInt64] = [:]
+  package private(set) var open: [DescriptorToken: UInt64] = [:]
   /// Everything ever sent to a connection, oldest first.
-  private(set) var sent: [ConnectionID: [Sent]] = [:]
+  package private(set) var sent: [ConnectionID: [Sent]] = [:]
   /// Every attachment and stream that was ever named.
-  private(set) var attachments: [AttachmentID] = []
-  private(set) var streams: [StreamID] = []
-  private(set) var proofs: [StreamID: ControlTicket] = [:]
-  private(set) var dropped: Set<ConnectionID> = []
+  package private(set) var attachments: [AttachmentID] = []
+  package private(set) var streams: [StreamID] = []
+  package private(set) var proofs: [StreamID: ControlTicket] = [:]
+  package private(set) var dropped: Set<ConnectionID> = []
   /// Whether what the router does not finish in one turn goes on at once.
-  var getsOn = true
+  package var getsOn = true
   private var unfinished: [ConnectionID] = []
-  private(set) var incarnations: [ConnectionID: Incarnation] = [:]
+  package private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
   private var lastConnection: UInt64 = 0
 
-  struct Sent: Equatable {
-    let delivery: Delivery
-    let frame: RouterFrame
-    let token: DescriptorToken?
+  package struct Sent: Equatable {
+    package let delivery: Delivery
+    package let frame: RouterFrame
+    package let token: DescriptorToken?
 
-    var isAnswer: Bool {
+    package var isAnswer: Bool {
       if case .answer = delivery { true } else { false }
     }
   }
 
-  init(
+  package init(
     policy: Policy = .sameUser(1000), limits: RouterLimits = RouterLimits(),
     bootNs: UInt64 = 1_000_000, former: FormerRouter = .unknown,
     sealer: any TicketSealer = Self.sealer
@@ -76,7 +78,7 @@ struct World {
 
   /// Gives the router an event, then lets it get on with what it did not finish; keeps the books.
   @discardableResult
-  mutating func happen(_ event: RouterEvent) -> [RouterAction] {
+  package mutating func happen(_ event: RouterEvent) -> [RouterAction] {
     let actions = router.handle(event)
     for action in actions {
       switch action {
@@ -110,7 +112,7 @@ struct World {
   }
 
   /// A descriptor of this size with this finding.
-  mutating func segment(_ bytes: UInt64, _ finding: Segment.Finding) -> Segment {
+  package mutating func segment(_ bytes: UInt64, _ finding: Segment.Finding) -> Segment {
     lastToken += 1
     let token = DescriptorToken(lastToken)
     open[token] = bytes
@@ -118,14 +120,14 @@ struct World {
   }
 
   /// The reader segment of an agent.
-  mutating func reader(_ name: String, _ incarnation: Incarnation) -> Segment {
+  package mutating func reader(_ name: String, _ incarnation: Incarnation) -> Segment {
     let shape = ReaderShape(
       segmentBytes: Self.readerBytes, agent: Self.uuid(name), incarnation: incarnation)
     return segment(Self.readerBytes, .reader(shape))
   }
 
   /// A log as an agent would make it.
-  mutating func log(
+  package mutating func log(
     _ name: String, _ incarnation: Incarnation, _ channel: String, _ generation: UInt32,
     base: UInt64, capacity: UInt64 = 65536
   ) -> Segment {
@@ -136,25 +138,31 @@ struct World {
     return segment(shape.segmentBytes, .log(shape))
   }
 
-  /// Connects a process and says hello.
-  mutating func connect(uid: UInt32 = 1000, pid: Int32? = nil) -> ConnectionID {
+  /// Connects a process.
+  package mutating func open(uid: UInt32 = 1000, pid: Int32? = nil) -> ConnectionID {
     lastConnection += 1
     let connection = ConnectionID(lastConnection)
     let peer = Peer(pid: pid ?? Int32(100 + lastConnection), uid: uid, startTime: 5)
     happen(.connected(connection, peer))
+    return connection
+  }
+
+  /// Connects a process and says hello.
+  package mutating func connect(uid: UInt32 = 1000, pid: Int32? = nil) -> ConnectionID {
+    let connection = open(uid: uid, pid: pid)
     happen(.frame(connection, request: 1, .hello(HelloFrame(program: "t")), []))
     return connection
   }
 
   /// Connects and registers an agent of this name.
-  mutating func agent(_ name: String, uid: UInt32 = 1000) -> ConnectionID {
+  package mutating func agent(_ name: String, uid: UInt32 = 1000) -> ConnectionID {
     let connection = connect(uid: uid)
     register(connection, name)
     return connection
   }
 
   @discardableResult
-  mutating func register(
+  package mutating func register(
     _ connection: ConnectionID, _ name: String, as uuid: BusUUID? = nil
   ) -> [RouterFrame] {
     let incarnation = incarnations[connection] ?? Incarnation(0)
@@ -168,7 +176,7 @@ struct World {
 
   /// Sends a request and returns the frames that answer it.
   @discardableResult
-  mutating func ask(
+  package mutating func ask(
     _ connection: ConnectionID, _ frame: AgentFrame, _ segments: [Segment] = []
   ) -> [RouterFrame] {
     happen(.frame(connection, request: 9, frame, segments)).compactMap { action in
@@ -179,13 +187,13 @@ struct World {
 
   /// Sends a frame that has no answer and returns everything that follows, by receiver.
   @discardableResult
-  mutating func say(_ connection: ConnectionID, _ frame: AgentFrame) -> [RouterAction] {
+  package mutating func say(_ connection: ConnectionID, _ frame: AgentFrame) -> [RouterAction] {
     happen(.frame(connection, request: 0, frame, []))
   }
 
   /// Offers a log with the identity that the agent would write into it.
   @discardableResult
-  mutating func addLog(
+  package mutating func addLog(
     _ connection: ConnectionID, _ name: String, _ channel: String, stream: StreamID = StreamID(0),
     generation: UInt32 = 0, base: UInt64 = 0, capacity: UInt64 = 65536
   ) -> (answers: [RouterFrame], token: DescriptorToken) {
@@ -201,7 +209,9 @@ struct World {
   }
 
   /// Opens a stream and returns its number.
-  mutating func publish(_ connection: ConnectionID, _ name: String, _ channel: String) -> StreamID {
+  package mutating func publish(_ connection: ConnectionID, _ name: String, _ channel: String)
+    -> StreamID
+  {
     guard case .logAdded(let added)? = addLog(connection, name, channel).answers.first else {
       Issue.record("the log was not taken")
       return StreamID(0)
@@ -210,7 +220,7 @@ struct World {
   }
 
   @discardableResult
-  mutating func subscribe(
+  package mutating func subscribe(
     _ connection: ConnectionID, _ pattern: String, number: UInt32 = 1,
     mode: SubscribeMode = .lossless
   ) -> [RouterFrame] {
@@ -220,7 +230,9 @@ struct World {
   }
 
   /// The rows that answer a query, by field.
-  mutating func rows(_ connection: ConnectionID, _ subject: QuerySubject) -> [[String: String]] {
+  package mutating func rows(_ connection: ConnectionID, _ subject: QuerySubject) -> [[String:
+    String]]
+  {
     ask(connection, .query(QueryFrame(subject: subject))).compactMap { frame in
       guard case .row(let row) = frame else { return nil }
       return Dictionary(row.fields.map { ($0.key, $0.value) }) { first, _ in first }
@@ -228,32 +240,32 @@ struct World {
   }
 
   /// Every announce that a connection got, oldest first.
-  func announces(to connection: ConnectionID) -> [AnnounceFrame] {
+  package func announces(to connection: ConnectionID) -> [AnnounceFrame] {
     frames(to: connection).compactMap { frame in
       if case .announce(let announce) = frame { announce } else { nil }
     }
   }
 
   /// Every stream that a connection was told it misses, oldest first.
-  func missed(by connection: ConnectionID) -> [MissedFrame] {
+  package func missed(by connection: ConnectionID) -> [MissedFrame] {
     frames(to: connection).compactMap { frame in
       if case .missed(let missed) = frame { missed } else { nil }
     }
   }
 
-  func frames(to connection: ConnectionID) -> [RouterFrame] {
+  package func frames(to connection: ConnectionID) -> [RouterFrame] {
     (sent[connection] ?? []).map(\.frame)
   }
 
-  mutating func forgetSent() { sent = [:] }
+  package mutating func forgetSent() { sent = [:] }
 
-  static func uuid(_ name: String) -> BusUUID {
+  package static func uuid(_ name: String) -> BusUUID {
     BusUUID(agentName: name)
   }
 }
 
 /// The code of the first error among frames.
-func errorCode(_ frames: [RouterFrame]) -> BusErrorCode? {
+package func errorCode(_ frames: [RouterFrame]) -> BusErrorCode? {
   for case .error(let error) in frames { return BusErrorCode(number: error.code) }
   return nil
 }

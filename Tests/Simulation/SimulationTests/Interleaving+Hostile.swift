@@ -1,13 +1,15 @@
+import BinaryComm
 import BusCrypto
 import BusPorts
 import BusRouting
 import BusWire
+import RouterHarness
 
 // What a hostile agent sends.
 
 /// Holds whatever it is shown for its own word.
 struct GullibleSealer: TicketSealer {
-  func seal(_ bytes: [UInt8]) -> [UInt8] { World.sealer.seal(bytes) }
+  func seal(_ bytes: [UInt8]) -> [UInt8] { RouterHarness.sealer.seal(bytes) }
   func verifies(_ tag: [UInt8], for bytes: [UInt8]) -> Bool { true }
 }
 
@@ -28,7 +30,7 @@ extension Interleaving {
       spy.name, spy.incarnation, "open", generation, base: UInt64(generation) * 64)
     let frame = RestoreLogFrame(
       stream: stream, channel: "open", generation: generation, capacity: 65536,
-      segmentBytes: 73728, current: true, retired: false, proof: spy.ticket ?? .none)
+      segmentBytes: 73728, current: true, retired: false, proof: spy.ticket)
     return (.restoreLog(frame), [log])
   }
 
@@ -59,7 +61,8 @@ extension Interleaving {
         RestoreAttachmentFrame(
           attachment: attachment, subscription: 1, stream: stream,
           publisherIncarnation: Incarnation(base &- 1), publisherName: "x",
-          publisher: World.uuid("x"), channel: Self.channels[number(2)], slot: 3, joined: true))
+          publisher: RouterHarness.uuid("x"), channel: Self.channels[number(2)], slot: 3,
+          joined: true))
     case 9:
       return .subscribe(
         SubscribeFrame(

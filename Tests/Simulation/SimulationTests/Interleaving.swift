@@ -1,8 +1,10 @@
+import BinaryComm
 import BusAccess
 import BusPorts
 import BusRouting
 import BusTestSupport
 import BusWire
+import RouterHarness
 import Testing
 
 /// A fault in how a router hears its agents, put in to see whether the checks find it.
@@ -17,6 +19,8 @@ enum SeededDefect: CaseIterable {
   case losesRestore
   /// A router believes whatever it is shown as a ticket or a proof.
   case believesProofs
+  /// An agent tells the next router only of what it has, not of what changed meanwhile.
+  case forgetsChanges
 }
 
 /// A bus of honest agents and one hostile one, whose frames a scheduler mixes by a seed.
@@ -27,23 +31,23 @@ struct Interleaving {
     "sub": ["open"], "hub": ["open", "secret"], "pub": [], "spy": [],
   ]
 
-  var world: World
+  var world: RouterHarness
   var random: SplitMix64
   var agents: [SimulatedAgent] = []
   let defect: SeededDefect?
   var violations: [String] = []
   var restarts = 0
-  /// What went from whom to whom, kept when a failed history is lived again.
-  var trace: [String]?
+  /// Prints what goes from whom to whom, when a failed history is lived again.
+  let isTraced: Bool
   private var nowNs: UInt64 = 1
   private(set) var bootNs: UInt64 = 10_000_000_000
   private var lastName = 0
 
   init(seed: UInt64, defect: SeededDefect? = nil, isTraced: Bool = false) throws {
-    if isTraced { trace = [] }
+    self.isTraced = isTraced
     random = SplitMix64(seed: seed)
     self.defect = defect
-    world = World(policy: try Self.policy(), limits: Self.limits, bootNs: bootNs)
+    world = RouterHarness(policy: try Self.policy(), limits: Self.limits, bootNs: bootNs)
     world.happen(.tick(nowNs: nowNs))
   }
 
@@ -74,6 +78,11 @@ struct Interleaving {
 
   mutating func number(_ bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
 
+  /// At once: a history may end the process.
+  private func note(_ line: @autoclosure () -> String) {
+    if isTraced { say(line()) }
+  }
+
   // MARK: Steps
 
   /// Lets anything happen once.
@@ -95,35 +104,48 @@ struct Interleaving {
   private mutating func arrive() {
     let kind = ["sub", "hub", "pub", "hub", "spy"][number(5)]
     lastName += 1
-    var agent = SimulatedAgent(kind: kind, name: "\(kind).\(lastName)")
-    agent.connection = world.connect()
-    agent.pid = Int32(100 + agent.connection.value)
-    agent.incarnation = world.incarnations[agent.connection] ?? Incarnation(0)
-    let answers = world.register(agent.connection, agent.name)
-    if case .registered(let done)? = answers.first { agent.ticket = done.ticket }
-    agents.append(agent)
-    spread()
+    agents.append(
+      SimulatedAgent(kind: kind, name: "\(kind).\(lastName)", pid: Int32(100 + lastName)))
   }
 
   private mutating func kill(_ place: Int) {
     let agent = agents.remove(at: place)
-    trace?.append("\(agent.name) is killed")
+    note("\(agent.name) is killed")
     // The one defect of the shell: the router never hears of it.
-    if defect != .losesDeath { world.happen(.disconnected(agent.connection)) }
+    if defect != .losesDeath { disconnect(agent) }
     spread()
+  }
+
+  private mutating func disconnect(_ agent: SimulatedAgent) {
+    if let connection = agent.connection { world.happen(.disconnected(connection)) }
   }
 
   mutating func tick(_ ns: UInt64) {
     nowNs += ns
     world.happen(.tick(nowNs: nowNs))
+    for place in agents.indices {
+      let actions = agents[place].session.tick(nowNs: nowNs, pauseNs: pauseNs())
+      agents[place].perform(actions)
+      // An attempt that took too long: the socket goes.
+      if !agents[place].session.isConnected, agents[place].connection != nil { hangUp(place) }
+    }
     spread()
+  }
+
+  private mutating func pauseNs() -> UInt64 { UInt64(10 + number(241)) * 1_000_000 }
+
+  private mutating func hangUp(_ place: Int) {
+    disconnect(agents[place])
+    agents[place].connection = nil
+    agents[place].incoming = []
   }
 
   /// News were dropped because the agent did not read: a snapshot follows.
   private mutating func dropNews(_ place: Int) {
-    trace?.append("news for \(agents[place].name) are dropped")
+    guard let connection = agents[place].connection else { return }
+    note("news for \(agents[place].name) are dropped")
     agents[place].incoming.removeAll { !$0.isAnswer }
-    world.happen(.drained(agents[place].connection))
+    world.happen(.drained(connection))
     spread()
   }
 
@@ -132,13 +154,20 @@ struct Interleaving {
     guard let policy = try? Self.policy() else { return }
     restarts += 1
     let former: FormerRouter = number(2) == 0 ? .killed : .stopped
-    trace?.append("the router is \(former)")
+    note("the router is \(former)")
     bootNs += 1_000_000_000
-    world = World(
+    world = RouterHarness(
       policy: policy, limits: Self.limits, bootNs: bootNs, former: former,
-      sealer: defect == .believesProofs ? GullibleSealer() : World.sealer)
+      sealer: defect == .believesProofs ? GullibleSealer() : RouterHarness.sealer)
     world.happen(.tick(nowNs: nowNs))
-    for place in agents.indices { agents[place].beginReturn() }
+    for place in agents.indices { lose(place) }
+  }
+
+  private mutating func lose(_ place: Int) {
+    agents[place].connection = nil
+    agents[place].incoming = []
+    let actions = agents[place].session.lose(nowNs: nowNs, pauseNs: pauseNs())
+    agents[place].perform(actions)
   }
 
   private mutating func act(_ place: Int) {
@@ -150,54 +179,65 @@ struct Interleaving {
   /// One frame of the router reaches an agent.
   mutating func takeFrame(_ place: Int) {
     guard !agents[place].incoming.isEmpty else { return }
-    agents[place].take()
+    agents[place].take(nowNs: nowNs, pauseNs: pauseNs())
+    if !agents[place].session.isConnected, agents[place].connection != nil { hangUp(place) }
     weedOut()
   }
 
   /// One frame of an agent reaches the router; a hostile one sends what it likes.
   mutating func sendFrame(_ place: Int) {
-    if agents[place].kind == "spy", agents[place].outgoing.isEmpty {
+    if agents[place].session.phase == .down { return connect(place) }
+    guard let connection = agents[place].connection else { return }
+    if agents[place].kind == "spy", agents[place].session.nextOutbound == nil {
       let (frame, segments) = hostileFrame(of: agents[place])
-      world.happen(.frame(agents[place].connection, request: 0, frame, segments))
+      world.happen(.frame(connection, request: 0, frame, segments))
       return spread()
     }
-    guard !agents[place].outgoing.isEmpty else { return }
-    let next = agents[place].outgoing.removeFirst()
-    deliver(next, of: place)
+    guard let next = agents[place].session.nextOutbound else { return }
+    agents[place].session.sent()
+    deliver(next, of: agents[place], on: connection)
     spread()
   }
 
-  private mutating func deliver(_ next: Outgoing, of place: Int) {
-    let agent = agents[place]
-    trace?.append("\(agent.name) says \(next.frame)")
-    var segments: [Segment] = []
-    switch next.frame {
-    case .hello:
-      agents[place].connection = world.connect(pid: agent.pid)
+  private mutating func connect(_ place: Int) {
+    guard nowNs >= agents[place].session.dueNs else { return }
+    agents[place].session.beginAttempt(nowNs: nowNs)
+    agents[place].connection = world.open(pid: agents[place].pid)
+    agents[place].session.connected()
+  }
+
+  private mutating func deliver(
+    _ next: SimulatedAgent.Session.Outbound, of agent: SimulatedAgent, on connection: ConnectionID
+  ) {
+    guard let (request, frame) = try? AgentFrame.decode(next.bytes) else {
+      violations.append("\(agent.name) sent what is no frame")
       return
-    case .reattach: segments = [world.reader(agent.name, agent.incarnation)]
-    case .addLog(let log):
-      segments = [
-        world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
-      ]
-    case .restoreLog(let log):
-      segments = [
-        world.log(agent.name, agent.incarnation, log.channel, log.generation, base: next.base)
-      ]
+    }
+    note("\(agent.name) says \(frame)")
+    switch frame {
     case .detach where defect == .losesDetach, .joined where defect == .losesJoined,
-      .restoreReader where defect == .losesRestore:
+      .restoreReader where defect == .losesRestore,
+      .unsubscribe where defect == .forgetsChanges && agent.hasRestored:
       return
     default: break
     }
-    world.happen(
-      .frame(agents[place].connection, request: next.request, next.frame, segments))
+    let segments = next.descriptor.map { memory in
+      switch memory {
+      case .reader: world.reader(agent.name, agent.incarnation)
+      case .log(let channel, let generation):
+        world.log(
+          agent.name, agent.incarnation, channel, generation, base: UInt64(generation) * 64)
+      }
+    }
+    world.happen(.frame(connection, request: request, frame, segments.map { [$0] } ?? []))
   }
 
   /// Puts what the router sent before the agents it is for.
   mutating func spread() {
     for place in agents.indices {
-      for one in world.sent[agents[place].connection] ?? [] {
-        trace?.append("\(agents[place].name) is sent \(one.frame)")
+      guard let connection = agents[place].connection else { continue }
+      for one in world.sent[connection] ?? [] {
+        note("\(agents[place].name) is sent \(one.frame)")
         agents[place].hear(one)
         judge(one.frame, agents[place])
       }
@@ -205,12 +245,12 @@ struct Interleaving {
     world.forgetSent()
     for connection in world.dropped {
       guard let place = agents.firstIndex(where: { $0.connection == connection }) else { continue }
-      let agent = agents.remove(at: place)
-      // Who was not done when the grace ended may not go on with half of what it had.
-      if agent.kind != "spy", !agent.isReturning {
-        violations.append("\(agent.name) was dropped")
+      // One that was not done when the grace ended may not go on with half of what it had.
+      if agents[place].kind != "spy", agents[place].session.isUp {
+        violations.append("\(agents[place].name) was dropped")
       }
-      world.happen(.disconnected(connection))
+      hangUp(place)
+      lose(place)
     }
     weedOut()
   }
@@ -222,8 +262,8 @@ struct Interleaving {
         violations.append("\(agents[place].name) was told: \(complaint)")
       }
       agents[place].complaints = []
-      if agents[place].isFenced {
-        world.happen(.disconnected(agents[place].connection))
+      if agents[place].isOver {
+        disconnect(agents[place])
         agents.remove(at: place)
       }
     }
@@ -235,15 +275,13 @@ struct Interleaving {
   mutating func settle() {
     for _ in 0..<40 {
       for _ in 0..<400 {
-        guard let place = agents.indices.first(where: { isBusy(agents[$0]) }) else { break }
+        guard let place = agents.indices.first(where: { agents[$0].isBusy(nowNs: nowNs) }) else {
+          break
+        }
         if agents[place].incoming.isEmpty { sendFrame(place) } else { takeFrame(place) }
       }
       tick(200_000_000)
     }
-  }
-
-  private func isBusy(_ agent: SimulatedAgent) -> Bool {
-    !agent.incoming.isEmpty || !agent.outgoing.isEmpty
   }
 
   /// What must hold once everything has arrived: who may read a stream reads it, once, and the
@@ -251,10 +289,10 @@ struct Interleaving {
   mutating func checkAgreement() {
     let honest = agents.filter { $0.kind != "spy" }
     for reader in honest {
-      for (number, wish) in reader.subscriptions {
+      for (number, wish) in reader.subscriptions where wish.state.isConfirmed {
         for publisher in honest {
           for (id, stream) in publisher.streams {
-            compare(reader, number, wish, publisher, id, stream)
+            compare(reader, number, wish.frame, publisher, id, stream)
           }
         }
       }
@@ -270,13 +308,13 @@ struct Interleaving {
     world.forgetSent()
     var claimed: Set<String> = []
     for reader in honest {
-      for (id, reading) in reader.readings {
+      for (id, reading) in reader.subscriptions.values.flatMap(\.state.readings) {
         claimed.insert("\(id.value)")
         guard !known.contains("\(id.value)") else { continue }
-        let announce = reading.announce
         violations.append(
-          "\(reader.name) reads \(announce.stream.value) of \(announce.publisherName) by "
-            + "\(id.value), joined: \(reading.hasJoined), which the router does not know")
+          "\(reader.name) reads \(reading.source.stream.value) of "
+            + "\(reading.source.publisherName) by \(id.value), joined: "
+            + "\(reading.start != nil), which the router does not know")
       }
     }
     for id in known.subtracting(claimed).sorted() {
@@ -295,9 +333,7 @@ struct Interleaving {
     guard Self.mayRead[reader.kind]?.contains(stream.channel) == true,
       wish.pattern == ">" || wish.pattern == stream.channel
     else { return }
-    let mine = reader.readings.filter {
-      $0.value.announce.stream == id && $0.value.announce.subscription == number
-    }
+    let mine = reader.readings(of: number).filter { $0.value.source.stream == id }
     let excuse = SimulatedAgent.Excuse(
       subscription: number, publisher: publisher.name, channel: stream.channel)
     guard mine.count == 1 || (mine.isEmpty && reader.excuses.contains(excuse)) else {
@@ -306,10 +342,10 @@ struct Interleaving {
       return
     }
     for (attachment, reading) in mine {
-      if !reading.hasJoined {
+      if reading.start == nil {
         violations.append("\(reader.name) waits for \(publisher.name) for ever")
       }
-      if stream.window[attachment] != reader.incarnation {
+      if stream.readers.present(in: stream.window)[attachment] != reader.incarnation {
         violations.append("\(publisher.name) does not know of \(reader.name)")
       }
     }
@@ -317,7 +353,7 @@ struct Interleaving {
 
   /// Everybody leaves: nothing may stay.
   mutating func leaveAll() {
-    for agent in agents { world.happen(.disconnected(agent.connection)) }
+    for agent in agents { disconnect(agent) }
     agents = []
     nowNs += 3_600_000_000_000
     world.happen(.tick(nowNs: nowNs))

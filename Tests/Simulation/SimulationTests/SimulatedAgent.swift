@@ -1,0 +1,201 @@
+import BinaryComm
+import BusRouting
+import BusWire
+import RouterHarness
+
+/// An agent with the client's own state machines, for its session, its subscriptions and the
+/// readers of its streams; without memory, threads and sockets, which the simulation stands for.
+struct SimulatedAgent {
+  typealias Session = SessionState<Memory, Question>
+  typealias Readings = SubscriptionState<UInt32, UInt32>
+
+  /// What a descriptor would be of.
+  enum Memory: Hashable, Sendable {
+    case reader
+    case log(String, generation: UInt32)
+  }
+
+  /// What waits for an answer.
+  enum Question: Sendable {
+    case publish(String)
+    case rotate(StreamID, UInt32)
+    case subscribe(UInt32)
+    case name
+  }
+
+  struct Stream {
+    let channel: String
+    let proof: ControlTicket
+    var generation: UInt32 = 0
+    var isRotating = false
+    var readers = AttachedReaders()
+    /// Readers in the window, as flow control counts them, and those it is kept at its start for.
+    var window: Set<AttachmentID> = []
+    var expected: Set<AttachmentID>
+  }
+
+  struct Subscription {
+    let frame: SubscribeFrame
+    /// A log stands as its generation; so does the place of a reading, as the one being read.
+    var state = Readings()
+  }
+
+  /// What the agent was told that it does not get.
+  struct Excuse: Hashable {
+    let subscription: UInt32
+    let publisher: String
+    let channel: String
+  }
+
+  let kind: String
+  let name: String
+  /// The process, which stays the same over restarts of the router.
+  let pid: Int32
+  var session: Session
+  var connection: ConnectionID?
+  var incarnation = Incarnation(0)
+  var ticket = ControlTicket.none
+  var incoming: [RouterHarness.Sent] = []
+  var subscriptions: [UInt32: Subscription] = [:]
+  var streams: [StreamID: Stream] = [:]
+  var excuses: Set<Excuse> = []
+  /// What a router said that it says to nobody who keeps the rules.
+  var complaints: [String] = []
+  /// It has come back to a router that did not know it.
+  var hasRestored = false
+  /// Questions whose answer was lost with a router: the next one is asked.
+  var unanswered: [Question] = []
+  private var lastSubscription: UInt32 = 0
+
+  init(kind: String, name: String, pid: Int32) {
+    self.kind = kind
+    self.name = name
+    self.pid = pid
+    let greeting = Session.Greeting(
+      program: "t", name: name, category: "test", id: RouterHarness.uuid(name))
+    session = Session(greeting, untilNs: .max)
+  }
+
+  /// A router did not take it back.
+  var isOver: Bool { session.end != nil }
+
+  /// Something lies before it or goes out from it.
+  func isBusy(nowNs: UInt64) -> Bool {
+    let isDue = session.phase == .down && nowNs >= session.dueNs
+    return !incoming.isEmpty || session.nextOutbound != nil || isDue
+  }
+
+  /// The readings of a subscription that go on.
+  func readings(of subscription: UInt32) -> [AttachmentID: Readings.Reading] {
+    subscriptions[subscription]?.state.readings ?? [:]
+  }
+
+  // MARK: What the program does
+
+  mutating func act(_ choice: Int, channel: String, pick: Int) {
+    guard kind != "spy" else { return }
+    switch choice {
+    case 0...1 where kind != "sub": ask(.publish(channel))
+    case 2 where !streams.isEmpty: rotate(pick)
+    case 3 where !streams.isEmpty && pick % 3 == 0: close(pick)
+    case 4...5 where kind != "pub" && subscriptions.count < 3: subscribe(pick)
+    case 6 where !subscriptions.isEmpty && pick % 4 == 0: unsubscribe(pick)
+    case 7: leave(pick)
+    case 8:
+      let frame = NameFrame(name: "hub.\(pick % 9)", group: .service)
+      if pick % 2 == 0 {
+        _ = session.ask(.resolve(frame), nil, .name)
+      } else {
+        session.tell(.forget(frame))
+      }
+    default: break
+    }
+  }
+
+  private func at<Key: Comparable, Value>(_ items: [Key: Value], _ pick: Int) -> Key {
+    items.keys.sorted()[pick % items.count]
+  }
+
+  /// Asks the router, or the next one.
+  mutating func ask(_ question: Question) {
+    let frame: AgentFrame
+    var memory: Memory?
+    switch question {
+    case .publish(let channel):
+      frame = .addLog(Self.log(StreamID(0), channel, generation: 0))
+      memory = .log(channel, generation: 0)
+    case .rotate(let id, let generation):
+      guard let channel = streams[id]?.channel else { return }
+      frame = .addLog(Self.log(id, channel, generation: generation))
+      memory = .log(channel, generation: generation)
+    case .subscribe(let number):
+      guard let wish = subscriptions[number] else { return }
+      frame = .subscribe(wish.frame)
+    case .name: return
+    }
+    if session.ask(frame, memory, question) == nil { unanswered.append(question) }
+  }
+
+  private static func log(
+    _ stream: StreamID, _ channel: String, generation: UInt32
+  ) -> AddLogFrame {
+    AddLogFrame(
+      stream: stream, channel: channel, generation: generation, capacity: 65536,
+      segmentBytes: 73728)
+  }
+
+  /// A larger log; the client asks for none while readers are awaited or a router is told of it.
+  private mutating func rotate(_ pick: Int) {
+    let id = at(streams, pick)
+    guard let stream = streams[id], !stream.isRotating, session.isUp, stream.expected.isEmpty
+    else { return }
+    streams[id]?.isRotating = true
+    ask(.rotate(id, stream.generation + 1))
+  }
+
+  private mutating func close(_ pick: Int) {
+    let id = at(streams, pick)
+    streams[id] = nil
+    session.tell(.closeStream(CloseStreamFrame(stream: id)))
+  }
+
+  private mutating func subscribe(_ pick: Int) {
+    lastSubscription += 1
+    let patterns = kind == "hub" ? [">", "open", "secret"] : [">", "open"]
+    let frame = SubscribeFrame(
+      subscription: lastSubscription, pattern: patterns[pick % patterns.count],
+      mode: pick % 5 == 0 ? .lossy : .lossless, sleeps: true, epoch: 1)
+    subscriptions[lastSubscription] = Subscription(frame: frame)
+    ask(.subscribe(lastSubscription))
+  }
+
+  private mutating func unsubscribe(_ pick: Int) {
+    let number = at(subscriptions, pick)
+    guard var subscription = subscriptions.removeValue(forKey: number) else { return }
+    session.tell(.unsubscribe(UnsubscribeFrame(subscription: number)))
+    for key in subscription.state.close() {
+      session.tell(.detach(DetachFrame(attachment: key)))
+    }
+  }
+
+  /// The program wants this publisher no more.
+  private mutating func leave(_ pick: Int) {
+    guard !subscriptions.isEmpty else { return }
+    let number = at(subscriptions, pick)
+    let readings = readings(of: number)
+    guard !readings.isEmpty else { return }
+    finish(at(readings, pick), of: number, excused: true)
+  }
+
+  /// A reading is given up.
+  mutating func finish(_ key: AttachmentID, of number: UInt32, excused: Bool) {
+    let reading = subscriptions[number]?.state.finish(key)
+    session.tell(.detach(DetachFrame(attachment: key)))
+    guard excused, let source = reading?.source else { return }
+    excuse(number, source.publisherName, source.channel)
+  }
+
+  mutating func excuse(_ subscription: UInt32, _ publisher: String, _ channel: String) {
+    excuses.insert(Excuse(subscription: subscription, publisher: publisher, channel: channel))
+  }
+}
