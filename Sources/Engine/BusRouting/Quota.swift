@@ -42,8 +42,12 @@ struct Quota {
 
   /// From here on an agent of this user can be charged.
   mutating func open(_ agent: Incarnation, user: UInt32) {
-    accounts[agent] = Account(user: user, isOpen: true)
+    // What is charged already stays so: forgotten, it would be given back all the same.
+    accounts[agent, default: Account(user: user, isOpen: true)].isOpen = true
   }
+
+  /// Whether something is still charged to an agent, which may have ended.
+  func isCharging(_ agent: Incarnation) -> Bool { accounts[agent] != nil }
 
   /// The agent has ended; what is still charged to it stays so.
   mutating func close(_ agent: Incarnation) {

@@ -21,8 +21,10 @@ extension RouterState {
       return
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
-    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value),
-      agents[frame.incarnation] == nil, verifies(frame.ticket, for: claimed)
+    // One that has come back already and ended again stays ended: its readers were told so.
+    let hasEndedHere = agents[frame.incarnation] != nil || budget.isCharging(frame.incarnation)
+    guard inGrace || mayBeginGrace, isFormer(frame.incarnation.value), !hasEndedHere,
+      verifies(frame.ticket, for: claimed)
     else {
       act(.close(segment.token))
       refuse(

@@ -98,8 +98,11 @@ extension RouterState {
       guard let agent = agents[reader] else { continue }
       var left: [MissedStream] = []
       for missed in agent.missed {
+        let reading = Reading(reader: reader, subscription: missed.subscription)
         guard let stream = streams[missed.stream], stream.end == nil,
-          agent.subscriptions[missed.subscription] != nil
+          agent.subscriptions[missed.subscription] != nil,
+          // The end of a grace may have given it already.
+          !readings(of: stream).contains(reading)
         else { continue }
         if agents[reader].map({ objection(toReading: stream, by: $0) }) == .some(nil),
           let made = makeAttachment(

@@ -19,8 +19,8 @@ enum SeededDefect: CaseIterable {
   case losesRestore
   /// A router believes whatever it is shown as a ticket or a proof.
   case believesProofs
-  /// An agent tells the next router only of what it has, not of what changed meanwhile.
-  case forgetsChanges
+  /// An agent does not tell the next router of its newest subscription.
+  case forgetsSubscription
 }
 
 /// A bus of honest agents and one hostile one, whose frames a scheduler mixes by a seed.
@@ -89,14 +89,15 @@ struct Interleaving {
   mutating func step() {
     if agents.count < 3 || (agents.count < 7 && number(25) == 0) { return arrive() }
     let place = number(agents.count)
-    switch number(40) {
+    switch number(45) {
     case 0: kill(place)
     case 1: restart()
-    case 2...3: tick(UInt64(number(1_500_000_000)))
+    case 2...3: tick(UInt64(number(number(4) == 0 ? 1_500_000_000 : 200_000_000)))
     case 4: dropNews(place)
     case 5...10: act(place)
-    case 11...24: takeFrame(place)
-    default: sendFrame(place)
+    // Some at a time, so that a history gets somewhere; cut at any frame by what comes next.
+    case 11...24: for _ in 0...number(4) where agents.indices.contains(place) { takeFrame(place) }
+    default: for _ in 0...number(4) where agents.indices.contains(place) { sendFrame(place) }
     }
     check()
   }
@@ -104,8 +105,10 @@ struct Interleaving {
   private mutating func arrive() {
     let kind = ["sub", "hub", "pub", "hub", "spy"][number(5)]
     lastName += 1
-    agents.append(
-      SimulatedAgent(kind: kind, name: "\(kind).\(lastName)", pid: Int32(100 + lastName)))
+    var agent = SimulatedAgent(
+      kind: kind, name: "\(kind).\(lastName)", pid: Int32(100 + lastName))
+    agent.isForgetful = defect == .forgetsSubscription
+    agents.append(agent)
   }
 
   private mutating func kill(_ place: Int) {
@@ -190,7 +193,8 @@ struct Interleaving {
     guard let connection = agents[place].connection else { return }
     if agents[place].kind == "spy", agents[place].session.nextOutbound == nil {
       let (frame, segments) = hostileFrame(of: agents[place])
-      world.happen(.frame(connection, request: 0, frame, segments))
+      note("\(agents[place].name) claims \(frame)")
+      world.happen(.frame(connection, request: 999, frame, segments))
       return spread()
     }
     guard let next = agents[place].session.nextOutbound else { return }
@@ -216,8 +220,7 @@ struct Interleaving {
     note("\(agent.name) says \(frame)")
     switch frame {
     case .detach where defect == .losesDetach, .joined where defect == .losesJoined,
-      .restoreReader where defect == .losesRestore,
-      .unsubscribe where defect == .forgetsChanges && agent.hasRestored:
+      .restoreReader where defect == .losesRestore:
       return
     default: break
     }

@@ -11,7 +11,7 @@ struct InterleavingTests {
     _ seed: UInt64, defect: SeededDefect? = nil, isTraced: Bool = false
   ) throws -> Interleaving {
     var history = try Interleaving(seed: seed, defect: defect, isTraced: isTraced || tracesAll)
-    for _ in 0..<160 where history.violations.isEmpty { history.step() }
+    for _ in 0..<240 where history.violations.isEmpty { history.step() }
     if history.violations.isEmpty { history.settle() }
     if history.violations.isEmpty { history.checkAgreement() }
     if history.violations.isEmpty { history.leaveAll() }

@@ -36,7 +36,6 @@ extension SimulatedAgent {
       case .registered(let frame): ticket = frame.ticket
       // A hostile one never says that it has told all.
       case .collect:
-        hasRestored = true
         if kind != "spy" { session.restore(restoreSteps()) }
       case .answered(let question, let frame, _): answered(question, frame)
       case .lost(let question):
@@ -232,7 +231,7 @@ extension SimulatedAgent {
       }
     }
     for (number, subscription) in subscriptions.sorted(by: { $0.key < $1.key })
-    where subscription.state.isConfirmed {
+    where subscription.state.isConfirmed && !(isForgetful && number == subscriptions.keys.max()) {
       steps.append(
         RestoreStep(.subscription(number), .restoreSubscription(subscription.frame)))
       for frame in subscription.state.restoreFrames(of: number) {

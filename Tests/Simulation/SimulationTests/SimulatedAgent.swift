@@ -61,8 +61,8 @@ struct SimulatedAgent {
   var excuses: Set<Excuse> = []
   /// What a router said that it says to nobody who keeps the rules.
   var complaints: [String] = []
-  /// It has come back to a router that did not know it.
-  var hasRestored = false
+  /// It does not tell the next router of its newest subscription: a defect that is put in.
+  var isForgetful = false
   /// Questions whose answer was lost with a router: the next one is asked.
   var unanswered: [Question] = []
   private var lastSubscription: UInt32 = 0

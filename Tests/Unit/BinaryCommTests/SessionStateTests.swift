@@ -86,6 +86,22 @@ struct SessionStateTests {
     #expect(afterwards.isEmpty && probe.session.phase == .down)
   }
 
+  @Test("a router that answers is given time for the rest, however long it all takes")
+  func slow() {
+    var probe = SessionProbe.restoring()
+    let name = AgentFrame.resolve(NameFrame(name: "n", group: .service))
+    probe.session.restore((0..<10).map { _ in RestoreStep(.name(name), name) })
+    for _ in 0..<10 {
+      probe.nowNs += SessionProbe.Session.attemptNs - 1
+      _ = probe.answer(.done)
+      let actions = probe.session.tick(nowNs: probe.nowNs, pauseNs: 7)
+      #expect(actions.isEmpty && probe.session.phase == .restoring)
+    }
+    probe.nowNs += SessionProbe.Session.attemptNs
+    _ = probe.session.tick(nowNs: probe.nowNs, pauseNs: 7)
+    #expect(probe.session.phase == .down)
+  }
+
   @Test("bytes that are no frame end the connection, and an attempt for good")
   func garbage() {
     var probe = SessionProbe.up()

@@ -109,7 +109,9 @@ struct BlobTests {
     var world = RouterHarness(limits: limits)
     let maker = world.agent("maker")
     let held = world.open.count
-    func code(_ world: inout RouterHarness, _ bytes: UInt64 = 8192, keepMs: UInt32 = 1) -> BusErrorCode? {
+    func code(_ world: inout RouterHarness, _ bytes: UInt64 = 8192, keepMs: UInt32 = 1)
+      -> BusErrorCode?
+    {
       errorCode(world.addBlob(maker, Self.token, bytes: bytes, keepMs: keepMs).answers)
     }
     #expect(code(&world, 2 << 20) == .resourceExhausted)

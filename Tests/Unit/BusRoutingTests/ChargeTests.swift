@@ -10,7 +10,9 @@ struct ChargeTests {
   private static let secondNs: UInt64 = 1_000_000_000
   private static let logBytes: UInt64 = 65536 + 8192
 
-  private static func bytes(_ world: inout RouterHarness, of name: String, held: Bool = false) -> UInt64? {
+  private static func bytes(_ world: inout RouterHarness, of name: String, held: Bool = false)
+    -> UInt64?
+  {
     let asker = world.connect()
     defer { world.happen(.disconnected(asker)) }
     let row = world.rows(asker, .agents).first { $0["name"] == name }

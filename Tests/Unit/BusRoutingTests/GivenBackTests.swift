@@ -122,7 +122,8 @@ struct GivenBackTests {
       let frame = RestoreAttachmentFrame(
         attachment: AttachmentID(before.attachment.value + number), subscription: 1,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
-        publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: "a", slot: 1, joined: true)
+        publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: "a", slot: 1,
+        joined: true)
       return errorCode(world.ask(thief, .restoreAttachment(frame)))
     }
     #expect(codes == [nil, nil, nil, .invalid, .invalid])

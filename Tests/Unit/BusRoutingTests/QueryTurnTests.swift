@@ -7,7 +7,9 @@ import Testing
 @Suite("A long list is answered in turns")
 struct QueryTurnTests {
   /// A publisher of that many streams, and a reader of them all.
-  private static func world(streams: Int) -> (RouterHarness, feed: ConnectionID, reader: ConnectionID) {
+  private static func world(streams: Int) -> (
+    RouterHarness, feed: ConnectionID, reader: ConnectionID
+  ) {
     var world = RouterHarness()
     let feed = world.agent("feed")
     for channel in 0..<streams { _ = world.publish(feed, "feed", "c\(channel)") }

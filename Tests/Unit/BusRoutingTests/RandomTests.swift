@@ -72,7 +72,8 @@ struct RandomRoutingTests {
     limits.arenaBytes = 1_500_000
     limits.logsPerStream = 3
     var history = History(
-      world: RouterHarness(policy: try policy(), limits: limits, former: takesOver ? .killed : .unknown),
+      world: RouterHarness(
+        policy: try policy(), limits: limits, former: takesOver ? .killed : .unknown),
       random: random)
     history.world.happen(.tick(nowNs: 1))
     for _ in 0..<1200 {

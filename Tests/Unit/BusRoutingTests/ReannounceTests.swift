@@ -6,7 +6,8 @@ import Testing
 @Suite("Streams that are announced again")
 struct ReannounceTests {
   private static func ask(
-    _ world: inout RouterHarness, _ agent: ConnectionID, _ stream: StreamID, _ subscription: UInt32 = 1
+    _ world: inout RouterHarness, _ agent: ConnectionID, _ stream: StreamID,
+    _ subscription: UInt32 = 1
   ) -> [RouterFrame] {
     world.ask(
       agent, .reannounce(ReannounceFrame(subscription: subscription, stream: stream)))

@@ -138,6 +138,7 @@ extension ReattachTests {
     Self.endGrace(&world)
     #expect(kinds(world.frames(to: reader)).suffix(2) == [.announce, .streamEnded])
     world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
-    #expect(world.router.streamCount == 0 && world.router.arenaBytesUsed == RouterHarness.readerBytes)
+    #expect(
+      world.router.streamCount == 0 && world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 }

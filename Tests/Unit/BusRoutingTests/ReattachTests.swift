@@ -34,7 +34,8 @@ struct ReattachTests {
     let attachment = try #require(world.announces(to: reader).first?.attachment)
     let incarnation = try #require(world.incarnations[feed])
     let log = LogShape(
-      segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("feed"), incarnation: incarnation,
+      segmentBytes: 73728, capacity: 65536, agent: RouterHarness.uuid("feed"),
+      incarnation: incarnation,
       basePosition: 0, baseSequence: 0, generation: 0, hotOffset: 512, channel: "a")
     return Before(
       feed: try veteran("feed", feed, world), reader: try veteran("reader", reader, world),
@@ -68,11 +69,13 @@ struct ReattachTests {
 
   /// Reconnects and reattaches; the ticket may be another's.
   static func reattach(
-    _ veteran: Veteran, _ world: inout RouterHarness, ticket: ControlTicket? = nil, pid: Int32? = nil
+    _ veteran: Veteran, _ world: inout RouterHarness, ticket: ControlTicket? = nil,
+    pid: Int32? = nil
   ) -> (connection: ConnectionID, answers: [RouterFrame]) {
     let connection = world.connect(pid: pid ?? veteran.pid)
     let shape = ReaderShape(
-      segmentBytes: 65536, agent: RouterHarness.uuid(veteran.name), incarnation: veteran.incarnation)
+      segmentBytes: 65536, agent: RouterHarness.uuid(veteran.name), incarnation: veteran.incarnation
+    )
     let segment = world.segment(65536, .reader(shape))
     let frame = ReattachFrame(
       name: veteran.name, category: "test", agent: RouterHarness.uuid(veteran.name),
@@ -94,7 +97,8 @@ struct ReattachTests {
 
   /// The publisher comes back, with its reader; or with none, or one that it expects at the start.
   static func feedReturns(
-    _ before: Before, _ world: inout RouterHarness, expects: Incarnation? = nil, hasReader: Bool = true
+    _ before: Before, _ world: inout RouterHarness, expects: Incarnation? = nil,
+    hasReader: Bool = true
   ) -> ConnectionID {
     let (connection, _) = reattach(before.feed, &world)
     let answers = restoreLog(before.log, before.stream, before.proof, connection, &world)

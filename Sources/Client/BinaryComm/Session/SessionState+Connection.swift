@@ -122,6 +122,8 @@ extension SessionState {
       attempt.early.append((request, frame, descriptor))
       return []
     }
+    // A router that answers is not silent, however much it has to be told.
+    if identity != nil { dueNs = nowNs.addingSaturated(Self.attemptNs) }
     do throws(BusError) {
       switch phase {
       case .greeting: return try greeted(frame, descriptor)
