@@ -125,8 +125,12 @@ extension LogReader {
       return position != knownCommit
     }
     // The writer is a whole ring ahead each time we look: nothing is intact now, try at the next
-    // poll. What is lost until then is counted then. At a known end nothing would come later.
-    if final != .max { stop(.corrupt) }
+    // poll. What is lost until then is counted then. At a known end nothing would come later, and
+    // an honest writer that stands still leaves five eighths of a ring intact: without this a
+    // reader would try for ever what cannot be. Both words only grow, so their sum names them.
+    let words = commitWord.loadAcquire() &+ reserveWord.loadAcquire()
+    if final != .max || words == wordsOfNoStart { stop(.corrupt) }
+    wordsOfNoStart = words
     knownCommit = position
     return false
   }

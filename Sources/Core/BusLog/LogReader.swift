@@ -79,6 +79,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   private var announcedFinal: UInt64?
   /// In the mode ``ReadMode/latest``: what a scan found; kept apart, the other modes never look.
   @usableFromInline let newest: NewestRecords?
+  /// What commit and reserve said, summed up, when no start was found among the publisher's words.
+  var wordsOfNoStart = UInt64.max
   let slot: CursorSlot?
   /// The header of the record that is lent: memory of its own, stored word by word.
   ///

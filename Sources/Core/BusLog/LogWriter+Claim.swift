@@ -119,11 +119,17 @@ extension LogWriter {
   private func wake(_ sleeper: inout ParkedReader, _ epoch: UInt32) {
     let isOwnWord = epoch & EpochBits.onOwnWord != 0
     guard sleeper.woken != epoch else {
+      guard sleeper.isOwed else { return }
+      if isOwnWord {
+        guard sleeper.backoff.isDue(committed: committed) else { return }
+        sleeper.isOwed = unsafe plat_futex_wake(sleeper.epoch.address, 1) <= 0
+        if sleeper.isOwed { sleeper.backoff.missed(committed: committed) }
+        return
+      }
       // A flush of nothing is nothing that could keep the reader from its sleep.
-      guard sleeper.isOwed, isOwnWord || committed != sleeper.wokenAt else { return }
-      let word = unsafe isOwnWord ? sleeper.epoch.address : commitWord.address
-      let woken = unsafe plat_futex_wake(word, isOwnWord ? 1 : .max)
-      sleeper.isOwed = isOwnWord && woken <= 0
+      guard committed != sleeper.wokenAt else { return }
+      _ = unsafe plat_futex_wake(commitWord.address, .max)
+      sleeper.isOwed = false
       return
     }
     sleeper.woken = epoch
@@ -132,6 +138,7 @@ extension LogWriter {
     // for nothing, and the next commit owes it another. After two the reader is awake or will not
     // sleep, because it compares the commit word with what it saw before the mark.
     sleeper.isOwed = true
+    sleeper.backoff.begin(committed: committed)
     if !isOwnWord {
       _ = unsafe plat_futex_wake(commitWord.address, .max)
       return

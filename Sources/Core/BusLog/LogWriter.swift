@@ -61,6 +61,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     var wokenAt: UInt64 = 0
     /// The wake of this epoch may have come too early: the next commit wakes again.
     var isOwed = false
+    /// When one that waits on its own word is tried again.
+    var backoff = WakeBackoff()
   }
 
   /// Starts a stream in its first log.

@@ -80,8 +80,8 @@ struct KitControlTests {
       LogRow(
         name: "a table of three texts of which one is another one",
         between: { $0.memory.put(1 << 62, at: LogPlace.commit) },
-        expected: [["evicted 8/0/0"], ["evicted 8/0/0"], ["open 8/0/0"]]
-      ).row, "lossy is open 8/0/0"),
+        expected: [["evicted 8/0/0"], ["evicted 8/0/0"], ["corrupt 8/0/0"]]
+      ).row, "lossy is corrupt 8/0/0"),
   ]
 
   @Test("about memory: each control of a table is reported as it should be, and nothing else")

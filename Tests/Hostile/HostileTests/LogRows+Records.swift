@@ -164,19 +164,19 @@ extension LogRows {
   }
 
   private static let resyncs: [(String, UInt64, UInt64, String)] = [
-    ("is empty", 0, 0, "open 8/0/0"),
+    ("is empty", 0, 0, "corrupt 8/0/0"),
     ("names a sound start", 18944, 296, "open 232/288/0"),
     ("names a sound start and no loss", 18944, 8, "open 232/0/0"),
-    ("names more lost messages than lines", 18944, 297, "open 8/0/0"),
-    ("names max messages", 18944, .max, "open 8/0/0"),
-    ("names the sign bit of messages", 18944, 1 << 63, "open 8/0/0"),
-    ("names fewer messages than were read", 18944, 7, "open 8/0/0"),
-    ("names a start off the grid", 18945, 296, "open 8/0/0"),
-    ("names a start that is overwritten", 18880, 295, "open 8/0/0"),
-    ("names a start behind the commit", 33344, 521, "open 8/0/0"),
-    ("names a start at the sign bit", 1 << 63, 296, "open 8/0/0"),
-    ("names max as the start", .max, 296, "open 8/0/0"),
-    ("names where the reader stands", 512, 8, "open 8/0/0"),
+    ("names more lost messages than lines", 18944, 297, "corrupt 8/0/0"),
+    ("names max messages", 18944, .max, "corrupt 8/0/0"),
+    ("names the sign bit of messages", 18944, 1 << 63, "corrupt 8/0/0"),
+    ("names fewer messages than were read", 18944, 7, "corrupt 8/0/0"),
+    ("names a start off the grid", 18945, 296, "corrupt 8/0/0"),
+    ("names a start that is overwritten", 18880, 295, "corrupt 8/0/0"),
+    ("names a start behind the commit", 33344, 521, "corrupt 8/0/0"),
+    ("names a start at the sign bit", 1 << 63, 296, "corrupt 8/0/0"),
+    ("names max as the start", .max, 296, "corrupt 8/0/0"),
+    ("names where the reader stands", 512, 8, "corrupt 8/0/0"),
   ]
 
   static var index: [LogRow] {
@@ -194,7 +194,7 @@ extension LogRows {
         moving: { log, step in
           log.memory.put(step % 3 == 0 ? .max : 296, at: LogPlace.index + 8)
           log.memory.put(step % 2 == 0 ? 18944 : 1 << 62, at: LogPlace.index)
-        }, expected: [["open 8/0/0", "open 232/288/0"]])
+        }, expected: [["open 8/0/0", "open 232/288/0", "corrupt 8/0/0"]])
     ]
   }
 }

@@ -42,7 +42,7 @@ extension LogRows {
         LogRow(
           name: "walk: a ring \(what), an index that leads there, commit \(text)",
           between: { lead($0, commit: commit, fill) },
-          expected: [["evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]])
+          expected: [["evicted 8/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]])
       }
     } + [
       LogRow(
@@ -57,7 +57,7 @@ extension LogRows {
         between: { lead($0, commit: 1 << 50) { log, line in log.write(line) } },
         moving: { log, step in
           log.memory.put(step, at: log.record(Int(step % 256)) + 48)
-        }, expected: [["open 8/0/0"]]),
+        }, expected: [["corrupt 8/0/0"]]),
     ]
   }
 

@@ -131,9 +131,12 @@ enum LogRows {
       ("off the grid", 520, [["corrupt 8/0/0"]]),
       ("one record that is not there", 576, [["corrupt 8/0/0"]]),
       ("a whole ring of nothing", 512 + ring, [["corrupt 8/0/0"]]),
-      ("a ring and a line ahead", 576 + ring, [["evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
-      ("2^62", 1 << 62, [["evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
-      ("the sign bit", sign64, [["evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
+      (
+        "a ring and a line ahead", 576 + ring,
+        [["evicted 8/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]
+      ),
+      ("2^62", 1 << 62, [["evicted 8/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
+      ("the sign bit", sign64, [["evicted 8/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
       ("the sign bit and a line", sign64 | 512, [["corrupt 8/0/0"]]),
     ])
 
@@ -144,9 +147,9 @@ enum LogRows {
         ("0", 0, [["open 9/0/0"]]), ("1", 1, [["open 9/0/0"]]),
         ("off the grid", 577, [["open 9/0/0"]]),
         ("a whole ring ahead", 512 + ring, [["open 9/0/0"]]),
-        ("a ring and a byte", 513 + ring, [["open 9/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
-        ("max", max64, [["open 9/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
-        ("the sign bit", sign64, [["open 9/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
+        ("a ring and a byte", 513 + ring, [["open 9/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
+        ("max", max64, [["open 9/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
+        ("the sign bit", sign64, [["open 9/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
       ]),
     WordTable(
       "sequence", at: LogPlace.sequence, width: 8, all: "open 9/0/0",
@@ -201,7 +204,7 @@ enum LogRows {
         log.publish(1, from: 8)
         log.memory.put(100, at: LogPlace.departed)
         log.memory.put(.max, at: LogPlace.reserve)
-      }, expected: [["evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
+      }, expected: [["evicted 8/0/0"], ["corrupt 8/0/0"], ["corrupt 8/0/0"]]),
   ]
 
   static let movingWords: [LogRow] = [
@@ -215,7 +218,7 @@ enum LogRows {
       moving: { log, step in
         log.memory.put(step % 2 == 0 ? 512 : 1 << 40, at: LogPlace.commit)
       },
-      expected: [["open 8/0/0", "evicted 8/0/0"], ["open 8/0/0"], ["open 8/0/0"]]),
+      expected: [["open 8/0/0", "evicted 8/0/0"], movedCommit, movedCommit]),
     LogRow(
       name: "hot words: commit goes back and forth by a record",
       moving: { log, step in
@@ -228,5 +231,7 @@ enum LogRows {
       expected: [["open 16/0/0"]]),
   ]
 
-  private static let moved = (8...16).map { "open \($0)/0/0" }
+  /// A word that stands still when a reader looks twice and makes no sense ends its stream.
+  private static let moved = (8...16).flatMap { ["open \($0)/0/0", "corrupt \($0)/0/0"] }
+  private static let movedCommit = ["open 8/0/0", "corrupt 8/0/0"]
 }
