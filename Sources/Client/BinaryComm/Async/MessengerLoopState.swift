@@ -168,7 +168,8 @@ struct MessengerLoopState: ~Copyable {
     for ask in asks.values { ask.sink.fail(why) }
     for part in parked.drainAll() { part.waiter?.finish(.failure(why)) }
     for service in handlers { service.stop() }
-    for listener in listeners { listener.messages.end() }
+    // The program's own closing is no failure.
+    for listener in listeners { listener.messages.end(why.code == .closed ? nil : why) }
     asks = [:]
     book = RequestQueue()
     services = [:]

@@ -131,7 +131,7 @@ final class SubscriptionPump: Sendable {
         let void = reader.evictedSource.take()
         fresh.removeAll { $0.header.source == void }
         put(fresh, reader.statistics)
-        guard error.code != .closed else {
+        guard reader.agentEnd == nil else {
           buffer.end(error)
           break
         }

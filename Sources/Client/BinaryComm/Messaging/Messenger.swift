@@ -104,7 +104,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// Hands what arrived to `onMessage` and requests that failed to `onFailure`; returns how many
   /// messages there were.
   ///
-  /// Throws `closed` when the agent was closed.
+  /// Throws `closed` when the agent was closed, and why when no router takes it back.
   public mutating func poll(
     limit: Int = 64,
     _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void,
@@ -118,7 +118,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       taken = try receive(limit, onMessage)
     } catch {
       // One peer's broken log, or one for which there is no room here, ends its stream alone.
-      guard error.code != .closed else { throw error }
+      guard inbox.agentEnd == nil else { throw error }
       out.count(.malformed)
     }
     if !out.leaving.isEmpty { out.closeDrained() }

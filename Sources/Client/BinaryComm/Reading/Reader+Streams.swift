@@ -25,7 +25,10 @@ extension Reader {
           remove(at, .evicted)
         }
       case .refused(let problem): failure = note(failure, problem.publisher, problem.error)
-      case .closed(let error): throw error
+      case .refusedMore(let count): past.problems &+= count
+      case .closed(let error):
+        agentEnd = error
+        throw error
       }
     }
     guard let failure else { return }
@@ -43,7 +46,7 @@ extension Reader {
   }
 
   /// Problems that are kept until they are taken.
-  private static var problemsMax: Int { 64 }
+  private static var problemsMax: Int { ReaderInbox.problemsMax }
 
   /// What happened to single publishers' streams since the last call, the first 64 of it; how much
   /// there was altogether is in ``ReaderStatistics/problems``.

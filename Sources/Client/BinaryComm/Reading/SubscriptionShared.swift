@@ -19,7 +19,7 @@ final class SubscriptionShared: Sendable {
 
   private struct State: Sendable {
     var readings = SubscriptionState<PeerSegment, Place>()
-    var inbox: [ReaderEvent] = []
+    var inbox = ReaderInbox()
   }
 
   private struct Place: Sendable {
@@ -232,12 +232,7 @@ final class SubscriptionShared: Sendable {
 
   // MARK: The reading thread
 
-  func drainEvents() -> [ReaderEvent] {
-    state.withLock { state in
-      defer { state.inbox.removeAll() }
-      return state.inbox
-    }
-  }
+  func drainEvents() -> [ReaderEvent] { state.withLock { $0.inbox.drain() } }
 
   /// That generation is unmapped.
   func released(_ attachment: AttachmentID, _ generation: UInt32) {
@@ -273,7 +268,7 @@ final class SubscriptionShared: Sendable {
     for key in withReadings({ $0.unconfirmed }) { finish(key) }
     guard isConfirmed else {
       // Nobody has the reader yet, so nobody has taken any of these.
-      state.withLock { $0.inbox = [] }
+      state.withLock { _ = $0.inbox.drain() }
       return []
     }
     let frames = withReadings { $0.restoreFrames(of: id) }
@@ -290,14 +285,4 @@ struct OpenedStream: Sendable {
   let segments: [UInt32: PeerSegment]
   let start: FlowControl.Start
   let row: CounterRow
-}
-
-/// What the service thread tells the reading thread.
-enum ReaderEvent: Sendable {
-  case opened(OpenedStream)
-  case log(AttachmentID, UInt32, PeerSegment)
-  case ended(AttachmentID, UInt64)
-  case evicted(AttachmentID, String)
-  case refused(StreamProblem)
-  case closed(BusError)
 }
