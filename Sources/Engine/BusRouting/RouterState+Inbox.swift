@@ -31,23 +31,21 @@ extension RouterState {
     tellRespondersOfNames(of: agent)
   }
 
-  /// Whether an agent may have a log on a channel; answers what is wrong.
-  mutating func mayHaveLog(_ writer: Agent, on channel: Topic, _ asker: Requester) -> Bool {
+  /// Why an agent may not have a log on a channel; nil: it may.
+  func objection(toLogOn channel: Topic, by writer: Agent) -> Refusal? {
     guard let inbox = InboxChannel(channel.text) else {
       let decision = policy.mayWrite(writer.caller, channel: channel)
-      if !decision.allowed { deny(asker, because: decision.reason) }
-      return decision.allowed
+      return decision.allowed ? nil : Refusal(deniedBecause: decision.reason)
     }
     guard mayReach(inbox.owner, from: writer) else {
-      deny(asker, because: "\(writer.caller) may not call anything that the inbox's owner answers.")
-      return false
+      return Refusal(
+        deniedBecause: "\(writer.caller) may not call anything that the inbox's owner answers.")
     }
     // While agents come back, the inbox of one that is still to come is none that has ended.
     guard agents[inbox.owner]?.hasInbox == true || inGrace else {
-      refuse(asker, .peerDied, "The agent of this inbox has ended, or takes no messages.")
-      return false
+      return Refusal(.peerDied, "The agent of this inbox has ended, or takes no messages.")
     }
-    return true
+    return nil
   }
 
   /// Whether an agent may write to another's inbox: it may call its name or something it answers,

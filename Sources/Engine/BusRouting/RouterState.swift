@@ -140,7 +140,7 @@ public struct RouterState {
     refuse(asker, number: cause.rawValue, text)
   }
 
-  private mutating func refuse(_ asker: Requester, number: UInt16, _ text: String) {
+  mutating func refuse(_ asker: Requester, number: UInt16, _ text: String) {
     let delivery: Delivery = asker.request == 0 ? .news : .answer(asker.request)
     let frame = RouterFrame.error(ErrorFrame(code: number, text: text))
     act(.send(asker.connection, delivery, frame, nil))

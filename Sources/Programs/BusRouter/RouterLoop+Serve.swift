@@ -59,7 +59,7 @@ extension RouterLoop {
     return true
   }
 
-  /// Acts on one record; returns how much followed from it.
+  /// Acts on one record; returns how much work that was, in actions.
   private func handle(
     _ record: RecordSocket.Record, _ connection: ConnectionID, _ user: UInt32
   ) -> Int {
@@ -76,22 +76,9 @@ extension RouterLoop {
       return handle(
         .unreadable(connection, request: asked, code, "Not a valid frame: \(error)."))
     }
-    let segments = descriptors.map { descriptor in
-      guard plat_seals(descriptor) >= 0 else {
-        // Nothing else is asked of it: any call on it, and its close, may wait for its maker.
-        discard([descriptor], connection, user)
-        return Segment(
-          token: table.addNothing(),
-          finding: .unusable("The descriptor is no memory file: make it with memfd_create."))
-      }
-      let hasRoom = hasDescriptorsLeft
-      let finding =
-        hasRoom
-        ? inspector.inspect(descriptor)
-        : .noRoom("The router is out of descriptors (limit \(descriptorsMax)): end some agents.")
-      return Segment(token: table.add(descriptor), finding: finding)
-    }
-    return handle(.frame(connection, request: request, frame, segments))
+    let (segments, looked) = segments(of: record, with: frame, connection, user)
+    let actions = handle(.frame(connection, request: request, frame, segments))
+    return 1 + actions + Int(looked / Self.bytesPerAction)
   }
 
   /// The agent's process or socket has ended, or the router gives it up.
@@ -129,13 +116,6 @@ extension RouterLoop {
     closer.close([socket], of: user)
   }
 
-  /// Closes what an agent handed in and nobody needs, without a wait for whoever made it.
-  private func discard(_ descriptors: [Int32], _ connection: ConnectionID, _ user: UInt32) {
-    guard !descriptors.isEmpty else { return }
-    links[connection]?.handedInOther = true
-    closer.close(descriptors, of: user)
-  }
-
   /// Whether so much that agents of a user handed in waits to be closed that no more is taken from
   /// them; of the router's own user, which could end it as well, from those that had a part in it.
   func closesTooMuch(_ user: UInt32, hasPart: Bool) -> Bool {
@@ -152,9 +132,8 @@ extension RouterLoop {
 }
 
 extension RecordSocket.Record {
-  /// Whether it has what a frame has at most, and all of it came.
+  /// Whether it has what a frame has at most, and all bytes came.
   fileprivate var mayBeFrame: Bool {
-    !isTruncated && !lacksDescriptors && !bytes.isEmpty
-      && descriptors.count <= ControlFormat.descriptorsMax
+    !isTruncated && !bytes.isEmpty && descriptors.count <= ControlFormat.descriptorsMax
   }
 }

@@ -20,6 +20,8 @@ final class RouterLoop {
   static let recordsPerTurn = 32
   /// What may follow from the frames of one turn before it ends.
   static let actionsPerTurn = 256
+  /// Bytes of segments that are looked through in the time of an action.
+  static let bytesPerAction: UInt64 = 256 << 10
   static let sourceShift: UInt64 = 56
 
   let table: DescriptorTable
