@@ -67,7 +67,7 @@ extension RouterState {
     answer(asker, .done)
   }
 
-  /// Whether the blob is here: handed in after a restart, and once more because the answer was lost.
+  /// Whether the blob is here: handed in after a restart, and again because an answer was lost.
   func isKnown(_ frame: AddBlobFrame, of owner: Agent) -> Bool {
     let known = blobs[BlobKey(maker: owner.incarnation, token: frame.token)]
     return known?.payloadBytes == frame.payloadBytes

@@ -48,8 +48,8 @@ extension RouterState {
   /// What comes with a frame of this connection; nil when the frame is refused whatever it is, so
   /// that nobody need look at the descriptor.
   ///
-  /// To look at a segment takes time that grows with its size, so who may not hand it in, or not one
-  /// so large, is refused before that: the answer to the frame does not depend on the segment.
+  /// To look at a segment takes time that grows with its size, so who may not hand it in, or not
+  /// one so large, is refused before: the answer to the frame does not depend on the segment.
   public func offer(of frame: AgentFrame, from id: ConnectionID) -> SegmentOffer? {
     guard let connection = connections[id], !connection.isStranger, connection.incarnation != nil
     else { return nil }

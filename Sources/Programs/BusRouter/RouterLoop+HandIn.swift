@@ -13,7 +13,9 @@ extension RouterLoop {
     _ user: UInt32
   ) -> (segments: [Segment], bytes: UInt64) {
     guard !record.descriptors.isEmpty || record.lacksDescriptors else { return ([], 0) }
-    let isWanted = record.descriptors.count == frame.kind.descriptorCount
+    // Of an agent whose process has ended, or with too many of them, nothing is taken.
+    let isWanted =
+      buried != connection && record.descriptors.count == frame.kind.descriptorCount
     let offer = isWanted ? state.offer(of: frame, from: connection) : nil
     var bytes: UInt64 = 0
     var segments = record.descriptors.map { descriptor in

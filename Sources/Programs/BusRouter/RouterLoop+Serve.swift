@@ -21,17 +21,19 @@ extension RouterLoop {
   /// Else it would be lost that it closed a stream. A child that inherited the socket could go on
   /// talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
+    buried = connection
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }
     }
+    buried = nil
     end(connection)
   }
 
   /// Takes the frames of one turn; returns whether more may be waiting.
   private func receive(_ connection: ConnectionID) -> Bool {
+    guard hasTurn(connection) else { return true }
     var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax + 1)
-    var actions = 0
-    for _ in 0..<Self.recordsPerTurn where actions < Self.actionsPerTurn {
+    for _ in 0..<Self.recordsPerTurn where hasTurn(connection) {
       guard let link = links[connection], link.queue.answers < Self.answersMax,
         !unfinished.contains(connection)
       else { return false }
@@ -53,10 +55,16 @@ extension RouterLoop {
         handle(.unreadable(connection, request: 0, .invalid, text))
         return false
       case .record(let record):
-        actions += handle(record, connection, link.peer.uid)
+        let work = handle(record, connection, link.peer.uid)
+        if links[connection] != nil { turns.spend(work, connection, of: link.peer.uid) }
       }
     }
     return true
+  }
+
+  /// Whether frames of a connection are taken now; of one whose process has ended, the last ones.
+  private func hasTurn(_ connection: ConnectionID) -> Bool {
+    !turns.isWaiting(connection) || buried == connection
   }
 
   /// Acts on one record; returns how much work that was, in actions.
@@ -86,6 +94,7 @@ extension RouterLoop {
     guard let link = links.removeValue(forKey: connection) else { return }
     starved.remove(connection)
     unfinished.remove(connection)
+    turns.end(connection)
     unread.remove(connection)
     crowded.remove(connection)
     users[link.peer.uid]?.queuedBytes -= link.queue.bytes
