@@ -40,7 +40,10 @@ extension RouterState {
     count(\.names, -(agent.answers.count + agent.interests.count), of: agent.caller.uid)
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
-    if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
+    if agent.hasInbox {
+      let own = ServiceName(group: .service, topic: agent.caller.name)
+      respondersChanged(of: own, by: agent.caller.uid)
+    }
     dropCounters(of: agent)
     leaveBlobs(of: agent)
     budget.close(incarnation)

@@ -20,7 +20,7 @@ extension RouterState {
       sendSnapshot(to: connection)
     }
     snapshotsOwed = []
-    for name in interested.keys.sorted() { tellResponders(of: name) }
+    allRespondersChanged()
     act(.log(.notice, "grace is over: \(agents.count) agents, \(streams.count) streams"))
   }
 

@@ -28,7 +28,7 @@ extension RouterState {
     add(inbox, of: agent)
     answer(
       asker, .subscribed(SubscribedFrame(subscription: inbox.number, streams: 0)))
-    tellRespondersOfNames(of: agent)
+    respondersChanged(ofNamesOf: agent)
   }
 
   /// Why an agent may not have a log on a channel; nil: it may.

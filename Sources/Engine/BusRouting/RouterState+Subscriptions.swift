@@ -224,7 +224,7 @@ extension RouterState {
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
       agents[agent]?.claims[id] = nil
     }
-    if subscription.isInbox { tellRespondersOfNames(of: agent) }
+    if subscription.isInbox { respondersChanged(ofNamesOf: agent) }
   }
 
   static var epochs: UInt16 { 60 }

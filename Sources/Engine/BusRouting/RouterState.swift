@@ -53,6 +53,10 @@ public struct RouterState {
   private(set) var lastNumber: UInt64
   /// Queries of which rows are still to come.
   var openQueries: [ConnectionID: OpenQuery] = [:]
+  /// By the user whose agents changed them: names of which not everybody has been told yet.
+  var nameNews: [UInt32: NameNews] = [:]
+  /// Users of whom nothing waited to be told before this event.
+  var freshNews: Set<UInt32> = []
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
 
@@ -104,8 +108,10 @@ public struct RouterState {
     case .disconnected(let connection): disconnected(connection)
     case .drained(let connection): drained(connection)
     case .goOn(let connection): goOn(connection)
+    case .tellNews: tellNews()
     case .tick(let now): tick(now)
     }
+    tellFreshNews()
     defer { actions.removeAll(keepingCapacity: true) }
     return actions
   }

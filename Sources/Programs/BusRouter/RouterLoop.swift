@@ -34,6 +34,8 @@ final class RouterLoop {
   var starved: Set<ConnectionID> = []
   /// Connections that wait for their next turn with what they asked for.
   var unfinished: Set<ConnectionID> = []
+  /// Whether something is still to be told of names.
+  var newsWait = false
   /// Who has had its turn.
   var turns = TurnAccounts()
   /// The connection of which the last frames are taken: its process has ended.
@@ -124,7 +126,14 @@ final class RouterLoop {
       turns.nextRound()
       // After the others, once for each.
       for connection in unfinished.filter(mayGoOn) { goOn(connection) }
+      tellNews()
     }
+  }
+
+  private func tellNews() {
+    guard newsWait else { return }
+    newsWait = false
+    handle(.tellNews)
   }
 
   private func goOn(_ connection: ConnectionID) {
@@ -135,7 +144,7 @@ final class RouterLoop {
 
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
-    if turns.isAnybodyWaiting || unfinished.contains(where: mayGoOn) { return 0 }
+    if newsWait || turns.isAnybodyWaiting || unfinished.contains(where: mayGoOn) { return 0 }
     return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 
