@@ -103,7 +103,7 @@ extension RouterState {
   mutating func openBlob(_ frame: OpenBlobFrame, _ asker: Requester) {
     guard let blob = blobs[BlobKey(maker: frame.maker, token: frame.token)] else {
       // A maker that is still to come back brings its blobs with it.
-      if inGrace || mayBeginGrace {
+      if awaitsAgents {
         refuse(asker, .noRouter, "The router has just started: blobs are still being handed in.")
       } else {
         refuse(

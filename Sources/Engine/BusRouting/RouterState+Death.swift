@@ -81,6 +81,7 @@ extension RouterState {
   /// publish and die at once, and a reader that hears of the end without a start reads nothing.
   mutating func finish(_ id: StreamID, _ end: BusStream.End) {
     streams[id]?.end = end
+    giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
     for attachment in stream.attachments.sorted() {

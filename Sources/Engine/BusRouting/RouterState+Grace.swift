@@ -20,6 +20,7 @@ extension RouterState {
       sendSnapshot(to: connection)
     }
     snapshotsOwed = []
+    beginHeldStreams()
     allRespondersChanged()
     act(.log(.notice, "grace is over: \(agents.count) agents, \(streams.count) streams"))
   }
@@ -40,7 +41,9 @@ extension RouterState {
   /// A subscription whose reading of a stream was ended is not given it anew.
   private mutating func matchEverything(but settled: Set<EndedReading>) {
     for id in streams.keys.sorted() {
-      guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { continue }
+      guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty,
+        heldStreams[id] == nil
+      else { continue }
       let present = readings(of: stream)
       for (reader, number, _) in readers(of: stream.channel) {
         let reading = Reading(reader: reader, subscription: number)

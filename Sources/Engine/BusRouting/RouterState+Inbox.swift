@@ -42,7 +42,7 @@ extension RouterState {
         deniedBecause: "\(writer.caller) may not call anything that the inbox's owner answers.")
     }
     // While agents come back, the inbox of one that is still to come is none that has ended.
-    guard agents[inbox.owner]?.hasInbox == true || inGrace else {
+    guard agents[inbox.owner]?.hasInbox == true || awaitsAgents else {
       return Refusal(.peerDied, "The agent of this inbox has ended, or takes no messages.")
     }
     return nil
@@ -52,7 +52,7 @@ extension RouterState {
   /// or it is to answer what the other one sends.
   private func mayReach(_ owner: Incarnation, from writer: Agent) -> Bool {
     guard let peer = agents[owner] else {
-      return inGrace || !policy.callPatterns(of: writer.caller).isEmpty
+      return awaitsAgents || !policy.callPatterns(of: writer.caller).isEmpty
     }
     if policy.mayCall(writer.caller, service: peer.caller.name).allowed { return true }
     if peer.answers.contains(where: { policy.mayCall(writer.caller, service: $0.topic).allowed }) {

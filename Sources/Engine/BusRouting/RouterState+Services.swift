@@ -109,7 +109,7 @@ extension RouterState {
       return Responder(incarnation: incarnation, name: agent.name)
     }
     return RespondersFrame(
-      name: name.topic.text, group: name.group, isProvisional: inGrace,
+      name: name.topic.text, group: name.group, isProvisional: awaitsAgents,
       responders: Array(living.prefix(RespondersFrame.respondersMax)))
   }
 

@@ -125,20 +125,11 @@ extension RouterState {
         id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
         publisherUser: owner.caller.uid, channel: channel, proof: proof,
         logs: [StreamLog(token: token, shape: shape, payer: agent)]))
-    var expected: [AttachmentID] = []
-    for (reader, number, mode) in readers(of: channel) {
-      let isExpected = mode == .lossless && expected.count < limits.expectedMax
-      let fromStart = isExpected || mode != .lossless
-      guard
-        let attachment = makeAttachment(
-          reader, number, id, fromStart: fromStart, expected: isExpected)
-      else { continue }
-      if isExpected { expected.append(attachment) }
-      announce(attachment, .news)
+    if mustWait(forReadersOf: channel) {
+      heldStreams[id] = asker
+    } else {
+      begin(id, for: asker)
     }
-    answer(
-      asker,
-      .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected, proof: proof)))
   }
 
   /// Puts a stream of an agent that is here into every list, or the newer state of one.

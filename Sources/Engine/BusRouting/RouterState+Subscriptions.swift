@@ -9,7 +9,7 @@ extension RouterState {
     if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
     let near = index.streams(for: subscription.pattern) ?? Set(streams.keys)
     let found = near.compactMap { streams[$0] }.filter { stream in
-      stream.end == nil && !stream.logs.isEmpty
+      stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
     }
     guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
@@ -190,7 +190,7 @@ extension RouterState {
       return
     }
     guard let reader = agents[agent], let subscription = reader.subscriptions[frame.subscription],
-      let stream = streams[frame.stream], !stream.logs.isEmpty,
+      let stream = streams[frame.stream], !stream.logs.isEmpty, heldStreams[stream.id] == nil,
       mayAttach(reader, subscription, to: stream.channel)
     else {
       refuse(asker, .invalid, "There is no such stream for this subscription.")

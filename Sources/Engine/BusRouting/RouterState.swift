@@ -47,6 +47,8 @@ public struct RouterState {
   var countsOfUser: [UInt32: UserCounts] = [:]
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
+  /// Streams whose publishers are answered when agents have come back, and who asked.
+  var heldStreams: [StreamID: Requester] = [:]
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
   var inGrace: Bool
@@ -169,6 +171,7 @@ public struct RouterState {
   }
 
   private mutating func tick(_ now: UInt64) {
+    let awaited = awaitsAgents
     nowNs = now
     expireBlobs()
     for line in lines.due(now) { act(.log(.notice, line)) }
@@ -177,7 +180,10 @@ public struct RouterState {
       offerMissed()
     }
     if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
-    guard inGrace else { return }
+    guard inGrace else {
+      if awaited, !awaitsAgents { endReturnTime() }
+      return
+    }
     guard let end = graceEndNs else {
       graceEndNs = now &+ limits.graceNs
       return
