@@ -7,7 +7,7 @@ extension RouterState {
     inGrace = false
     fenceStragglers()
     let settled = settleClaims()
-    letUnclaimedGo()
+    letUnclaimedGo(but: settled)
     handedInReaders = [:]
     for id in attachments.keys.sorted() where id < AttachmentID(incarnation.value) {
       if case .attached = attachments[id]?.phase { askPublisher(id, .news) }
