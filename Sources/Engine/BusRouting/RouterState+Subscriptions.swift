@@ -76,8 +76,8 @@ extension RouterState {
     if frame.mode == .lossless, let reason = holdBackObjection(reader.caller, pattern) {
       refuse(
         asker, .denied,
-        "The agent may read \(pattern) but not hold its publishers back: subscribe lossy "
-          + "(on_slow drop_oldest), or ask for the hold_back right.")
+        "The agent may read \(pattern) but not hold its publishers back: subscribe lossy, or ask "
+          + "for the hold_back right.")
       say(.notice, "denied: \(reason)")
       return nil
     }
