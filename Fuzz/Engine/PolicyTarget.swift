@@ -88,9 +88,7 @@ final class PolicyTarget: FuzzTarget {
       channels:
         - alerts.disk
         - name: a
-          max_payload: 1 KiB
           max_log: 1 MiB
-          on_slow: drop
       broadcast: granted
       """
     return [

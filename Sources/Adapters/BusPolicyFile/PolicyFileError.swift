@@ -23,6 +23,8 @@ public struct PolicyFileError: Error, Equatable, Sendable {
     case syntax(String)
     /// A key that means nothing here; holds those that do.
     case unknownKey(String, allowed: [String])
+    /// A key that limits nothing; holds what to do instead.
+    case keyWithoutEffect(String, advice: String)
     /// The same key twice in one mapping.
     case duplicateKey(String)
     /// A key that must be there is not.
@@ -76,6 +78,8 @@ extension PolicyFileError.Problem: CustomStringConvertible {
     case .unknownKey(let key, let allowed):
       "The key \(key.debugDescription) means nothing here: "
         + "use \(allowed.joined(separator: ", "))."
+    case .keyWithoutEffect(let key, let advice):
+      "The key \(key.debugDescription) has no effect: \(advice)."
     case .duplicateKey(let key):
       "The key \(key.debugDescription) is there twice: keep one of them."
     case .missingKey(let key, let place):

@@ -51,18 +51,21 @@ struct PolicyReader {
 
   private func channel(_ value: YAMLValue) throws(PolicyFileError) -> ChannelRule {
     guard value.isMapping else { return ChannelRule(name: try topic(value)) }
-    let fields = try value.fields(["name", "max_payload", "max_log", "on_slow"])
+    let fields = try value.fields(["name", "max_log"], withoutEffect: Self.withoutEffect)
     guard let name = fields["name"] else {
       throw value.error(.missingKey("name", in: value.place))
     }
     var settings = ChannelSettings()
-    if let value = fields["max_payload"] {
-      settings.payloadBytesMax = try size(value, key: "max_payload")
-    }
     if let value = fields["max_log"] { settings.logBytesMax = try size(value, key: "max_log") }
-    if let value = fields["on_slow"] { settings.onSlow = try word(value, key: "on_slow") }
     return ChannelRule(name: try topic(name), settings: settings)
   }
+
+  /// Keys that were taken and limited nothing, and what does.
+  private static let withoutEffect = [
+    "max_payload": "leave it out, and bound the log with max_log: a payload has a quarter of it",
+    "on_slow":
+      "leave it out: each reader says how it reads, and hold_back says for whom publishers wait",
+  ]
 
   private func grants(_ value: YAMLValue?) throws(PolicyFileError) -> [Grant] {
     var grants: [Grant] = []

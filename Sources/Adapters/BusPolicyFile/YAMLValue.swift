@@ -26,8 +26,10 @@ struct YAMLValue {
     PolicyFileError(file: file, line: line, problem)
   }
 
-  /// The values of a mapping whose keys are known.
-  func fields(_ allowed: [String]) throws(PolicyFileError) -> [String: YAMLValue] {
+  /// The values of a mapping whose keys are known; of keys without effect it is said what to do.
+  func fields(
+    _ allowed: [String], withoutEffect: [String: String] = [:]
+  ) throws(PolicyFileError) -> [String: YAMLValue] {
     guard case .mapping(let mapping) = node else {
       throw error(.wrongType(place, expected: "keys and values (\(Self.listed(allowed)))"))
     }
@@ -36,6 +38,9 @@ struct YAMLValue {
       let line = key.mark?.line ?? line
       guard case .scalar(let scalar) = key, allowed.contains(scalar.string) else {
         let name = key.scalar?.string ?? "a list or mapping"
+        if let advice = withoutEffect[name] {
+          throw PolicyFileError(file: file, line: line, .keyWithoutEffect(name, advice: advice))
+        }
         throw PolicyFileError(file: file, line: line, .unknownKey(name, allowed: allowed))
       }
       // Yams compares keys with their tags, so "a" and !x "a" would both pass.

@@ -14,8 +14,6 @@ public enum PolicyError: Error, Equatable, Sendable {
   case duplicateChannel(String)
   /// An agent entry that binds its name to no user.
   case noUsers(String)
-  /// A payload limit outside `ChannelSettings.payloadBytes`.
-  case payloadOutOfRange(UInt64)
   /// A log limit that is no power of two within `ChannelSettings.logBytes`.
   case logOutOfRange(UInt64)
   /// A quota of no bytes, with which an agent could not even make a log.
@@ -40,9 +38,6 @@ extension PolicyError: CustomStringConvertible {
       "The channel \(name.debugDescription) has an entry already: merge the two."
     case .noUsers(let name):
       "The agent \(name.debugDescription) is bound to no user: list at least one under users."
-    case .payloadOutOfRange(let bytes):
-      "A payload limit of \(bytes) bytes is out of range: "
-        + "use 1 to \(ChannelSettings.payloadBytes.upperBound) bytes."
     case .logOutOfRange(let bytes):
       "A log of \(bytes) bytes is not possible: use a power of two from "
         + "\(ChannelSettings.logBytes.lowerBound) to \(ChannelSettings.logBytes.upperBound) bytes."

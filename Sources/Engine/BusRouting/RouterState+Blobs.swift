@@ -31,23 +31,33 @@ extension RouterState {
   mutating func addBlob(
     _ frame: AddBlobFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
-    guard let owner = agents[agent], case .blob(let shape) = segment.finding else {
+    guard let owner = agents[agent] else {
       act(.close(segment.token))
-      refuse(asker, segment.code, segment.complaint(wanted: "sealed blob"))
       return
     }
-    let key = BlobKey(maker: agent, token: frame.token)
-    if let known = blobs[key], known.payloadBytes == shape.payloadBytes {
-      // Handed in after a restart, and asked for again because the answer was lost.
+    if isKnown(frame, of: owner) {
       act(.close(segment.token))
       answer(asker, .done)
       return
     }
-    if let (code, text) = objection(to: frame, shape, of: owner) {
+    if let refusal = objection(to: frame, by: owner) {
       act(.close(segment.token))
-      refuse(asker, code, text)
+      refuse(asker, refusal)
       return
     }
+    guard case .blob(let shape) = segment.finding else {
+      act(.close(segment.token))
+      refuse(asker, segment, wanted: "sealed blob")
+      return
+    }
+    guard shape.token == frame.token, shape.segmentBytes == frame.segmentBytes,
+      shape.payloadBytes == frame.payloadBytes
+    else {
+      act(.close(segment.token))
+      refuse(asker, .invalid, Self.strayBlobText)
+      return
+    }
+    let key = BlobKey(maker: agent, token: frame.token)
     budget.charge(shape.segmentBytes, to: agent)
     agents[agent]?.blobs.insert(frame.token)
     count(\.blobs, 1, of: owner.caller.uid)
@@ -57,37 +67,43 @@ extension RouterState {
     answer(asker, .done)
   }
 
-  private func objection(
-    to frame: AddBlobFrame, _ shape: BlobShape, of owner: Agent
-  ) -> (BusErrorCode, String)? {
-    guard shape.token == frame.token, shape.segmentBytes == frame.segmentBytes,
-      shape.payloadBytes == frame.payloadBytes, !owner.blobs.contains(frame.token)
-    else { return (.invalid, "The blob is not the one that is named, or another one is here.") }
+  /// Whether the blob is here: handed in after a restart, and again because an answer was lost.
+  func isKnown(_ frame: AddBlobFrame, of owner: Agent) -> Bool {
+    let known = blobs[BlobKey(maker: owner.incarnation, token: frame.token)]
+    return known?.payloadBytes == frame.payloadBytes
+  }
+
+  /// What stands against a blob, by what its maker says of it; nil: nothing.
+  func objection(to frame: AddBlobFrame, by owner: Agent) -> Refusal? {
+    guard !owner.blobs.contains(frame.token) else { return Refusal(.invalid, Self.strayBlobText) }
     guard frame.keepMs <= limits.blobKeepMsMax else {
       let most = limits.blobKeepMsMax / 1000
-      return (.invalid, "A blob is kept for at most \(most) s: ask for less.")
+      return Refusal(.invalid, "A blob is kept for at most \(most) s: ask for less.")
     }
     guard owner.blobs.count < limits.blobsPerAgent else {
-      return (
+      return Refusal(
         .resourceExhausted,
-        "An agent may have \(limits.blobsPerAgent) blobs: drop those that were read."
-      )
+        "An agent may have \(limits.blobsPerAgent) blobs: drop those that were read.")
     }
     if let text = objection(
       toOneMore: \.blobs, "blobs", of: owner.caller.uid, all: limits.blobs)
     {
-      return (.resourceExhausted, text)
+      return Refusal(.resourceExhausted, text)
     }
     let text = budget.objection(
-      toLog: shape.segmentBytes, for: owner.incarnation, quota: owner.quota)
-    return text.map { (.resourceExhausted, $0) }
+      toLog: frame.segmentBytes, for: owner.incarnation, quota: owner.quota)
+    return text.map { Refusal(.resourceExhausted, $0) }
+  }
+
+  private static var strayBlobText: String {
+    "The blob is not the one that is named, or another one is here."
   }
 
   /// Hands a blob to who knows its token.
   mutating func openBlob(_ frame: OpenBlobFrame, _ asker: Requester) {
     guard let blob = blobs[BlobKey(maker: frame.maker, token: frame.token)] else {
       // A maker that is still to come back brings its blobs with it.
-      if inGrace || mayBeginGrace {
+      if awaitsAgents {
         refuse(asker, .noRouter, "The router has just started: blobs are still being handed in.")
       } else {
         refuse(

@@ -92,14 +92,18 @@ extension RouterState {
     tell(attachment.reader, .streamEnded(frame))
   }
 
-  /// Tells publishers which of their readers did not come back.
-  mutating func letUnclaimedGo() {
+  /// Tells publishers which of their readers did not come back, and gives those who were promised
+  /// the start of a stream theirs; readings in `settled` are over.
+  mutating func letUnclaimedGo(but settled: Set<EndedReading>) {
     for publisher in handedInReaders.keys.sorted() {
       let readers = handedInReaders[publisher] ?? [:]
       var gone: Set<Incarnation> = []
       var unmet: [StreamID: [AttachmentID]] = [:]
       for id in readers.keys.sorted() {
-        guard let word = readers[id], !isServed(id, word, by: publisher) else { continue }
+        guard let word = readers[id] else { continue }
+        // Whose the number was nobody knows: that somebody claims it does not say that it was his.
+        if word.isExpected { unmet[word.stream, default: []] += [] }
+        guard !isServed(id, word, by: publisher) else { continue }
         if word.isExpected {
           unmet[word.stream, default: []].append(id)
         } else if agents[word.reader] == nil {
@@ -109,7 +113,7 @@ extension RouterState {
         }
       }
       for stream in unmet.keys.sorted() {
-        meetExpected(stream, of: publisher)
+        meetExpected(stream, of: publisher, but: settled)
         // Only now: until here the window has stood still for them.
         for id in unmet[stream] ?? [] { tell(publisher, .leave(LeaveFrame(attachment: id))) }
       }
@@ -129,7 +133,9 @@ extension RouterState {
 
   /// Lossless subscribers that never heard of a stream read it from its start, where its publisher
   /// still waits for those that the former router had promised.
-  private mutating func meetExpected(_ id: StreamID, of publisher: Incarnation) {
+  private mutating func meetExpected(
+    _ id: StreamID, of publisher: Incarnation, but settled: Set<EndedReading>
+  ) {
     guard let stream = streams[id], stream.publisher == publisher, stream.end == nil,
       stream.logs.first?.shape.generation == 0
     else { return }
@@ -137,7 +143,9 @@ extension RouterState {
     var made: [AttachmentID] = []
     for (reader, number, mode) in readers(of: stream.channel)
     where mode == .lossless && made.count < limits.expectedMax {
-      guard !present.contains(Reading(reader: reader, subscription: number)),
+      let reading = Reading(reader: reader, subscription: number)
+      guard !present.contains(reading),
+        !settled.contains(EndedReading(reading: reading, stream: id)),
         let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
       else { continue }
       made.append(one)

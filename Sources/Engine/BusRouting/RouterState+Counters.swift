@@ -17,22 +17,21 @@ extension RouterState {
       act(.close(segment.token))
       return
     }
+    if let refusal = objection(to: frame, by: owner) {
+      act(.close(segment.token))
+      refuse(asker, refusal)
+      return
+    }
     guard case .counters(let shape) = segment.finding else {
       act(.close(segment.token))
-      refuse(asker, segment.code, segment.complaint(wanted: "segment of counters"))
+      refuse(asker, segment, wanted: "segment of counters")
       return
     }
     guard shape.agent == owner.uuid, shape.incarnation == agent, shape.part == frame.part,
-      shape.segmentBytes == frame.segmentBytes, Int(frame.part) == owner.counters.count,
-      owner.counters.count < limits.countersPerAgent
+      shape.segmentBytes == frame.segmentBytes
     else {
       act(.close(segment.token))
-      refuse(asker, .invalid, "The counters are another agent's, or not this agent's next segment.")
-      return
-    }
-    if let text = budget.objection(to: shape.segmentBytes, for: agent, quota: owner.quota) {
-      act(.close(segment.token))
-      refuse(asker, .resourceExhausted, text)
+      refuse(asker, .invalid, Self.strayCountersText)
       return
     }
     budget.charge(shape.segmentBytes, to: agent)
@@ -42,6 +41,19 @@ extension RouterState {
       showCounters(of: agent, part: Int(frame.part), to: watcher, .news)
     }
     answer(asker, .done)
+  }
+
+  /// What stands against a segment of counters, by what its agent says of it; nil: nothing.
+  func objection(to frame: AddCountersFrame, by owner: Agent) -> Refusal? {
+    guard Int(frame.part) == owner.counters.count, owner.counters.count < limits.countersPerAgent
+    else { return Refusal(.invalid, Self.strayCountersText) }
+    let text = budget.objection(
+      to: frame.segmentBytes, for: owner.incarnation, quota: owner.quota)
+    return text.map { Refusal(.resourceExhausted, $0) }
+  }
+
+  private static var strayCountersText: String {
+    "The counters are another agent's, or not this agent's next segment."
   }
 
   /// Gives an agent everybody's counters, and from now on those that come.

@@ -40,7 +40,10 @@ extension RouterState {
     count(\.names, -(agent.answers.count + agent.interests.count), of: agent.caller.uid)
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
-    if agent.hasInbox { tellResponders(of: ServiceName(group: .service, topic: agent.caller.name)) }
+    if agent.hasInbox {
+      let own = ServiceName(group: .service, topic: agent.caller.name)
+      respondersChanged(of: own, by: agent.caller.uid)
+    }
     dropCounters(of: agent)
     leaveBlobs(of: agent)
     budget.close(incarnation)
@@ -78,6 +81,7 @@ extension RouterState {
   /// publish and die at once, and a reader that hears of the end without a start reads nothing.
   mutating func finish(_ id: StreamID, _ end: BusStream.End) {
     streams[id]?.end = end
+    giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
     for attachment in stream.attachments.sorted() {

@@ -7,7 +7,7 @@ extension RouterState {
     inGrace = false
     fenceStragglers()
     let settled = settleClaims()
-    letUnclaimedGo()
+    letUnclaimedGo(but: settled)
     handedInReaders = [:]
     for id in attachments.keys.sorted() where id < AttachmentID(incarnation.value) {
       if case .attached = attachments[id]?.phase { askPublisher(id, .news) }
@@ -20,7 +20,8 @@ extension RouterState {
       sendSnapshot(to: connection)
     }
     snapshotsOwed = []
-    for name in interested.keys.sorted() { tellResponders(of: name) }
+    beginHeldStreams()
+    allRespondersChanged()
     act(.log(.notice, "grace is over: \(agents.count) agents, \(streams.count) streams"))
   }
 
@@ -40,7 +41,9 @@ extension RouterState {
   /// A subscription whose reading of a stream was ended is not given it anew.
   private mutating func matchEverything(but settled: Set<EndedReading>) {
     for id in streams.keys.sorted() {
-      guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { continue }
+      guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty,
+        heldStreams[id] == nil
+      else { continue }
       let present = readings(of: stream)
       for (reader, number, _) in readers(of: stream.channel) {
         let reading = Reading(reader: reader, subscription: number)

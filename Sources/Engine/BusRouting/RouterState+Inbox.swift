@@ -28,33 +28,31 @@ extension RouterState {
     add(inbox, of: agent)
     answer(
       asker, .subscribed(SubscribedFrame(subscription: inbox.number, streams: 0)))
-    tellRespondersOfNames(of: agent)
+    respondersChanged(ofNamesOf: agent)
   }
 
-  /// Whether an agent may have a log on a channel; answers what is wrong.
-  mutating func mayHaveLog(_ writer: Agent, on channel: Topic, _ asker: Requester) -> Bool {
+  /// Why an agent may not have a log on a channel; nil: it may.
+  func objection(toLogOn channel: Topic, by writer: Agent) -> Refusal? {
     guard let inbox = InboxChannel(channel.text) else {
       let decision = policy.mayWrite(writer.caller, channel: channel)
-      if !decision.allowed { deny(asker, because: decision.reason) }
-      return decision.allowed
+      return decision.allowed ? nil : Refusal(deniedBecause: decision.reason)
     }
     guard mayReach(inbox.owner, from: writer) else {
-      deny(asker, because: "\(writer.caller) may not call anything that the inbox's owner answers.")
-      return false
+      return Refusal(
+        deniedBecause: "\(writer.caller) may not call anything that the inbox's owner answers.")
     }
     // While agents come back, the inbox of one that is still to come is none that has ended.
-    guard agents[inbox.owner]?.hasInbox == true || inGrace else {
-      refuse(asker, .peerDied, "The agent of this inbox has ended, or takes no messages.")
-      return false
+    guard agents[inbox.owner]?.hasInbox == true || awaitsAgents else {
+      return Refusal(.peerDied, "The agent of this inbox has ended, or takes no messages.")
     }
-    return true
+    return nil
   }
 
   /// Whether an agent may write to another's inbox: it may call its name or something it answers,
   /// or it is to answer what the other one sends.
   private func mayReach(_ owner: Incarnation, from writer: Agent) -> Bool {
     guard let peer = agents[owner] else {
-      return inGrace || !policy.callPatterns(of: writer.caller).isEmpty
+      return awaitsAgents || !policy.callPatterns(of: writer.caller).isEmpty
     }
     if policy.mayCall(writer.caller, service: peer.caller.name).allowed { return true }
     if peer.answers.contains(where: { policy.mayCall(writer.caller, service: $0.topic).allowed }) {

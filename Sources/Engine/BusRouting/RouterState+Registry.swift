@@ -89,7 +89,7 @@ extension RouterState {
     }
     guard case .reader(let shape) = segment.finding else {
       act(.close(segment.token))
-      refuse(asker, segment.code, segment.complaint(wanted: "reader segment"))
+      refuse(asker, segment, wanted: "reader segment")
       return false
     }
     guard shape.agent == claim.agent, shape.incarnation == claim.incarnation else {
@@ -178,23 +178,5 @@ extension RouterState {
         RegisteredFrame(
           agent: agent.uuid, incarnation: incarnation, ticket: ticket, channels: channels)))
     act(.log(.debug, "agent \(agent.name) is process \(peer.pid) of user \(peer.uid)"))
-  }
-}
-
-extension Segment {
-  /// The code of the answer to a segment that cannot be taken.
-  var code: BusErrorCode {
-    if case .noRoom = finding { .resourceExhausted } else { .invalid }
-  }
-
-  /// Why this is not the segment that was wanted.
-  func complaint(wanted: String) -> String {
-    switch finding {
-    case .unusable(let text), .noRoom(let text): text
-    case .log: "The descriptor is a log; a \(wanted) belongs here."
-    case .reader: "The descriptor is a reader segment; a \(wanted) belongs here."
-    case .counters: "The descriptor is a segment of counters; a \(wanted) belongs here."
-    case .blob: "The descriptor is a blob; a \(wanted) belongs here."
-    }
   }
 }

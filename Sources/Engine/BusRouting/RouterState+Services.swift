@@ -41,7 +41,7 @@ extension RouterState {
     guard isNew else { return }
     count(\.names, 1, of: own.caller.uid)
     answering[name, default: []].insert(agent)
-    tellResponders(of: name)
+    respondersChanged(of: name, by: own.caller.uid)
   }
 
   /// Says who answers a name, now and at each change.
@@ -109,29 +109,17 @@ extension RouterState {
       return Responder(incarnation: incarnation, name: agent.name)
     }
     return RespondersFrame(
-      name: name.topic.text, group: name.group, isProvisional: inGrace,
+      name: name.topic.text, group: name.group, isProvisional: awaitsAgents,
       responders: Array(living.prefix(RespondersFrame.respondersMax)))
   }
 
-  /// Tells everybody who wants to know that the responders of a name changed.
-  mutating func tellResponders(of name: ServiceName) {
-    guard let watchers = interested[name], !watchers.isEmpty else { return }
-    let frame = responders(of: name)
-    for watcher in watchers.sorted() { tell(watcher, .responders(frame)) }
-  }
-
-  /// The same for all names of an agent whose inbox opened or closed.
-  mutating func tellRespondersOfNames(of agent: Incarnation) {
-    guard let own = agents[agent] else { return }
-    tellResponders(of: ServiceName(group: .service, topic: own.caller.name))
-    for name in own.answers.sorted() { tellResponders(of: name) }
-  }
-
   private mutating func remove(_ agent: Incarnation, from name: ServiceName) {
-    guard agents[agent]?.answers.remove(name) != nil else { return }
-    count(\.names, -1, of: agents[agent]?.caller.uid)
+    guard agents[agent]?.answers.remove(name) != nil, let user = agents[agent]?.caller.uid else {
+      return
+    }
+    count(\.names, -1, of: user)
     withdraw(agent, from: name)
-    tellResponders(of: name)
+    respondersChanged(of: name, by: user)
   }
 
   private mutating func withdraw(_ agent: Incarnation, from name: ServiceName) {
@@ -144,7 +132,7 @@ extension RouterState {
     for name in agent.interests { withdrawInterest(of: agent.incarnation, in: name) }
     for name in agent.answers.sorted() {
       withdraw(agent.incarnation, from: name)
-      tellResponders(of: name)
+      respondersChanged(of: name, by: agent.caller.uid)
     }
   }
 }

@@ -50,7 +50,9 @@ extension RouterState {
   }
 
   private mutating func snapshotPublishing(_ id: StreamID, to connection: ConnectionID) {
-    guard let stream = streams[id], let last = stream.logs.last else { return }
+    guard let stream = streams[id], let last = stream.logs.last, heldStreams[id] == nil else {
+      return
+    }
     var expected: [AttachmentID] = []
     for reading in stream.attachments.sorted() {
       guard let attachment = attachments[reading] else { continue }

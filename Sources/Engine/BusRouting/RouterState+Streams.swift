@@ -9,6 +9,12 @@ extension RouterState {
     let offer = LogOffer(
       stream: frame.stream, channel: frame.channel, generation: frame.generation,
       capacity: frame.capacity, segmentBytes: frame.segmentBytes)
+    // Before what is wrong with the segment: it is not looked at when something stands against it.
+    if let refusal = agents[agent].flatMap({ objection(to: frame, by: $0) }) {
+      act(.close(segment.token))
+      refuse(asker, refusal)
+      return
+    }
     guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
       act(.close(segment.token))
       return
@@ -34,15 +40,14 @@ extension RouterState {
     _ offer: LogOffer, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) -> (LogShape, Topic)? {
     guard let owner = agents[agent] else { return nil }
-    guard case .log(let shape) = segment.finding else {
-      refuse(asker, segment.code, segment.complaint(wanted: "log"))
+    if let refusal = objection(to: offer, by: owner) {
+      refuse(asker, refusal)
       return nil
     }
-    guard let channel = try? Topic(offer.channel) else {
-      refuse(asker, .invalid, "The channel's name is not a topic.")
+    guard case .log(let shape) = segment.finding, let channel = try? Topic(offer.channel) else {
+      refuse(asker, segment, wanted: "log")
       return nil
     }
-    guard mayHaveLog(owner, on: channel, asker) else { return nil }
     guard shape.agent == owner.uuid, shape.incarnation == agent, shape.channel == offer.channel,
       shape.generation == offer.generation, shape.capacity == offer.capacity,
       shape.segmentBytes == offer.segmentBytes
@@ -50,18 +55,55 @@ extension RouterState {
       refuse(asker, .invalid, "The log's identity differs from what the frame says.")
       return nil
     }
-    let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMax
-    guard shape.capacity <= max(most, limits.logBytesFirst) else {
-      refuse(
-        asker, .resourceExhausted,
-        "Logs on \(channel) may have \(most) bytes: raise --log-most or the channel's limit.")
-      return nil
-    }
-    if let text = budget.objection(toLog: shape.segmentBytes, for: agent, quota: owner.quota) {
-      refuse(asker, .resourceExhausted, text)
-      return nil
-    }
     return (shape, channel)
+  }
+
+  /// What stands against a log, by what its publisher says of it; nil: nothing.
+  func objection(to offer: LogOffer, by owner: Agent) -> Refusal? {
+    guard let channel = try? Topic(offer.channel) else {
+      return Refusal(.invalid, "The channel's name is not a topic.")
+    }
+    if let refusal = objection(toLogOn: channel, by: owner) { return refusal }
+    let most = policy.settings(of: channel).logBytesMax ?? limits.logBytesMax
+    guard offer.capacity <= max(most, limits.logBytesFirst) else {
+      return Refusal(
+        .resourceExhausted,
+        "Logs on \(channel) may have \(most) bytes: raise --log-most or the channel's limit.")
+    }
+    let text = budget.objection(
+      toLog: offer.segmentBytes, for: owner.incarnation, quota: owner.quota)
+    return text.map { Refusal(.resourceExhausted, $0) }
+  }
+
+  /// The same for one that begins a stream, or follows the last one of a stream.
+  func objection(to frame: AddLogFrame, by owner: Agent) -> Refusal? {
+    let offer = LogOffer(
+      stream: frame.stream, channel: frame.channel, generation: frame.generation,
+      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
+    if let refusal = objection(to: offer, by: owner) { return refusal }
+    guard frame.stream.value == 0 else { return objection(toNext: offer, by: owner) }
+    return (try? Topic(frame.channel)).flatMap { channel in
+      objection(toStreamOn: channel, by: owner).map { Refusal(because: .limit, $0) }
+    }
+  }
+
+  private func objection(toNext offer: LogOffer, by owner: Agent) -> Refusal? {
+    guard let stream = streams[offer.stream], stream.publisher == owner.incarnation,
+      stream.end == nil, let last = stream.logs.last, last.shape.generation < UInt32.max,
+      offer.generation == last.shape.generation + 1, offer.channel == stream.channel.text
+    else { return Refusal(.invalid, Self.strayLogText) }
+    // Those that readers pay for are no trouble of the publisher's.
+    let own = stream.logs.filter { $0.payer == owner.incarnation }.count
+    guard own < limits.logsPerStream, stream.logs.count < 4 * limits.logsPerStream else {
+      return Refusal(
+        .resourceExhausted,
+        "\(stream.logs.count) logs of this stream are still read: wait until readers let go.")
+    }
+    return nil
+  }
+
+  private static var strayLogText: String {
+    "The log does not follow the last one of a stream of this agent."
   }
 
   private mutating func openStream(
@@ -75,11 +117,6 @@ extension RouterState {
       refuse(asker, .invalid, "A new stream starts with generation 0 at position 0.")
       return
     }
-    if let text = objection(toStreamOn: channel, by: owner) {
-      act(.close(token))
-      refuse(asker, because: .limit, text)
-      return
-    }
     let id = StreamID(nextNumber())
     let proof = seal(proofBytes(id, channel.text, of: agent))
     budget.charge(shape.segmentBytes, to: agent)
@@ -88,20 +125,11 @@ extension RouterState {
         id: id, publisher: agent, publisherName: owner.name, publisherUUID: owner.uuid,
         publisherUser: owner.caller.uid, channel: channel, proof: proof,
         logs: [StreamLog(token: token, shape: shape, payer: agent)]))
-    var expected: [AttachmentID] = []
-    for (reader, number, mode) in readers(of: channel) {
-      let isExpected = mode == .lossless && expected.count < limits.expectedMax
-      let fromStart = isExpected || mode != .lossless
-      guard
-        let attachment = makeAttachment(
-          reader, number, id, fromStart: fromStart, expected: isExpected)
-      else { continue }
-      if isExpected { expected.append(attachment) }
-      announce(attachment, .news)
+    if mustWait(forReadersOf: channel) {
+      heldStreams[id] = asker
+    } else {
+      begin(id, for: asker)
     }
-    answer(
-      asker,
-      .logAdded(LogAddedFrame(stream: id, generation: 0, expected: expected, proof: proof)))
   }
 
   /// Puts a stream of an agent that is here into every list, or the newer state of one.
@@ -136,23 +164,12 @@ extension RouterState {
     _ id: StreamID, _ shape: LogShape, _ token: DescriptorToken, of agent: Incarnation,
     _ asker: Requester
   ) {
-    guard let stream = streams[id], stream.publisher == agent, stream.end == nil,
-      let last = stream.logs.last, last.shape.generation < UInt32.max,
-      shape.generation == last.shape.generation + 1, shape.channel == stream.channel.text,
+    guard let stream = streams[id], let last = stream.logs.last,
       shape.basePosition >= last.shape.basePosition,
       shape.baseSequence >= last.shape.baseSequence
     else {
       act(.close(token))
-      refuse(asker, .invalid, "The log does not follow the last one of a stream of this agent.")
-      return
-    }
-    // Those that readers pay for are no trouble of the publisher's.
-    let own = stream.logs.filter { $0.payer == agent }.count
-    guard own < limits.logsPerStream, stream.logs.count < 4 * limits.logsPerStream else {
-      act(.close(token))
-      refuse(
-        asker, .resourceExhausted,
-        "\(stream.logs.count) logs of this stream are still read: wait until readers let go.")
+      refuse(asker, .invalid, Self.strayLogText)
       return
     }
     budget.charge(shape.segmentBytes, to: agent)

@@ -9,7 +9,7 @@ extension RouterState {
     if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
     let near = index.streams(for: subscription.pattern) ?? Set(streams.keys)
     let found = near.compactMap { streams[$0] }.filter { stream in
-      stream.end == nil && !stream.logs.isEmpty
+      stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
     }
     guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
@@ -76,8 +76,8 @@ extension RouterState {
     if frame.mode == .lossless, let reason = holdBackObjection(reader.caller, pattern) {
       refuse(
         asker, .denied,
-        "The agent may read \(pattern) but not hold its publishers back: subscribe lossy "
-          + "(on_slow drop_oldest), or ask for the hold_back right.")
+        "The agent may read \(pattern) but not hold its publishers back: subscribe lossy, or ask "
+          + "for the hold_back right.")
       say(.notice, "denied: \(reason)")
       return nil
     }
@@ -190,7 +190,7 @@ extension RouterState {
       return
     }
     guard let reader = agents[agent], let subscription = reader.subscriptions[frame.subscription],
-      let stream = streams[frame.stream], !stream.logs.isEmpty,
+      let stream = streams[frame.stream], !stream.logs.isEmpty, heldStreams[stream.id] == nil,
       mayAttach(reader, subscription, to: stream.channel)
     else {
       refuse(asker, .invalid, "There is no such stream for this subscription.")
@@ -224,7 +224,7 @@ extension RouterState {
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
       agents[agent]?.claims[id] = nil
     }
-    if subscription.isInbox { tellRespondersOfNames(of: agent) }
+    if subscription.isInbox { respondersChanged(ofNamesOf: agent) }
   }
 
   static var epochs: UInt16 { 60 }

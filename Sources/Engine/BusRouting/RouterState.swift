@@ -47,12 +47,18 @@ public struct RouterState {
   var countsOfUser: [UInt32: UserCounts] = [:]
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
+  /// Streams whose publishers are answered when agents have come back, and who asked.
+  var heldStreams: [StreamID: Requester] = [:]
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
   var inGrace: Bool
   private(set) var lastNumber: UInt64
   /// Queries of which rows are still to come.
   var openQueries: [ConnectionID: OpenQuery] = [:]
+  /// By the user whose agents changed them: names of which not everybody has been told yet.
+  var nameNews: [UInt32: NameNews] = [:]
+  /// Users of whom nothing waited to be told before this event.
+  var freshNews: Set<UInt32> = []
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
 
@@ -104,8 +110,10 @@ public struct RouterState {
     case .disconnected(let connection): disconnected(connection)
     case .drained(let connection): drained(connection)
     case .goOn(let connection): goOn(connection)
+    case .tellNews: tellNews()
     case .tick(let now): tick(now)
     }
+    tellFreshNews()
     defer { actions.removeAll(keepingCapacity: true) }
     return actions
   }
@@ -140,7 +148,7 @@ public struct RouterState {
     refuse(asker, number: cause.rawValue, text)
   }
 
-  private mutating func refuse(_ asker: Requester, number: UInt16, _ text: String) {
+  mutating func refuse(_ asker: Requester, number: UInt16, _ text: String) {
     let delivery: Delivery = asker.request == 0 ? .news : .answer(asker.request)
     let frame = RouterFrame.error(ErrorFrame(code: number, text: text))
     act(.send(asker.connection, delivery, frame, nil))
@@ -163,6 +171,7 @@ public struct RouterState {
   }
 
   private mutating func tick(_ now: UInt64) {
+    let awaited = awaitsAgents
     nowNs = now
     expireBlobs()
     for line in lines.due(now) { act(.log(.notice, line)) }
@@ -171,7 +180,10 @@ public struct RouterState {
       offerMissed()
     }
     if returnEndNs == nil { returnEndNs = now &+ limits.graceNs }
-    guard inGrace else { return }
+    guard inGrace else {
+      if awaited, !awaitsAgents { endReturnTime() }
+      return
+    }
     guard let end = graceEndNs else {
       graceEndNs = now &+ limits.graceNs
       return

@@ -109,6 +109,8 @@ public struct Segment: Hashable, Sendable {
     case unusable(String)
     /// The router has no room to look at it or keep it; the sentence says what to do.
     case noRoom(String)
+    /// The router has no descriptor left to take it; the sentence says what to do.
+    case noDescriptor(String)
   }
 
   /// The descriptor; the engine owns it from the event on.

@@ -21,17 +21,19 @@ extension RouterLoop {
   /// Else it would be lost that it closed a stream. A child that inherited the socket could go on
   /// talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
+    buried = connection
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }
     }
+    buried = nil
     end(connection)
   }
 
   /// Takes the frames of one turn; returns whether more may be waiting.
   private func receive(_ connection: ConnectionID) -> Bool {
+    guard hasTurn(connection) else { return true }
     var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax + 1)
-    var actions = 0
-    for _ in 0..<Self.recordsPerTurn where actions < Self.actionsPerTurn {
+    for _ in 0..<Self.recordsPerTurn where hasTurn(connection) {
       guard let link = links[connection], link.queue.answers < Self.answersMax,
         !unfinished.contains(connection)
       else { return false }
@@ -53,13 +55,19 @@ extension RouterLoop {
         handle(.unreadable(connection, request: 0, .invalid, text))
         return false
       case .record(let record):
-        actions += handle(record, connection, link.peer.uid)
+        let work = handle(record, connection, link.peer.uid)
+        if links[connection] != nil { turns.spend(work, connection, of: link.peer.uid) }
       }
     }
     return true
   }
 
-  /// Acts on one record; returns how much followed from it.
+  /// Whether frames of a connection are taken now; of one whose process has ended, the last ones.
+  private func hasTurn(_ connection: ConnectionID) -> Bool {
+    !turns.isWaiting(connection) || buried == connection
+  }
+
+  /// Acts on one record; returns how much work that was, in actions.
   private func handle(
     _ record: RecordSocket.Record, _ connection: ConnectionID, _ user: UInt32
   ) -> Int {
@@ -76,22 +84,9 @@ extension RouterLoop {
       return handle(
         .unreadable(connection, request: asked, code, "Not a valid frame: \(error)."))
     }
-    let segments = descriptors.map { descriptor in
-      guard plat_seals(descriptor) >= 0 else {
-        // Nothing else is asked of it: any call on it, and its close, may wait for its maker.
-        discard([descriptor], connection, user)
-        return Segment(
-          token: table.addNothing(),
-          finding: .unusable("The descriptor is no memory file: make it with memfd_create."))
-      }
-      let hasRoom = hasDescriptorsLeft
-      let finding =
-        hasRoom
-        ? inspector.inspect(descriptor)
-        : .noRoom("The router is out of descriptors (limit \(descriptorsMax)): end some agents.")
-      return Segment(token: table.add(descriptor), finding: finding)
-    }
-    return handle(.frame(connection, request: request, frame, segments))
+    let (segments, looked) = segments(of: record, with: frame, connection, user)
+    let actions = handle(.frame(connection, request: request, frame, segments))
+    return 1 + actions + Int(looked / Self.bytesPerAction)
   }
 
   /// The agent's process or socket has ended, or the router gives it up.
@@ -99,6 +94,7 @@ extension RouterLoop {
     guard let link = links.removeValue(forKey: connection) else { return }
     starved.remove(connection)
     unfinished.remove(connection)
+    turns.end(connection)
     unread.remove(connection)
     crowded.remove(connection)
     users[link.peer.uid]?.queuedBytes -= link.queue.bytes
@@ -129,13 +125,6 @@ extension RouterLoop {
     closer.close([socket], of: user)
   }
 
-  /// Closes what an agent handed in and nobody needs, without a wait for whoever made it.
-  private func discard(_ descriptors: [Int32], _ connection: ConnectionID, _ user: UInt32) {
-    guard !descriptors.isEmpty else { return }
-    links[connection]?.handedInOther = true
-    closer.close(descriptors, of: user)
-  }
-
   /// Whether so much that agents of a user handed in waits to be closed that no more is taken from
   /// them; of the router's own user, which could end it as well, from those that had a part in it.
   func closesTooMuch(_ user: UInt32, hasPart: Bool) -> Bool {
@@ -152,9 +141,8 @@ extension RouterLoop {
 }
 
 extension RecordSocket.Record {
-  /// Whether it has what a frame has at most, and all of it came.
+  /// Whether it has what a frame has at most, and all bytes came.
   fileprivate var mayBeFrame: Bool {
-    !isTruncated && !lacksDescriptors && !bytes.isEmpty
-      && descriptors.count <= ControlFormat.descriptorsMax
+    !isTruncated && !bytes.isEmpty && descriptors.count <= ControlFormat.descriptorsMax
   }
 }

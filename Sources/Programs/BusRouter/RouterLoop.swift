@@ -18,8 +18,8 @@ final class RouterLoop {
   }
 
   static let recordsPerTurn = 32
-  /// What may follow from the frames of one turn before it ends.
-  static let actionsPerTurn = 256
+  /// Bytes of segments that are looked through in the time of an action.
+  static let bytesPerAction: UInt64 = 256 << 10
   static let sourceShift: UInt64 = 56
 
   let table: DescriptorTable
@@ -34,6 +34,12 @@ final class RouterLoop {
   var starved: Set<ConnectionID> = []
   /// Connections that wait for their next turn with what they asked for.
   var unfinished: Set<ConnectionID> = []
+  /// Whether something is still to be told of names.
+  var newsWait = false
+  /// Who has had its turn.
+  var turns = TurnAccounts()
+  /// The connection of which the last frames are taken: its process has ended.
+  var buried: ConnectionID?
   var events: [RouterEvent] = []
   var spare: Int32
   var listener: Int32
@@ -96,7 +102,8 @@ final class RouterLoop {
   /// Runs until a signal asks for the end; `everySecond` is called at each tick.
   func run(everySecond: () -> Void) throws(RouterFailure) {
     handle(.tick(nowNs: HostClock.monotonicNs()))
-    var ready = [plat_ready_t](repeating: plat_ready_t(), count: 64)
+    // Many, for those who wait for their turn stand among them.
+    var ready = [plat_ready_t](repeating: plat_ready_t(), count: 512)
     while true {
       let count = Kernel.poll(poller, &ready, timeoutMs: waitMs)
       guard count >= 0 else { throw .system("epoll_wait", -count) }
@@ -116,22 +123,33 @@ final class RouterLoop {
         }
       }
       tendUnread()
+      turns.nextRound()
       // After the others, once for each.
-      for connection in unfinished.filter(mayGoOn) {
-        unfinished.remove(connection)
-        handle(.goOn(connection))
-      }
+      for connection in unfinished.filter(mayGoOn) { goOn(connection) }
+      tellNews()
     }
+  }
+
+  private func tellNews() {
+    guard newsWait else { return }
+    newsWait = false
+    handle(.tellNews)
+  }
+
+  private func goOn(_ connection: ConnectionID) {
+    unfinished.remove(connection)
+    let actions = handle(.goOn(connection))
+    if let user = links[connection]?.peer.uid { turns.spend(actions, connection, of: user) }
   }
 
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
-    if unfinished.contains(where: mayGoOn) { return 0 }
+    if newsWait || turns.isAnybodyWaiting || unfinished.contains(where: mayGoOn) { return 0 }
     return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 
   private func mayGoOn(_ connection: ConnectionID) -> Bool {
-    links[connection]?.queue.isEmpty == true
+    links[connection]?.queue.isEmpty == true && !turns.isWaiting(connection)
   }
 
   /// Gives an event to the engine, then everything that follows from it; returns how many actions

@@ -25,12 +25,44 @@ struct SegmentInspector {
     device = unsafe fstat(sample, &status) == 0 ? status.st_dev : nil
   }
 
-  func inspect(_ descriptor: Int32) -> Segment.Finding {
+  /// What was found, and what it took to find it.
+  struct Look {
+    let finding: Segment.Finding
+    /// Bytes of memory of which each page was looked up.
+    var bytes: UInt64 = 0
+  }
+
+  /// Looks at what is to be such a segment.
+  ///
+  /// Its pages come last: to look each of them up takes time, all else does not.
+  func inspect(_ descriptor: Int32, as offer: SegmentOffer) -> Look {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      return .unusable("The descriptor is no memory file: make it with memfd_create.")
+      return Look(
+        finding: .unusable("The descriptor is no memory file: make it with memfd_create."))
     }
-    if let complaint = complaintAboutFile(descriptor, status) { return complaint }
+    if let complaint = complaintAboutFile(descriptor, status) { return Look(finding: complaint) }
+    let size = UInt64(status.st_size)
+    if let announced = offer.bytes, announced != size {
+      return Look(
+        finding: .unusable("The segment has \(size) bytes, its frame says \(announced)."))
+    }
+    let finding = finding(descriptor, offer.kind, size)
+    if case .unusable = finding { return Look(finding: finding) }
+    let allocated = UInt64(max(0, status.st_blocks)) * 512
+    guard PeerSegment.isWhole(descriptor, bytes: size, allocated: allocated) else {
+      return Look(
+        finding: .unusable(
+          "The segment's pages are not all written to, or there is memory behind its end: use "
+            + "posix_fallocate for its size, and touch every page before the seal."),
+        bytes: size)
+    }
+    return Look(finding: finding, bytes: size)
+  }
+
+  private func finding(
+    _ descriptor: Int32, _ kind: SegmentOffer.Kind, _ size: UInt64
+  ) -> Segment.Finding {
     // Only a blob's bytes are final: everything else is written to.
     let isFinal = plat_seals(descriptor) & PLAT_SEALS_WHOLE == PLAT_SEALS_WHOLE
     var copy = [UInt8](repeating: 0, count: Self.identityBytes)
@@ -38,14 +70,38 @@ struct SegmentInspector {
       return .unusable("The segment cannot be read: hand in a descriptor opened for reading.")
     }
     let identity = Identity(copy)
-    switch identity.u32(0) {
-    case BUS_LOG_MAGIC: return log(identity, size: UInt64(status.st_size))
-    case BUS_READER_MAGIC: return reader(identity, size: UInt64(status.st_size))
-    case BUS_COUNTERS_MAGIC: return counters(identity, size: UInt64(status.st_size))
-    case BUS_BLOB_MAGIC: return blob(identity, size: UInt64(status.st_size), isFinal)
-    default:
+    guard let found = Self.kind(identity.u32(0)) else {
       return .unusable(
         "The segment is neither a log nor a reader segment nor one of counters, and no blob.")
+    }
+    guard found == kind else {
+      return .unusable(
+        "The descriptor is a \(Self.name(found)); a \(Self.name(kind)) belongs here.")
+    }
+    switch kind {
+    case .log: return log(identity, size: size)
+    case .reader: return reader(identity, size: size)
+    case .counters: return counters(identity, size: size)
+    case .blob: return blob(identity, size: size, isFinal)
+    }
+  }
+
+  private static func kind(_ magic: UInt32) -> SegmentOffer.Kind? {
+    switch magic {
+    case BUS_LOG_MAGIC: .log
+    case BUS_READER_MAGIC: .reader
+    case BUS_COUNTERS_MAGIC: .counters
+    case BUS_BLOB_MAGIC: .blob
+    default: nil
+    }
+  }
+
+  private static func name(_ kind: SegmentOffer.Kind) -> String {
+    switch kind {
+    case .log: "log"
+    case .reader: "reader segment"
+    case .counters: "segment of counters"
+    case .blob: "blob"
     }
   }
 
@@ -71,13 +127,6 @@ struct SegmentInspector {
       return .noRoom(
         "A segment of \(status.st_size) bytes is larger than the arena of \(bytesMax): raise the "
           + "router's --arena, or send the payload in parts or as a blob.")
-    }
-    let allocated = UInt64(max(0, status.st_blocks)) * 512
-    let bytes = UInt64(status.st_size)
-    guard PeerSegment.isWhole(descriptor, bytes: bytes, allocated: allocated) else {
-      return .unusable(
-        "The segment's pages are not all written to, or there is memory behind its end: use "
-          + "posix_fallocate for its size, and touch every page before the seal.")
     }
     return nil
   }

@@ -26,7 +26,9 @@ enum BlobRows {
     Offer(name: "one that can still be written", seals: .required),
     Offer(name: "one without seals", seals: .none),
     Offer(name: "a frame that says another size of the segment", segmentBytes: 4096),
-    Offer(name: "a frame that says max as the size", segmentBytes: .max),
+    Offer(
+      name: "a frame that says max as the size", segmentBytes: .max,
+      expected: "RESOURCE_EXHAUSTED"),
     Offer(name: "a frame that says no payload", payloadBytes: 0),
     Offer(name: "a frame that says a byte more of payload", payloadBytes: 65),
     Offer(name: "a frame that says max of payload", payloadBytes: .max),

@@ -12,7 +12,7 @@ enum DescriptorRows {
     let places = ["register", "addLog", "addCounters", "addBlob", "reattach"]
     return places.flatMap { place in
       files.map { file in row(place, file) }
-    } + sound
+    } + sound + unseen
   }
 
   /// Something that a descriptor may stand for, made by the attacker.
@@ -141,6 +141,40 @@ enum DescriptorRows {
       report.work(peer.framesReceived - before, atMost: 1, "frames for one of the attacker's")
       let value = try peer.routerValue("agents")
       report.holds(value != nil, "the connection does not go on")
+    }
+  }
+
+  /// What is refused for the size that its frame says is not looked at: a file of holes, which would
+  /// be INVALID, can be of any size and costs nothing to make.
+  private static var unseen: [AttackRow] {
+    [("addLog", 3), ("addBlob", 32)].map { place, kind in
+      AttackRow("descriptor: \(place) that is larger than the agent's quota, a hundred times") {
+        stand, report in
+        let peer = try stand.attacker("kit.descriptors")
+        let size = 300 << 20
+        let file = try RawMemory(bytes: size, pages: .none)
+        try file.seal(place == "addBlob" ? .whole : .required)
+        var frame = RawFrame(kind: UInt16(kind))
+        if place == "addLog" {
+          frame.number(0, 8)
+          frame.text(Array("kit".utf8))
+          frame.number(0, 4)
+          frame.number(UInt64(size - 8192), 8)
+        } else {
+          for byte in BusUUID.random().bytes { frame.number(UInt64(byte), 1) }
+        }
+        frame.number(UInt64(size), 8)
+        if place == "addBlob" {
+          frame.number(UInt64(size - 4096), 8)
+          frame.number(0, 4)
+        }
+        let before = peer.framesReceived
+        for _ in 0..<100 {
+          let answer = try peer.ask(frame, [file.descriptor])
+          report.result(answer?.errorCode?.name ?? "taken", is: "RESOURCE_EXHAUSTED")
+        }
+        report.work(peer.framesReceived - before, atMost: 100, "frames for a hundred")
+      }
     }
   }
 

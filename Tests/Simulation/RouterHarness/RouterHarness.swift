@@ -51,6 +51,7 @@ package struct RouterHarness {
   /// Whether what the router does not finish in one turn goes on at once.
   package var getsOn = true
   private var unfinished: [ConnectionID] = []
+  private var newsWait = false
   package private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
   private var lastConnection: UInt64 = 0
@@ -96,10 +97,16 @@ package struct RouterHarness {
         #expect(open.removeValue(forKey: token) != nil, "a descriptor was closed twice")
       case .drop(let connection, _): dropped.insert(connection)
       case .unfinished(let connection): unfinished.append(connection)
+      case .newsWait: newsWait = true
       case .log: break
       }
     }
-    guard getsOn, !unfinished.isEmpty else { return actions }
+    guard getsOn else { return actions }
+    if newsWait {
+      newsWait = false
+      return actions + happen(.tellNews)
+    }
+    guard !unfinished.isEmpty else { return actions }
     return actions + happen(.goOn(unfinished.removeFirst()))
   }
 

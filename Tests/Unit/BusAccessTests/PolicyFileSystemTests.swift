@@ -143,7 +143,7 @@ struct PolicyFileSystemTests {
     #expect(!policy.mayRead(director, try TopicPattern("bcs.broadcast")).allowed)
     #expect(policy.mayRead(tool, try TopicPattern("bcs.broadcast")).allowed)
     #expect(policy.quotaBytes(of: director) == 256 << 20)
-    #expect(policy.settings(of: try Topic("frames.right")).onSlow == .dropOldest)
+    #expect(policy.settings(of: try Topic("frames.right")).logBytesMax == 16 << 20)
     #expect(policy.settings(of: try Topic("frames.left")).logBytesMax == nil)
   }
 }

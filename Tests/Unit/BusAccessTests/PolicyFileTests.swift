@@ -34,7 +34,7 @@ struct PolicyFileTests {
         - {name: idle, users: [bob]}
       channels:
         - ticks.fast
-        - {name: ticks, max_payload: 1000, max_log: 128KiB, on_slow: wait}
+        - {name: ticks, max_log: 128KiB}
       broadcast: granted
       """)
     let hub = Principal(name: try Topic("hub.1"), uid: 1005)
@@ -56,8 +56,7 @@ struct PolicyFileTests {
     #expect(policy.mayWatch(hub).allowed && !policy.mayWatch(idle).allowed)
     #expect(policy.quotaBytes(of: hub) == 3 << 20)
     let settings = policy.settings(of: try Topic("ticks"))
-    #expect(settings.payloadBytesMax == 1000 && settings.logBytesMax == 128 << 10)
-    #expect(settings.onSlow == .wait)
+    #expect(settings.logBytesMax == 128 << 10)
     #expect(
       policy.channelMap.channels.map(\.text)
         == ["alerts", "alerts.disk", "bcs.broadcast", "ticks", "ticks.fast"])
@@ -88,7 +87,7 @@ struct PolicyFileTests {
       .unknownKey("calls", allowed: ["call", "answer"]))
     Self.expect(
       Self.head + "channels:\n  - name: a\n    max: 1\n", line: 6,
-      .unknownKey("max", allowed: ["name", "max_payload", "max_log", "on_slow"]))
+      .unknownKey("max", allowed: ["name", "max_log"]))
     Self.expect(
       Self.head + "    [read]: []\n", line: 4,
       .unknownKey("a list or mapping", allowed: keys))
@@ -113,7 +112,7 @@ struct PolicyFileTests {
     Self.expect("agents:\n  - users: [ann]\n", line: 2, .missingKey("name", in: "agents[1]"))
     Self.expect("agents:\n  - name: x\n", line: 2, .missingKey("users", in: "agents[1]"))
     Self.expect(
-      "agents: []\nchannels:\n  - a\n  - on_slow: wait\n", line: 4,
+      "agents: []\nchannels:\n  - a\n  - max_log: 1 MiB\n", line: 4,
       .missingKey("name", in: "channels[2]"))
     #expect(throws: PolicyFileError.self) {
       try Self.parse(Self.head + "    read: []\n    read: []\n")
@@ -197,9 +196,26 @@ struct PolicyFileTests {
     Self.expect(
       Self.head + "broadcast: nobody\n", line: 4,
       .unknownWord("nobody", key: "broadcast", allowed: ["everybody", "granted"]))
-    Self.expect(
-      Self.head + "channels:\n  - {name: a, on_slow: drop}\n", line: 5,
-      .unknownWord("drop", key: "on_slow", allowed: ["wait", "drop_oldest", "latest"]))
+  }
+
+  @Test(
+    "A key that would limit nothing is refused with its line and what does",
+    arguments: [("max_payload: 64 MiB", "max_log"), ("on_slow: drop_oldest", "hold_back")])
+  func keysWithoutEffect(entry: String, instead: String) {
+    do {
+      _ = try Self.parse(Self.head + "channels:\n  - name: a\n    \(entry)\n")
+      Issue.record("accepted")
+    } catch {
+      let key = String(entry.prefix { $0 != ":" })
+      guard let error = error as? PolicyFileError,
+        case .keyWithoutEffect(key, let advice) = error.problem
+      else {
+        Issue.record("\(error)")
+        return
+      }
+      #expect(error.line == 6 && advice.contains(instead))
+      #expect("\(error)".contains("leave it out"), "\(error)")
+    }
   }
 
   @Test(

@@ -124,7 +124,6 @@ struct PolicyTests {
   func settings() throws {
     var policy = Policy()
     var settings = ChannelSettings()
-    settings.onSlow = .latest
     settings.logBytesMax = 1 << 20
     try policy.add(ChannelRule(name: Topic("frames"), settings: settings))
     try policy.add(ChannelRule(name: Topic("frames.left")))

@@ -106,6 +106,27 @@ extension ReattachTests {
     #expect(world.announces(to: reader).count == 1)
   }
 
+  @Test("a claim for the start that was promised to another takes nothing from it")
+  func expectedIsClaimedByAnother() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let thief = try Self.thief(&world, before)
+    world.say(thief, Self.claim(before, joined: false))
+    #expect(world.ask(thief, .restoreDone) == [.done])
+    let reader = Self.readerReturns(before, &world, claims: nil)
+    let feed = Self.feedReturns(before, &world, expects: Incarnation(0))
+    world.forgetSent()
+    Self.endGrace(&world)
+    let announce = try #require(world.announces(to: reader).first)
+    #expect(announce.flags.contains(.fromStart) && announce.attachment != before.attachment)
+    #expect(world.announces(to: reader).count == 1)
+    // Its publisher hears of it before it lets anybody in, so that its window still stands there.
+    #expect(kinds(world.frames(to: feed)) == [.logAdded, .join])
+    guard case .logAdded(let added)? = world.frames(to: feed).first else { return }
+    #expect(added.expected == [announce.attachment])
+    #expect(world.announces(to: thief).map(\.attachment) == [before.attachment])
+  }
+
   @Test("an eviction in the grace stands, and nobody who left comes back by his publisher's word")
   func evictedInGrace() throws {
     let before = try Self.former()
@@ -138,7 +159,7 @@ extension ReattachTests {
     Self.endGrace(&world)
     #expect(kinds(world.frames(to: reader)).suffix(2) == [.announce, .streamEnded])
     world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
-    #expect(
-      world.router.streamCount == 0 && world.router.arenaBytesUsed == RouterHarness.readerBytes)
+    #expect(world.router.streamCount == 0)
+    #expect(world.router.arenaBytesUsed == RouterHarness.readerBytes)
   }
 }

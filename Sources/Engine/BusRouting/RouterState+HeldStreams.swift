@@ -1,0 +1,63 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+// Streams that are asked for while agents come back. Their subscribers may still be on their way,
+// and what is published before they are here they would never hear of. So the publisher's answer
+// waits, and with it all that it could publish, until everybody is here who comes.
+
+extension RouterState {
+  /// Whether agents of the former router may still be on their way.
+  var awaitsAgents: Bool { inGrace || mayBeginGrace }
+
+  /// Whether a stream on this channel has to wait for those who are to read it.
+  func mustWait(forReadersOf channel: Topic) -> Bool {
+    guard awaitsAgents else { return false }
+    // An inbox has one reader: once that is here, there is nobody else to wait for.
+    guard let inbox = InboxChannel(channel.text) else { return true }
+    return agents[inbox.owner]?.hasInbox != true
+  }
+
+  /// Begins a stream: tells its readers, then its publisher which of them to expect.
+  mutating func begin(_ id: StreamID, for asker: Requester) {
+    guard let stream = streams[id] else { return }
+    var expected: [AttachmentID] = []
+    let present = readings(of: stream)
+    for (reader, number, mode) in readers(of: stream.channel)
+    where !present.contains(Reading(reader: reader, subscription: number)) {
+      let isExpected = mode == .lossless && expected.count < limits.expectedMax
+      let fromStart = isExpected || mode != .lossless
+      guard
+        let attachment = makeAttachment(
+          reader, number, id, fromStart: fromStart, expected: isExpected)
+      else { continue }
+      if isExpected { expected.append(attachment) }
+      announce(attachment, .news)
+    }
+    let frame = LogAddedFrame(
+      stream: id, generation: 0, expected: expected, proof: stream.proof)
+    answer(asker, .logAdded(frame))
+  }
+
+  /// Begins the streams that waited, now that everybody is here who comes.
+  mutating func beginHeldStreams() {
+    let held = heldStreams
+    heldStreams = [:]
+    for id in held.keys.sorted() {
+      if let asker = held[id] { begin(id, for: asker) }
+    }
+  }
+
+  /// A stream that waited has ended: its publisher has died, or guessed its number and closed it.
+  mutating func giveUpHeld(_ id: StreamID) {
+    guard let asker = heldStreams.removeValue(forKey: id), connections[asker.connection] != nil
+    else { return }
+    refuse(asker, .invalid, "The stream was closed before it began.")
+  }
+
+  /// Nobody of the former router has come back, and nobody can any more.
+  mutating func endReturnTime() {
+    beginHeldStreams()
+    allRespondersChanged()
+  }
+}

@@ -1,0 +1,105 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+/// Names whose responders changed through agents of one user, and of which not everybody who wants
+/// to know has been told.
+struct NameNews {
+  /// In the order of their changes; a name that changes again before its turn is in it once.
+  private var queue: [ServiceName] = []
+  private var first = 0
+  private var waiting: Set<ServiceName> = []
+  /// The name that is being told of, and who was told last.
+  var current: (name: ServiceName, last: Incarnation?)?
+
+  var isEmpty: Bool { waiting.isEmpty && current == nil }
+
+  mutating func add(_ name: ServiceName) {
+    if waiting.insert(name).inserted { queue.append(name) }
+  }
+
+  /// Begins with the next name; one that changes from here on comes again.
+  mutating func begin() {
+    guard first < queue.count else { return }
+    current = (queue[first], nil)
+    waiting.remove(queue[first])
+    first += 1
+    if first > 64, first * 2 > queue.count {
+      queue.removeFirst(first)
+      first = 0
+    }
+  }
+}
+
+// What one frame changes may be to be told to tens of thousands: a service of many agents that many
+// watch. It is told in turns, and always as it is then: what changed back meanwhile costs nothing.
+
+extension RouterState {
+  /// What is told of the changes of one user in one turn, in frames with few responders.
+  private static var newsPerTurn: Int { 256 }
+
+  /// Everybody who wants to know is told of the name's responders, soon.
+  mutating func respondersChanged(of name: ServiceName, by user: UInt32) {
+    guard interested[name]?.isEmpty == false else { return }
+    if nameNews[user] == nil { freshNews.insert(user) }
+    nameNews[user, default: NameNews()].add(name)
+  }
+
+  /// The same for all names of an agent whose inbox opened or closed.
+  mutating func respondersChanged(ofNamesOf agent: Incarnation) {
+    guard let own = agents[agent] else { return }
+    let user = own.caller.uid
+    respondersChanged(of: ServiceName(group: .service, topic: own.caller.name), by: user)
+    for name in own.answers.sorted() { respondersChanged(of: name, by: user) }
+  }
+
+  /// The same for every name that anybody wants to know of.
+  mutating func allRespondersChanged() {
+    for name in interested.keys.sorted() { respondersChanged(of: name, by: identity.uid) }
+  }
+
+  /// Tells at once what an event has changed, as far as one turn goes; those of whom something
+  /// waited already have their turn in their order.
+  mutating func tellFreshNews() {
+    guard !freshNews.isEmpty else { return }
+    for user in freshNews.sorted() { tellNews(of: user) }
+    freshNews = []
+    if !nameNews.isEmpty { act(.newsWait) }
+  }
+
+  /// The next turn of everybody's changes.
+  mutating func tellNews() {
+    for user in nameNews.keys.sorted() { tellNews(of: user) }
+    if !nameNews.isEmpty { act(.newsWait) }
+  }
+
+  private mutating func tellNews(of user: UInt32) {
+    guard var news = nameNews[user] else { return }
+    var left = Self.newsPerTurn
+    while left > 0 {
+      if news.current == nil { news.begin() }
+      guard let (name, last) = news.current else { break }
+      let told = tellResponders(of: name, after: last, &left)
+      news.current = told.map { (name, $0) }
+    }
+    nameNews[user] = news.isEmpty ? nil : news
+  }
+
+  /// Tells those who want to know, by rising incarnation, as far as the turn goes; returns who was
+  /// told last, nil when nobody is left.
+  private mutating func tellResponders(
+    of name: ServiceName, after last: Incarnation?, _ left: inout Int
+  ) -> Incarnation? {
+    let rest = (interested[name] ?? []).filter { watcher in last.map { watcher > $0 } ?? true }
+    let frame = responders(of: name)
+    let cost = 1 + frame.responders.count / 16
+    var told = last
+    for watcher in rest.sorted() {
+      guard left > 0 else { return told }
+      tell(watcher, .responders(frame))
+      left -= cost
+      told = watcher
+    }
+    return nil
+  }
+}

@@ -1,0 +1,137 @@
+import BusAccess
+import BusRouting
+import BusWire
+import RouterHarness
+import Testing
+
+@Suite("Changes of who answers are told in turns")
+struct NameNewsTests {
+  private static let names = 30
+  private static let watchers = 20
+
+  /// An agent that answers many names, and many that watch each of them; nothing goes on by itself.
+  private struct World {
+    var router: RouterHarness
+    let server: ConnectionID
+    let watchers: [ConnectionID]
+
+    init(policy: Policy = .sameUser(1000)) {
+      router = RouterHarness(policy: policy)
+      let server = router.agent("server")
+      for number in 0..<NameNewsTests.names {
+        let answer = AnswerFrame(name: "n\(number)", group: .service, answers: true)
+        router.ask(server, .answer(answer))
+      }
+      watchers = (0..<NameNewsTests.watchers).map { number in
+        let watcher = router.agent("w\(number)")
+        for name in 0..<NameNewsTests.names {
+          router.ask(watcher, .resolve(NameFrame(name: "n\(name)", group: .service)))
+        }
+        return watcher
+      }
+      self.server = server
+      router.getsOn = false
+      router.forgetSent()
+    }
+
+    mutating func openInbox() -> [RouterAction] {
+      let pattern = router.inbox(of: server).pattern
+      let frame = SubscribeFrame(
+        subscription: 1, pattern: pattern, mode: .lossless, sleeps: true, epoch: 0)
+      return router.happen(.frame(server, request: 9, .subscribe(frame), []))
+    }
+
+    mutating func closeInbox() -> [RouterAction] {
+      router.say(server, .unsubscribe(UnsubscribeFrame(subscription: 1)))
+    }
+
+    /// Lets all of it be told; returns how much was told in each turn.
+    mutating func goOn() -> [Int] {
+      var turns: [Int] = []
+      var actions: [RouterAction]
+      repeat {
+        actions = router.happen(.tellNews)
+        turns.append(kinds(actions).count { $0 == .responders })
+      } while actions.contains(.newsWait)
+      return turns
+    }
+
+    /// Who answers each name, as a watcher was told last.
+    func told(_ watcher: ConnectionID) -> [String: [String]] {
+      var told: [String: [String]] = [:]
+      for case .responders(let frame) in router.frames(to: watcher) {
+        told[frame.name] = frame.responders.map(\.name)
+      }
+      return told
+    }
+  }
+
+  @Test("no turn tells more than 256, and all hear of it in the end")
+  func turns() {
+    var world = World()
+    let first = world.openInbox()
+    #expect(kinds(first).count { $0 == .responders } == 256 && first.contains(.newsWait))
+    let later = world.goOn()
+    #expect(later == [256, 600 - 2 * 256])
+    for watcher in world.watchers {
+      let told = world.told(watcher)
+      #expect(told.count == Self.names && told.values.allSatisfy { $0 == ["server"] })
+      #expect(world.router.frames(to: watcher).count == Self.names, "each name once")
+    }
+    #expect(world.goOn() == [0])
+  }
+
+  @Test("an inbox that opens and closes again and again is told of as it is in the end")
+  func coalesced() {
+    var world = World()
+    var told = 0
+    for _ in 0..<50 {
+      for actions in [world.openInbox(), world.closeInbox()] {
+        told += kinds(actions).count { $0 == .responders }
+      }
+    }
+    // The first turn is at once; the others wait for everybody's.
+    #expect(told == 256)
+    told += world.goOn().reduce(0, +)
+    #expect(told <= 256 + 620, "\(told) frames for a hundred changes")
+    for watcher in world.watchers {
+      #expect(world.told(watcher).values.allSatisfy { $0 == [] })
+      #expect(world.told(watcher).count == Self.names)
+    }
+    _ = world.openInbox()
+    _ = world.goOn()
+    for watcher in world.watchers {
+      #expect(world.told(watcher).values.allSatisfy { $0 == ["server"] })
+    }
+  }
+
+  @Test("an agent with many names that dies, and a watcher that leaves meanwhile")
+  func death() {
+    var world = World()
+    _ = world.openInbox()
+    _ = world.goOn()
+    let actions = world.router.happen(.disconnected(world.server))
+    #expect(kinds(actions).count { $0 == .responders } == 256)
+    world.router.happen(.disconnected(world.watchers[19]))
+    _ = world.goOn()
+    for watcher in world.watchers.dropLast() {
+      #expect(world.told(watcher).values.allSatisfy { $0 == [] })
+    }
+  }
+
+  @Test("what waits of one user keeps no other user's news waiting")
+  func users() throws {
+    var policy = Policy()
+    try policy.add(try .everything(">", users: [1000, 2000]))
+    var world = World(policy: policy)
+    let other = world.router.agent("other", uid: 2000)
+    let friend = world.router.agent("friend", uid: 2000)
+    let name = NameFrame(name: "other", group: .service)
+    #expect(kinds(world.router.ask(friend, .resolve(name))) == [.responders])
+    #expect(world.openInbox().contains(.newsWait))
+    let inbox = world.router.inbox(of: other).pattern
+    world.router.subscribe(other, inbox)
+    #expect(world.told(friend)["other"] == ["other"])
+    #expect(world.goOn().reduce(0, +) == 600 - 256)
+  }
+}
