@@ -76,6 +76,45 @@ struct CLIPublishTests {
     #expect(try writer.wait(timeout: .seconds(20)).succeeded)
   }
 
+  @Test("under a policy with deeper channels, too, the name of a message is one that why finds")
+  func deepNames() throws {
+    try Watchdog.bounding("names of messages on deeper channels", seconds: 120) {
+      let dir = try TemporaryDirectory("pub")
+      let file = dir.file("policy.yaml")
+      let policy = """
+        agents:
+          - name: ">"
+            users: [\(getuid())]
+            read: [">"]
+            write: [">"]
+        channels:
+          - alerts.disk
+        """
+      try policy.write(toFile: file, atomically: true, encoding: .utf8)
+      let bus = try CLIBus(dir.file("run"), ["--policy", file])
+      let readers = try [[], ["--json"]].map { form in
+        let child = try Child.start(
+          try Programs.path("bcs"), ["sub", "alerts.>", "--dir", bus.directory] + form)
+        while child.isRunning, !child.stderrSoFar.contains("subscribed to") { breathe() }
+        return child
+      }
+      let writer = try bus.start(
+        "pub", "alerts.disk.full", "--stdin-lines", "--name", "w", input: .pipe)
+      defer { (readers + [writer]).forEach { $0.kill() } }
+      writer.send("now\n")
+      try readers[0].waitForLine(containing: "[w/alerts.disk:0]", timeout: .seconds(20))
+      let line = try readers[1].waitForLine(containing: "payload", timeout: .seconds(20))
+      #expect(try jsonLines(String(line)).first?["id"] as? String == "w/alerts.disk:0")
+      func fates() throws -> [String?] {
+        try jsonLines(try bus.run("why", "w/alerts.disk:0", "--json").stdout).map {
+          $0["fate"] as? String
+        }
+      }
+      while writer.isRunning, try fates() != ["delivered", "delivered"] { breathe() }
+      #expect(try bus.run("why", "w/alerts.disk:0").succeeded)
+    }
+  }
+
   @Test("no payload can look like the line about another message")
   func forged() throws {
     let dir = try TemporaryDirectory("pub")
