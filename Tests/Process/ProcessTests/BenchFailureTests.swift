@@ -70,6 +70,21 @@ struct BenchFailureTests {
     #expect(result.stderr.contains("no router answers in \(folder.path)"))
   }
 
+  @Test("With --json its errors are objects", arguments: ["throughput", "floor", "latency"])
+  func objects(mode: String) throws {
+    try Watchdog.bounding("errors of measurements", seconds: 60) {
+      let folder = try TemporaryDirectory("bench")
+      let words = mode == "floor" ? ["--dir", ""] : ["--dir", folder.path]
+      let result = try Child.run(Programs.path("bcs"), ["bench", mode, "--json"] + words)
+      let told = try jsonLines(result.stderr)
+      #expect(result.stdout.isEmpty && told.count == 1, "\(result)")
+      let (name, code) = mode == "floor" ? ("USAGE", 64) : ("NO_ROUTER", 69)
+      #expect(told.first?["error"] as? String == name && told.first?["exit"] as? Int == code)
+      #expect((told.first?["message"] as? String)?.isEmpty == false)
+      #expect(told.first?["remedy"] is String && result.exit == .code(Int32(code)))
+    }
+  }
+
   @Test(
     "Options that make no sense end with 64",
     arguments: [
