@@ -1,4 +1,6 @@
+import BusJSON
 import BusSystem
+import BusText
 
 /// Why a measurement ended without figures.
 public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -34,6 +36,32 @@ public enum BenchError: Error, Equatable, Sendable, CustomStringConvertible {
     case .usage: 64
     case .vanished, .floor, .counter, .system, .unstable, .faults: 1
     }
+  }
+
+  /// The stable name in JSON.
+  public var name: String {
+    switch self {
+    case .noRouter, .router: "NO_ROUTER"
+    case .stuck: "TIMEOUT"
+    case .usage: "USAGE"
+    case .unstable: "UNSTABLE"
+    case .faults: "FAULTS"
+    case .floor, .system: "SYSTEM"
+    case .worker, .vanished, .counter: "FAILED"
+    }
+  }
+
+  /// As programs are told it: one object, with the fields of every error of the programs.
+  var json: JSONValue {
+    .object([
+      JSONField("error", .text(name)), JSONField("exit", .integer(Int(exitCode))),
+      JSONField("message", .text(description)), JSONField("remedy", .text("")),
+    ])
+  }
+
+  /// Says it on standard error.
+  func tell(asJSON: Bool) {
+    Machine.say(asJSON ? json.text : "error: \(TerminalText.entry(description))")
   }
 
   /// What happened and what to do.

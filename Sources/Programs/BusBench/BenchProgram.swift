@@ -39,7 +39,7 @@ public struct BenchProgram {
       try judge(reports)
     } catch {
       clearProgress()
-      Machine.say("error: \(TerminalText.entry(error.description))")
+      error.tell(asJSON: options.json)
       throw ExitCode(error.exitCode)
     }
   }

@@ -116,8 +116,9 @@ enum ChildSupervisor {
     }
   }
 
-  /// From now on an interrupt ends all children, removes all folders and ends this process with
-  /// exit code 130.
+  /// From now on Ctrl-C, SIGTERM and SIGHUP end this process with 128 and their number.
+  ///
+  /// All children end and all folders go before. SIGHUP that was ignored stays so, as under `nohup`.
   static func endOnSignals() throws(BenchError) {
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
     let pipe = try PipeEnds.make()
@@ -130,17 +131,23 @@ enum ChildSupervisor {
       var byte: UInt8 = 0
       while unsafe read(reading, &byte, 1) != 1 {}
       endAll()
-      _exit(130)
+      _exit(128 + Int32(byte))
     }
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-      _ = Glibc.signal(number) { _ in
+    for number in [SIGINT, SIGTERM, SIGHUP] where number != SIGHUP || !isIgnored(number) {
+      _ = Glibc.signal(number) { number in
         // Only what a signal handler may do: one system call.
-        var byte: UInt8 = 1
+        var byte = UInt8(truncatingIfNeeded: number)
         let saved = errno
         _ = unsafe write(ChildSupervisor.wakeUp.load(ordering: .relaxed), &byte, 1)
         errno = saved
       }
     }
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    unsafe sigaction(number, nil, &action)
+    return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
 
   private static func endAll() {

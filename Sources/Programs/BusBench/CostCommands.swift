@@ -103,7 +103,7 @@ private func show(
     let report = try measure()
     try Machine.show(isJSON ? report.json.text : .block(report.table))
   } catch {
-    Machine.say("error: \(TerminalText.entry(error.description))")
+    error.tell(asJSON: isJSON)
     throw ExitCode(error.exitCode)
   }
 }

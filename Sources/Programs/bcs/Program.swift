@@ -21,6 +21,7 @@ struct Program {
   /// which the kernel gives to the main thread first, end its sleep.
   private static func status(of arguments: [String]) -> Int32 {
     do {
+      if let place = System.wrongArgument { throw Usage.notText(arguments, place) }
       if let wrong = Usage.unknownHelp(arguments) { throw wrong }
       var command = try BCS.parseAsRoot(arguments)
       try command.run()

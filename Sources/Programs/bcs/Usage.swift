@@ -12,6 +12,15 @@ enum Usage {
     return .usage(text(error, arguments, command), remedy: "See `\(call) --help`.")
   }
 
+  /// An argument whose bytes are no text, the one at that place: it would be sent, opened or run as
+  /// another one.
+  static func notText(_ arguments: [String], _ place: Int) -> Failure {
+    let shown = place <= arguments.count ? arguments[place - 1] : ""
+    return .usage(
+      "Argument \(place), '\(shown.prefix(40).description)', is not UTF-8.",
+      remedy: "Send other bytes from standard input or with --file; names and paths are text.")
+  }
+
   /// `bcs help` about a command that is not there; nil where it is, or nobody asked.
   static func unknownHelp(_ arguments: [String]) -> Failure? {
     guard arguments.first == "help" else { return nil }

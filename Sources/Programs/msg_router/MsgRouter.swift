@@ -2,6 +2,7 @@ public import ArgumentParser
 import BusAccess
 import BusCrypto
 import BusHardware
+import BusJSON
 import BusOptions
 import BusPolicyFile
 import BusRouter
@@ -37,7 +38,7 @@ struct MsgRouter: ParsableCommand {
   @Option(help: "Minimum level that is logged: trace, debug, info, notice, warning, error.")
   var logLevel = Logger.Level.notice
 
-  @Flag(help: "Print the ready report as one line of JSON.")
+  @Flag(help: "Print the ready report, and why there is no router, as one line of JSON.")
   var json = false
 
   @Option(help: .hidden)
@@ -72,9 +73,9 @@ struct MsgRouter: ParsableCommand {
         Environment.printNow(json ? report.json : report.text)
       }
     } catch let failure as RouterFailure {
-      throw Self.ending(failure.description, failure.exitCode)
+      throw ending(failure.description, failure.exitCode, "FAILED")
     } catch {
-      throw Self.ending("\(error)", 1)
+      throw ending("\(error)", 1, error is PolicyFileError ? "INVALID" : "FAILED")
     }
   }
 
@@ -99,8 +100,15 @@ struct MsgRouter: ParsableCommand {
     return configuration
   }
 
-  private static func ending(_ text: String, _ code: Int32) -> ExitCode {
-    Environment.complain("msg_router: \(TerminalText.entry(text))")
+  /// Says why it ends, in the form that was asked for; with `bcs up` this is the error of bcs.
+  private func ending(_ text: String, _ code: Int32, _ name: String) -> ExitCode {
+    Environment.complain(
+      json
+        ? JSONValue.line([
+          ("error", .text(name)), ("exit", .integer(Int(code))), ("message", .text(text)),
+          ("remedy", .text("")),
+        ])
+        : "msg_router: \(TerminalText.entry(text))")
     return ExitCode(code)
   }
 }

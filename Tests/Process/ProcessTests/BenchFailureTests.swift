@@ -6,12 +6,28 @@ import Testing
 /// leaves no process and no folder behind.
 @Suite("A disturbed measurement leaves nothing behind", .serialized)
 struct BenchFailureTests {
-  @Test("Ctrl-C ends it with 130")
-  func interrupted() throws {
-    try disturb { child, _ in
-      child.signal(SIGINT)
-    } then: { result in
-      #expect(result.exit == .code(130), "\(result.stderr)")
+  @Test("Each signal ends it with its code", arguments: [SIGHUP, SIGINT, SIGTERM])
+  func interrupted(number: Int32) throws {
+    try Watchdog.bounding("a measurement that is interrupted", seconds: 180) {
+      try disturb { child, _ in
+        child.signal(number)
+      } then: { result in
+        #expect(result.exit == .code(128 + number), "\(result.stderr)")
+      }
+    }
+  }
+
+  @Test("Under nohup the end of its terminal does not end it")
+  func ignored() throws {
+    try Watchdog.bounding("a measurement under nohup", seconds: 180) {
+      try disturb(ignoring: "HUP") { child, _ in
+        child.signal(SIGHUP)
+        // It would be the first one, which decides the code.
+        usleep(200_000)
+        child.signal(SIGTERM)
+      } then: { result in
+        #expect(result.exit == .code(128 + SIGTERM), "\(result.stderr)")
+      }
     }
   }
 
@@ -54,6 +70,21 @@ struct BenchFailureTests {
     #expect(result.stderr.contains("no router answers in \(folder.path)"))
   }
 
+  @Test("With --json its errors are objects", arguments: ["throughput", "floor", "latency"])
+  func objects(mode: String) throws {
+    try Watchdog.bounding("errors of measurements", seconds: 60) {
+      let folder = try TemporaryDirectory("bench")
+      let words = mode == "floor" ? ["--dir", ""] : ["--dir", folder.path]
+      let result = try Child.run(Programs.path("bcs"), ["bench", mode, "--json"] + words)
+      let told = try jsonLines(result.stderr)
+      #expect(result.stdout.isEmpty && told.count == 1, "\(result)")
+      let (name, code) = mode == "floor" ? ("USAGE", 64) : ("NO_ROUTER", 69)
+      #expect(told.first?["error"] as? String == name && told.first?["exit"] as? Int == code)
+      #expect((told.first?["message"] as? String)?.isEmpty == false)
+      #expect(told.first?["remedy"] is String && result.exit == .code(Int32(code)))
+    }
+  }
+
   @Test(
     "Options that make no sense end with 64",
     arguments: [
@@ -69,13 +100,19 @@ struct BenchFailureTests {
   }
 
   /// Starts a long measurement, disturbs it when its reader runs, and looks for what is left.
+  ///
+  /// `ignoring`: a signal that it is started to ignore.
   private func disturb(
-    _ body: (Child, String) throws -> Void, then check: (ChildResult) throws -> Void
+    ignoring signal: String? = nil, _ body: (Child, String) throws -> Void,
+    then check: (ChildResult) throws -> Void
   ) throws {
     let folder = try TemporaryDirectory("bench")
     // Its own router and its own folders; the usual run directory must not matter.
+    let call = [try Programs.path("bcs"), "bench", "throughput", "--duration", "120"]
+    let words = signal.map { ["/usr/bin/env", "--ignore-signal=\($0)"] } ?? []
+    let all = words + call + ["--any-floor"]
     let child = try Child.start(
-      Programs.path("bcs"), ["bench", "throughput", "--duration", "120", "--any-floor"],
+      all[0], Array(all.dropFirst()),
       environment: ["TMPDIR": folder.path, "BCS_DIR": folder.file("none")])
     try waitUntil("both workers run") {
       // Publishers are started after the readers.

@@ -157,6 +157,24 @@ struct CLIBusTests {
     #expect(try reader.wait(timeout: .seconds(20)).succeeded)
   }
 
+  @Test("a reader that has only been told of a stream is waited for until it has joined")
+  func announced() throws {
+    try Watchdog.bounding("a reader that has not joined", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(dir.path)
+      let reader = try bus.subscriber("a", "--count", "1")
+      #expect(reader.stop())
+      let early = try bus.run("pub", "a", "early", "--wait-for-reader", "--timeout", "0.5")
+      #expect(early.exit == .code(4) && early.stderr.contains("Nobody reads a"), "\(early)")
+      let writer = try bus.start("pub", "a", "late", "--wait-for-reader", "--timeout", "60")
+      while writer.isRunning, try !bus.run("channel").stdout.contains("cli.pub") { breathe() }
+      reader.signal(SIGCONT)
+      #expect(try writer.wait(timeout: .seconds(60)).succeeded)
+      let read = try reader.wait(timeout: .seconds(60))
+      #expect(read.succeeded && read.stdout.contains("late"), "\(read)")
+    }
+  }
+
   @Test("a repeated listing goes on until it is interrupted")
   func watch() throws {
     let dir = try TemporaryDirectory("cli")

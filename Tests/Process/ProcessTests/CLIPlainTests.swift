@@ -93,6 +93,26 @@ struct CLIPlainTests {
     #expect((object["message"] as? String)?.contains("empty") == true)
   }
 
+  @Test("a router that cannot start says why in one object, too", arguments: ["lock", "policy"])
+  func routerError(way: String) throws {
+    try Watchdog.bounding("an error of the router's start", seconds: 60) {
+      let dir = try TemporaryDirectory("up")
+      let wrong = dir.file("wrong.yaml")
+      try "agents: 7\n".write(toFile: wrong, atomically: true, encoding: .utf8)
+      try FileManager.default.createDirectory(
+        atPath: dir.file("router.lock"), withIntermediateDirectories: false)
+      let options = way == "policy" ? ["--policy", wrong] : []
+      let result = try Child.run(
+        try Programs.path("bcs"), ["up", "--json", "--dir", dir.path] + options)
+      let told = try jsonLines(result.stderr)
+      #expect(result.exit == .code(1) && told.count == 1, "\(result)")
+      #expect(told.first?["error"] as? String == (way == "policy" ? "INVALID" : "FAILED"))
+      let message = told.first?["message"] as? String ?? ""
+      #expect(message.contains(way == "policy" ? "wrong.yaml" : dir.file("router.lock")))
+      #expect(result.stderr.hasPrefix("{") && told.first?["exit"] as? Int == 1)
+    }
+  }
+
   @Test("without a router every command fails with 69 and says how to start one")
   func noRouter() throws {
     let dir = try TemporaryDirectory("none")

@@ -76,6 +76,45 @@ struct CLIPublishTests {
     #expect(try writer.wait(timeout: .seconds(20)).succeeded)
   }
 
+  @Test("under a policy with deeper channels, too, the name of a message is one that why finds")
+  func deepNames() throws {
+    try Watchdog.bounding("names of messages on deeper channels", seconds: 120) {
+      let dir = try TemporaryDirectory("pub")
+      let file = dir.file("policy.yaml")
+      let policy = """
+        agents:
+          - name: ">"
+            users: [\(getuid())]
+            read: [">"]
+            write: [">"]
+        channels:
+          - alerts.disk
+        """
+      try policy.write(toFile: file, atomically: true, encoding: .utf8)
+      let bus = try CLIBus(dir.file("run"), ["--policy", file])
+      let readers = try [[], ["--json"]].map { form in
+        let child = try Child.start(
+          try Programs.path("bcs"), ["sub", "alerts.>", "--dir", bus.directory] + form)
+        while child.isRunning, !child.stderrSoFar.contains("subscribed to") { breathe() }
+        return child
+      }
+      let writer = try bus.start(
+        "pub", "alerts.disk.full", "--stdin-lines", "--name", "w", input: .pipe)
+      defer { (readers + [writer]).forEach { $0.kill() } }
+      writer.send("now\n")
+      try readers[0].waitForLine(containing: "[w/alerts.disk:0]", timeout: .seconds(20))
+      let line = try readers[1].waitForLine(containing: "payload", timeout: .seconds(20))
+      #expect(try jsonLines(String(line)).first?["id"] as? String == "w/alerts.disk:0")
+      func fates() throws -> [String?] {
+        try jsonLines(try bus.run("why", "w/alerts.disk:0", "--json").stdout).map {
+          $0["fate"] as? String
+        }
+      }
+      while writer.isRunning, try fates() != ["delivered", "delivered"] { breathe() }
+      #expect(try bus.run("why", "w/alerts.disk:0").succeeded)
+    }
+  }
+
   @Test("no payload can look like the line about another message")
   func forged() throws {
     let dir = try TemporaryDirectory("pub")
@@ -83,7 +122,7 @@ struct CLIPublishTests {
     let forgery = "one\n\n[boss/a:9] a at 2026-01-01T00:00:00Z, 3 B\n\u{2028}two\r\n\u{1B}[2J"
     let readers = try [[], ["--line"]].map { form in
       let child = try Child.start(
-        try Programs.path("bcs"), ["sub", "a", "--count", "2", "--dir", bus.directory] + form)
+        try Programs.path("bcs"), ["sub", "a", "--count", "3", "--dir", bus.directory] + form)
       while child.isRunning, !child.stderrSoFar.contains("subscribed to") { breathe() }
       return child
     }
@@ -91,14 +130,16 @@ struct CLIPublishTests {
     while listener.isRunning, !listener.stderrSoFar.contains("listening") { breathe() }
     #expect(try bus.run("pub", "a", forgery, "--name", "w").succeeded)
     #expect(try bus.run("pub", "a", "--name", "w", input: .bytes([0xFF, 0])).succeeded)
+    #expect(try bus.run("pub", "a", "[boss/a:9] a at noon", "--name", "w").succeeded)
     #expect(try bus.run("tell", "l", "one\nmessage from boss to l: two").succeeded)
     let shown = try readers[0].wait(timeout: .seconds(20)).stdout
     let heads = shown.split(separator: "\n").filter { $0.hasPrefix("[") }
-    #expect(heads.count == 2 && heads.allSatisfy { $0.hasPrefix("[w/a:0] a at ") })
+    #expect(heads.count == 3 && heads.allSatisfy { $0.hasPrefix("[w/a:0] a at ") })
+    #expect(shown.contains("\n  [boss/a:9] a at noon\n"))
     #expect(shown.contains("(binary, 2 bytes) ff 00"))
     #expect(!shown.contains("\u{1B}") && !shown.contains("\u{2028}") && !shown.contains("\r"))
     let lines = try readers[1].wait(timeout: .seconds(20)).stdout.split(separator: "\n")
-    #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("a ") })
+    #expect(lines.count == 3 && lines.allSatisfy { $0.hasPrefix("a ") })
     let told = try listener.wait(timeout: .seconds(20)).stdout.split(separator: "\n")
     #expect(told.filter { $0.hasPrefix("message from") }.count == 1)
   }

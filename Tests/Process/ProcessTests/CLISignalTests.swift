@@ -142,6 +142,27 @@ struct CLISignalTests {
     }
   }
 
+  @Test(
+    "a signal to bcs trace cancels its request, says so, and is its exit code but for Ctrl-C",
+    arguments: [(SIGINT, Int32(9)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))])
+  func trace(number: Int32, code: Int32) throws {
+    try Watchdog.bounding("a trace's end", seconds: 120) {
+      let dir = try TemporaryDirectory("signals")
+      let bus = try CLIBus(dir.path)
+      let mark = dir.file("pids")
+      let slow = try responder(bus, mark, "sleep 1000", ["--time-limit", "1000"])
+      defer { slow.kill() }
+      let tracing = try bus.start("trace", "slow", "x", "--timeout", "1000")
+      let pids = try noted(mark, while: slow)
+      #expect(pids.count == 2)
+      tracing.signal(number)
+      let result = try tracing.wait(timeout: .seconds(20))
+      #expect(result.exit == .code(code), "\(result)")
+      #expect(result.stderr.contains("The request was cancelled"))
+      while pids.contains(where: lives) { breathe() }
+    }
+  }
+
   @Test("kill -9 of a requester ends the command that works for it")
   func requester() throws {
     try Watchdog.bounding("a requester's death", seconds: 120) {

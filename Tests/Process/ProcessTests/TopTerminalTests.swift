@@ -152,12 +152,17 @@ struct TopTerminalTests {
   }
 
   @Test(
-    "whatever signal ends it, the terminal is as before and the code is 130",
-    arguments: ["keys \\x03", "signal SIGTERM", "signal SIGINT", "signal SIGHUP", "keys \\x1c"])
-  func ending(way: String) throws {
-    try withTraffic { bus in
-      let printed = try play(bus, ["size 80 24", "see feed", way, "end"])
-      #expect(printed.prefix(4) == ["left", "cursor", "entered 1", "exit 130"])
+    "whatever signal ends it, the terminal is as before and the code is that of the signal",
+    arguments: [
+      ("keys \\x03", 130), ("signal SIGTERM", 143), ("signal SIGINT", 130), ("signal SIGHUP", 129),
+      ("keys \\x1c", 130),
+    ])
+  func ending(way: String, code: Int) throws {
+    try Watchdog.bounding("an end of bcs top", seconds: 180) {
+      try withTraffic { bus in
+        let printed = try play(bus, ["size 80 24", "see feed", way, "end"])
+        #expect(printed.prefix(4) == ["left", "cursor", "entered 1", "exit \(code)"])
+      }
     }
   }
 

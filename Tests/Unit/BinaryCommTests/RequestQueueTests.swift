@@ -138,7 +138,8 @@ struct AskRun {
 
   private mutating func submit() {
     nextKey += 1
-    let queue = RequestQueue.Queue(name: name(), isForAll: Bool.random(using: &random))
+    let queue = RequestQueue.Queue(
+      name: name(), isForAll: Bool.random(using: &random), isUrgent: Bool.random(using: &random))
     deadlines[nextKey] = nowNs + UInt64.random(in: 1..<60, using: &random)
     let isQueued = book.add(
       nextKey, to: queue, bytes: 7, deadlineNs: deadlines[nextKey] ?? 0)
@@ -158,6 +159,7 @@ struct AskRun {
         check(!takenBack.contains(key), "request \(key) was sent after it was taken back")
         check((deadlines[key] ?? 0) > nowNs, "request \(key) was sent after its time")
         check(order[queue, default: 0] < key, "request \(key) overtook another one")
+        check(!isOvertaking(queue), "request \(key) went before an urgent one")
         order[queue] = key
         let ids = (0..<(queue.isForAll ? 2 : 1)).map { nextId + 1 + UInt32($0) }
         nextId += UInt32(ids.count)
@@ -166,6 +168,12 @@ struct AskRun {
         book.sent(key, ids)
       }
     }
+  }
+
+  /// Whether urgent requests wait in the place of those of a queue that go out.
+  private func isOvertaking(_ queue: RequestQueue.Queue) -> Bool {
+    let urgent = RequestQueue.Queue(name: queue.name, isForAll: queue.isForAll, isUrgent: true)
+    return !queue.isUrgent && !book.waiting(in: urgent).isEmpty
   }
 
   private mutating func cancel() {

@@ -50,11 +50,21 @@ package struct BoundedQueue<Element: Sendable>: Sendable {
     return first.element
   }
 
-  /// Forgets the elements of which this is true.
-  package mutating func removeAll(where isToGo: (Element) -> Bool) {
-    places = places[head...].filter { place in place.map { !isToGo($0.element) } ?? false }
+  /// Takes out the elements of which this is true, in order.
+  @discardableResult
+  package mutating func removeAll(where isToGo: (Element) -> Bool) -> [Element] {
+    var gone: [Element] = []
+    places = places[head...].filter { place in
+      guard let place else { return false }
+      if isToGo(place.element) {
+        gone.append(place.element)
+        return false
+      }
+      return true
+    }
     head = 0
     bytes = places.reduce(0) { $0 + ($1?.bytes ?? 0) }
+    return gone
   }
 
   /// Everything that waits, in order, which is forgotten.

@@ -72,7 +72,9 @@ struct MessengerLoopState: ~Copyable {
   mutating func ask(_ ask: QueuedRequest) {
     guard !ask.sink.isOver else { return }
     let isQueued = book.add(
-      ask.key, to: RequestQueue.Queue(name: ask.name, isForAll: ask.isForAll),
+      ask.key,
+      to: RequestQueue.Queue(
+        name: ask.name, isForAll: ask.isForAll, isUrgent: ask.options.lane == .urgent),
       bytes: ask.payload.count, deadlineNs: ask.deadlineNs)
     guard isQueued else {
       ask.sink.fail(
@@ -150,7 +152,8 @@ struct MessengerLoopState: ~Copyable {
       incoming,
       .resourceExhausted(
         "too much waits for \(event.topic) already: at most \(ServiceHandler.waitingMax) requests "
-          + "and \(ServiceHandler.waitingBytesMax >> 20) MiB", cause: .queue))
+          + "and \(ServiceHandler.waitingBytesMax >> 20) MiB, and of one requester no more than "
+          + "is left free for the others", cause: .queue))
   }
 
   // MARK: Direct messages

@@ -10,10 +10,13 @@ package struct RequestQueue: Sendable {
   package struct Queue: Hashable, Sendable {
     package let name: String
     package let isForAll: Bool
+    /// For the urgent lane: such requests do not wait behind others for credit either.
+    package let isUrgent: Bool
 
-    package init(name: String, isForAll: Bool) {
+    package init(name: String, isForAll: Bool, isUrgent: Bool = false) {
       self.name = name
       self.isForAll = isForAll
+      self.isUrgent = isUrgent
     }
   }
 
@@ -55,8 +58,8 @@ package struct RequestQueue: Sendable {
   package var isEmpty: Bool { entries.isEmpty && order.isEmpty && owners.isEmpty }
   /// How many requests are on their way.
   package var sentCount: Int { owners.count }
-  /// The queues in which something waits.
-  package var queues: [Queue] { Array(order.keys) }
+  /// The queues in which something waits, the urgent ones first.
+  package var queues: [Queue] { order.keys.filter(\.isUrgent) + order.keys.filter { !$0.isUrgent } }
   /// Every ask that has not ended.
   package var keys: [Key] { Array(entries.keys) }
 

@@ -41,15 +41,8 @@ final class ServiceHandler: Sendable {
   private struct State: Sendable {
     var running: [Key: Task<Void, Never>] = [:]
     var active = 0
-    var waiting: [ServiceRequest] = []
-    var waitingBytes = 0
+    var waiting = RequestBacklog<PeerID, ServiceRequest>()
     var isStopped = false
-
-    mutating func drainWaiting(at place: Int) -> ServiceRequest {
-      let request = waiting.remove(at: place)
-      waitingBytes -= request.payload.count
-      return request
-    }
   }
   private let body: Body
   private let concurrency: Int
@@ -64,22 +57,32 @@ final class ServiceHandler: Sendable {
 
   /// Works on a request, now or when others are finished; false when too many wait.
   ///
-  /// Requesters have credit for so many, but a hostile one need not keep to it.
+  /// Requesters have credit for so many, but a hostile one need not keep to it. Those whose time
+  /// is over meanwhile are answered here, so that they hold no place of others.
   func start(_ request: ServiceRequest) -> Bool {
     enum Place { case now, later, none }
-    let place = state.withLock { state -> Place in
+    let ticket = RequestBacklog<PeerID, ServiceRequest>.Ticket(
+      request.incoming, bytes: request.payload.count)
+    let (place, late) = state.withLock { state -> (Place, [ServiceRequest]) in
       if state.active < concurrency {
         state.active += 1
-        return .now
+        return (.now, [])
       }
-      guard state.waiting.count < Self.waitingMax, state.waitingBytes < Self.waitingBytesMax
-      else { return .none }
-      state.waiting.append(request)
-      state.waitingBytes += request.payload.count
-      return .later
+      let late = state.waiting.expire(HostClock.monotonicNs())
+      return (state.waiting.add(request, ticket) ? .later : .none, late)
     }
+    for request in late { Self.refuse(request, Self.isLate) }
     if place == .now { run(request) }
     return place != .none
+  }
+
+  private static let isLate = BusError.timeout(
+    "the request's time was over before it was started")
+
+  /// Answers a request that was not started.
+  private static func refuse(_ request: ServiceRequest, _ why: BusError) {
+    let incoming = request.incoming
+    try? request.loop.submit { work in work.finish(incoming, .failure(why)) }
   }
 
   /// How many requests may wait for one service.
@@ -106,7 +109,7 @@ final class ServiceHandler: Sendable {
     let context = request.context
     // It may have waited for others to finish.
     if let deadline = context.deadlineNs, deadline <= HostClock.monotonicNs() {
-      return .failure(.timeout("the request's time was over before it was started"))
+      return .failure(isLate)
     }
     do {
       return .success(
@@ -138,14 +141,12 @@ final class ServiceHandler: Sendable {
   /// Nothing is done for a request any more: from here on there is nothing left to cancel.
   private func ended(_ key: Key) { state.withLock { $0.running[key] = nil } }
 
-  /// Begins with what waits longest.
+  /// Begins with the request whose turn it is.
   private func giveUpPlace() {
     let next = state.withLock { state in
-      guard !state.waiting.isEmpty, !state.isStopped else {
-        state.active -= 1
-        return nil as ServiceRequest?
-      }
-      return state.drainWaiting(at: 0)
+      let next = state.isStopped ? nil : state.waiting.popFirst()
+      if next == nil { state.active -= 1 }
+      return next
     }
     if let next { run(next) }
   }
@@ -154,17 +155,11 @@ final class ServiceHandler: Sendable {
   func cancel(_ incoming: InboxMessage) {
     let key = Key(peer: incoming.peer, correlationId: incoming.correlationId)
     let (task, waiting) = state.withLock { state in
-      let at = state.waiting.firstIndex {
-        $0.incoming.peer == incoming.peer && $0.incoming.correlationId == incoming.correlationId
-      }
-      return (state.running[key], at.map { state.drainWaiting(at: $0) })
+      (state.running[key], state.waiting.remove(incoming.correlationId, of: incoming.peer))
     }
     task?.cancel()
-    if let waiting {
-      let request = waiting.incoming
-      try? waiting.loop.submit { work in
-        work.finish(request, .failure(.cancelled("the request was stopped before it was started")))
-      }
+    for request in waiting {
+      Self.refuse(request, .cancelled("the request was stopped before it was started"))
     }
   }
 
@@ -174,8 +169,7 @@ final class ServiceHandler: Sendable {
   /// A requester has ended: what is done for it is stopped, what waits is forgotten.
   func cancelAll(of peer: PeerID) {
     let tasks = state.withLock { state in
-      state.waiting.removeAll { $0.incoming.peer == peer }
-      state.waitingBytes = state.waiting.reduce(0) { $0 + $1.payload.count }
+      _ = state.waiting.removeAll { $0 == peer }
       return state.running.filter { $0.key.peer == peer }.map(\.value)
     }
     for task in tasks { task.cancel() }
@@ -184,8 +178,7 @@ final class ServiceHandler: Sendable {
   func stop() {
     let tasks = state.withLock { state in
       state.isStopped = true
-      state.waiting.removeAll()
-      state.waitingBytes = 0
+      _ = state.waiting.drainAll()
       return Array(state.running.values)
     }
     for task in tasks { task.cancel() }

@@ -57,6 +57,11 @@ extension Message {
     unsafe topics._withUnsafeGuaranteedRef { $0.publisherName }
   }
 
+  /// The channel of the publisher's stream: the topic, or what of it the policy makes a channel.
+  package var channel: String {
+    unsafe topics._withUnsafeGuaranteedRef { $0.source.channel }
+  }
+
   /// The header; an error's place is taken by an empty event, which validation excludes.
   public var header: MessageHeader {
     (try? MessageHeader(words))

@@ -21,32 +21,37 @@ struct MessagePrinter {
   /// Times in the time zone of this process; else UTC.
   var isLocal = false
 
-  /// Appends one message.
-  func append(_ message: ReceivedMessage, to bytes: inout [UInt8]) {
+  /// Appends one message of a stream on this channel.
+  func append(_ message: ReceivedMessage, on channel: String, to bytes: inout [UInt8]) {
     switch form {
     case .raw: bytes += message.payload
-    case .json: bytes += Array((json(message) + "\n").utf8)
+    case .json: bytes += Array((json(message, channel) + "\n").utf8)
     case .line:
       bytes += Array("\(style.paint(message.topic.printable, .bold)) ".utf8)
       bytes += PayloadText.shown(message.payload, .escaped)
       bytes.append(0x0A)
     case .headers:
-      bytes += Array((header(message) + "\n").utf8)
-      // Only a line about a message begins with a bracket after an empty line.
-      bytes += PayloadText.shown(message.payload, .indented)
+      bytes += Array((header(message, channel) + "\n").utf8)
+      // Only a line about a message begins with a bracket: further lines of a body are indented, and
+      // the first one is where it has one.
+      let body = PayloadText.shown(message.payload, .indented)
+      if body.first == UInt8(ascii: "[") { bytes += [0x20, 0x20] }
+      bytes += body
       bytes += [0x0A, 0x0A]
     }
   }
 
   /// The message's name as `bcs why` takes it: its publisher, its channel, its number there.
-  static func id(of message: ReceivedMessage) -> String {
-    "\(message.publisher)/\(message.topic.prefix { $0 != "." }):\(message.sequence)"
+  ///
+  /// How much of the topic the channel is, the policy says.
+  private static func id(of message: ReceivedMessage, on channel: String) -> String {
+    "\(message.publisher)/\(channel):\(message.sequence)"
   }
 
-  private func json(_ message: ReceivedMessage) -> TerminalText {
+  private func json(_ message: ReceivedMessage, _ channel: String) -> TerminalText {
     JSONValue.line(
       [
-        ("id", .text(Self.id(of: message))),
+        ("id", .text(Self.id(of: message, on: channel))),
         ("topic", .text(message.topic)), ("publisher", .text(message.publisher)),
         ("time", .text(time(message))),
         ("unix_ns", .unsigned(message.header.timestamp)),
@@ -56,12 +61,12 @@ struct MessagePrinter {
       ] + PayloadText.fields(of: message.payload))
   }
 
-  private func header(_ message: ReceivedMessage) -> TerminalText {
+  private func header(_ message: ReceivedMessage, _ channel: String) -> TerminalText {
     let size = TextWrap.bytes(UInt64(message.payload.count))
     let part = part(message).map { ", \($0) part" } ?? ""
     let topic = style.paint(message.topic.printable, .bold)
     let about = style.paint("at \(time(message)), \(size)\(part)", .faint)
-    return "[\(Self.id(of: message).printable)] \(topic) \(about)"
+    return "[\(Self.id(of: message, on: channel).printable)] \(topic) \(about)"
   }
 
   private func time(_ message: ReceivedMessage) -> String {

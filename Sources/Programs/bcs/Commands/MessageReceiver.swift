@@ -37,16 +37,18 @@ struct MessageReceiver: ~Copyable {
 
   /// Prints what is there, at most `limit` messages or parts; waits for more when there is nothing.
   mutating func step(limit: Int, wait: Duration) throws {
-    var batch: [ReceivedMessage] = []
+    var batch: [(ReceivedMessage, channel: String)] = []
     var count = 0
     do {
-      count = try reader.poll(limit: limit) { message in batch.append(message.copy()) }
+      count = try reader.poll(limit: limit) { message in
+        batch.append((message.copy(), message.channel))
+      }
     } catch {
       try take(error, &batch)
       count = batch.count
     }
     var bytes: [UInt8] = []
-    for message in batch {
+    for (message, channel) in batch {
       bodies.take(message)
       if message.gapBefore > 0 { tellGap(message) }
       if printer.form == .raw, let blob = message.blobReference {
@@ -54,7 +56,7 @@ struct MessageReceiver: ~Copyable {
         bytes = []
         try write(blob, of: message)
       } else {
-        printer.append(message, to: &bytes)
+        printer.append(message, on: channel, to: &bytes)
       }
     }
     if !bytes.isEmpty { try Output.write(bytes) }
@@ -100,7 +102,9 @@ struct MessageReceiver: ~Copyable {
   }
 
   /// Tells of every publisher of which no more is read; what is about the reader itself ends it.
-  private mutating func take(_ error: BusError, _ batch: inout [ReceivedMessage]) throws {
+  private mutating func take(
+    _ error: BusError, _ batch: inout [(ReceivedMessage, channel: String)]
+  ) throws {
     let found = reader.drainProblems()
     guard !found.isEmpty else {
       guard case .closed = error else { throw error }

@@ -35,11 +35,12 @@ struct MessageSender: ~Copyable {
     self.timeout = Duration(seconds: timeout)
   }
 
-  /// Waits until at least one reader has joined.
+  /// Waits until at least one reader has joined: one that the router has only told of the stream may
+  /// never join, or begin behind what is published now.
   func awaitReader(_ agent: Agent) throws {
     let limit = Deadline(after: timeout)
     while true {
-      if try readers(agent) > 0 { return }
+      if try rows(of: agent).contains(where: { $0["state"] == "joined" }) { return }
       guard !limit.isOver else {
         throw Failure(.timeout, "Nobody reads \(topic) after \(timeout).")
       }
@@ -48,9 +49,14 @@ struct MessageSender: ~Copyable {
     }
   }
 
-  /// How many readers have joined, as the router knows.
+  /// How many readers there are, as the router knows: those that joined, and those that are about to
+  /// and may still begin before what was published.
   func readers(_ agent: Agent) throws -> Int {
-    try agent.query(.attachments).count {
+    try rows(of: agent).count { $0["state"] != "evicted" }
+  }
+
+  private func rows(of agent: Agent) throws -> [[String: String]] {
+    try agent.query(.attachments).filter {
       $0["publisher"] == agent.name && $0["channel"] == publisher.channel
     }
   }

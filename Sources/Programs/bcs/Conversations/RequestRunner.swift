@@ -214,15 +214,22 @@ struct RequestRunner: ~Copyable {
     }
     let how =
       open.isEmpty ? "the responder has stopped" : "the responder was told, and says nothing"
-    let code = BusErrorCode.cancelled
-    // Ctrl-C cancels the request; the other signals end the command.
-    throw Failure(
-      "The request was cancelled: \(how).", remedy: code.remedy,
-      exitCode: Interrupt.isCtrlC ? code.exitCode : Interrupt.exitCode, name: code.name)
+    throw Failure(cancelled: how)
   }
 }
 
 extension Failure {
+  /// The end of a request that a signal to this command cancelled.
+  ///
+  /// Ctrl-C cancels the request; the other signals end the command. Whoever sent one knows why, and
+  /// needs no advice.
+  init(cancelled how: String) {
+    let code = BusErrorCode.cancelled
+    self.init(
+      "The request was cancelled: \(how).", remedy: "",
+      exitCode: Interrupt.isCtrlC ? code.exitCode : Interrupt.exitCode, name: code.name)
+  }
+
   /// The failure of a request.
   init(reply error: BusError) {
     let end = error.detail.hasSuffix(".") ? "" : "."

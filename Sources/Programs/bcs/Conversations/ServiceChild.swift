@@ -115,10 +115,7 @@ final class ServiceChild {
         output += fresh
       }
     }
-    if limit.isOver {
-      let limit = limitCause == .timeLimit ? "the responder's limit" : "the requester's deadline"
-      stop(.timeout("the command did not end within \(limit)", cause: limitCause))
-    }
+    if let lateness { stop(lateness) }
     if let killLimit, killLimit.isOver { _ = kill(-pid, SIGKILL) }
     reap()
     guard let status else { return nil }
@@ -127,6 +124,13 @@ final class ServiceChild {
     if drainLimit == nil { drainLimit = Deadline(after: Self.drainTime) }
     guard fromChild < 0 || (reads && drainLimit?.isOver == true) else { return nil }
     return status
+  }
+
+  /// That its time is over; nil while it is not.
+  var lateness: BusError? {
+    guard limit.isOver else { return nil }
+    let limit = limitCause == .timeLimit ? "the responder's limit" : "the requester's deadline"
+    return .timeout("the command did not end within \(limit)", cause: limitCause)
   }
 
   private func feed() {

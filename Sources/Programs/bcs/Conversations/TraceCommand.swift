@@ -1,6 +1,7 @@
 import ArgumentParser
 import BinaryComm
 import BusJSON
+import BusSystem
 import BusText
 import BusWire
 
@@ -68,6 +69,8 @@ struct TraceCommand: ParsableCommand {
     var found: Route.Reply?
     var failure: BusError?
     var (parts, bytes) = (0, 0)
+    // From a signal on: how long what the responder says of it is waited for.
+    var cancelLimit: Deadline?
     Interrupt.beGraceful()
     while true {
       let taken = try messenger.poll { message, incoming, _ in
@@ -82,9 +85,21 @@ struct TraceCommand: ParsableCommand {
       } onFailure: { failed, _ in
         failure = failed.error
       }
+      if let cancelLimit {
+        guard found == nil, failure == nil, !cancelLimit.isOver else {
+          throw Failure(
+            cancelled: found != nil
+              ? "it was answered by then"
+              : failure != nil
+                ? "the responder has stopped" : "the responder was told, and says nothing")
+        }
+      }
       if let found { return found }
       if let failure { throw Failure(reply: failure) }
-      try Interrupt.check()
+      if Interrupt.isAsked, cancelLimit == nil {
+        try? messenger.out.cancel(id)
+        cancelLimit = Deadline(after: .seconds(1))
+      }
       if taken == 0 { _ = try messenger.wait(timeout: .milliseconds(200)) }
     }
   }

@@ -44,8 +44,13 @@ enum Interrupt {
     if isAsked { throw Interrupted() }
   }
 
+  /// Notes a signal that another handler took: it decides the exit code if it is the first.
+  static func note(_ number: Int32) {
+    _ = asked.compareExchange(expected: 0, desired: number, ordering: .relaxed)
+  }
+
   /// Whether whoever started this process wants it to live on, as `nohup` does.
-  private static func isIgnored(_ number: Int32) -> Bool {
+  static func isIgnored(_ number: Int32) -> Bool {
     var action = sigaction()
     unsafe sigaction(number, nil, &action)
     return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1

@@ -33,7 +33,9 @@ final class Screen {
         remedy: "Use `bcs top --once`.", name: "SYSTEM")
     }
     before = settings
-    signals = try SignalPipe([SIGWINCH, SIGTSTP, SIGCONT] + Self.ends)
+    // Under nohup the end of a terminal ends nothing.
+    let ends = Self.ends.filter { $0 != SIGHUP || !Interrupt.isIgnored($0) }
+    signals = try SignalPipe([SIGWINCH, SIGTSTP, SIGCONT] + ends)
     try enter()
   }
 
@@ -71,18 +73,25 @@ final class Screen {
   }
 
   private func act(on numbers: Set<Int32>) throws -> Event {
-    if !numbers.isDisjoint(with: Self.ends) { throw Interrupted() }
+    try end(if: numbers)
     if numbers.contains(SIGTSTP) {
       leave()
       kill(getpid(), SIGSTOP)
       try enter()
       // SIGCONT is in the pipe by now and has nothing more to do.
-      if !signals.take().isDisjoint(with: Self.ends) { throw Interrupted() }
+      try end(if: signals.take())
     } else if numbers.contains(SIGCONT) {
       leave()
       try enter()
     }
     return .resized
+  }
+
+  private func end(if numbers: Set<Int32>) throws {
+    guard let number = Self.ends.first(where: { numbers.contains($0) }) else { return }
+    // Control-backslash is the user at the keyboard, too.
+    Interrupt.note(number == SIGQUIT ? SIGINT : number)
+    throw Interrupted()
   }
 
   private func enter() throws {

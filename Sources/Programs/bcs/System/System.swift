@@ -8,6 +8,18 @@ enum System {
   /// The path of the running program.
   static var programPath: String { ProcessEnvironment.programPath ?? "bcs" }
 
+  /// Which of the words behind the program's name is not UTF-8, from 1 on; nil: all are.
+  ///
+  /// Swift's own list of them puts other characters in the place of such bytes, without a word.
+  static var wrongArgument: Int? {
+    let words = unsafe CommandLine.unsafeArgv
+    for place in 1..<max(1, Int(CommandLine.argc)) {
+      guard let word = unsafe words[place] else { return nil }
+      if unsafe String(validatingCString: word) == nil { return place }
+    }
+    return nil
+  }
+
   /// Nanoseconds since the Unix epoch.
   static var unixNs: UInt64 { HostClock.kernelUnixNs() }
 

@@ -1,0 +1,48 @@
+import BusTestSupport
+import Foundation
+import Testing
+
+/// What the arguments of bcs may be, before any of them means something.
+@Suite("bcs and its arguments", .serialized)
+struct CLIArgumentTests {
+  /// Runs a line of bash in which `bcs` is the program and `$DIR` the run directory.
+  private static func shell(_ line: String, _ directory: String) throws -> ChildResult {
+    let bin = try Programs.path("bcs").dropLast("/bcs".count)
+    return try Child.run(
+      "/bin/bash", ["-c", line],
+      environment: ["PATH": "\(bin):/usr/bin:/bin", "DIR": directory], timeout: .seconds(30))
+  }
+
+  @Test(
+    "an argument that is not UTF-8 is refused, whatever it is: it would be another one",
+    arguments: [
+      "bcs pub t $'a\\xffb' --dir $DIR", "bcs pub $'t\\xc3' x --dir $DIR",
+      "bcs pub t --file $'no\\xfe.jpg' --dir $DIR", "bcs req s $'\\xe2\\x28\\xa1' --dir $DIR",
+      "bcs tell agent $'\\xed\\xa0\\x80' --dir $DIR",
+      "bcs reply s --dir $DIR --exec cat $'/tmp/\\xff'", "bcs agent --dir $DIR/$'\\xff'",
+    ])
+  func bytes(line: String) throws {
+    try Watchdog.bounding("arguments that are no text", seconds: 60) {
+      let dir = try TemporaryDirectory("arguments")
+      let result = try Self.shell(line, dir.path)
+      #expect(result.exit == .code(64), "\(result)")
+      #expect(result.stderr.contains("is not UTF-8") && result.stdout.isEmpty)
+      #expect(result.stderr.contains("standard input or with --file"))
+      let json = try jsonLines(try Self.shell("\(line) --json", dir.path).stderr)
+      // Behind --exec every word is the command's.
+      if !line.contains("--exec") { #expect(json.first?["error"] as? String == "USAGE") }
+    }
+  }
+
+  @Test("text of any script arrives as it was typed")
+  func text() throws {
+    try Watchdog.bounding("arguments of any script", seconds: 60) {
+      let dir = try TemporaryDirectory("arguments")
+      let bus = try CLIBus(dir.path)
+      let reader = try bus.subscriber("t", "--raw", "--count", "1")
+      let body = "größe \u{1F680} 漢字 \u{FFFD}"
+      #expect(try bus.run("pub", "t", body).succeeded)
+      #expect(try reader.wait(timeout: .seconds(20)).stdout == body)
+    }
+  }
+}
