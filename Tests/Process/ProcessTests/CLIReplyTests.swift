@@ -39,8 +39,10 @@ struct CLIReplyTests {
     private(set) var failures: [BusError] = []
 
     init(_ bus: CLIBus, _ name: String) throws {
-      agent = try Bus.connect(to: bus.directory).register(name, category: "test")
-      messenger = try agent.messenger(MessengerOptions(inFlight: 4096))
+      let agent = try Bus.connect(to: bus.directory).register(name, category: "test")
+      let messenger = try agent.messenger(MessengerOptions(inFlight: 4096))
+      self.agent = agent
+      self.messenger = messenger
     }
 
     deinit { agent.close() }

@@ -16,7 +16,7 @@ struct NameNewsTests {
     let watchers: [ConnectionID]
 
     init(policy: Policy = .sameUser(1000)) {
-      router = RouterHarness(policy: policy)
+      var router = RouterHarness(policy: policy)
       let server = router.agent("server")
       for number in 0..<NameNewsTests.names {
         let answer = AnswerFrame(name: "n\(number)", group: .service, answers: true)
@@ -29,9 +29,10 @@ struct NameNewsTests {
         }
         return watcher
       }
-      self.server = server
       router.getsOn = false
       router.forgetSent()
+      self.router = router
+      self.server = server
     }
 
     mutating func openInbox() -> [RouterAction] {
