@@ -34,6 +34,41 @@ struct CLIArgumentTests {
     }
   }
 
+  @Test(
+    "a reserved name is a wrong call, as no policy can grant it",
+    arguments: [
+      ["pub", "bcs.x", "y"], ["sub", "bcs.x"], ["sub", "bcs.>"], ["req", "bcs.x", "y"],
+      ["reply", "bcs.x", "--echo"], ["listen", "--team", "bcs.x"], ["trace", "bcs", "y"],
+      ["tell", "bcs.x", "y"], ["tell", "bcs.x", "y", "--team"],
+    ])
+  func reserved(words: [String]) throws {
+    try Watchdog.bounding("reserved names", seconds: 60) {
+      // Without a router: there is nothing to ask one.
+      let result = try Child.run(try Programs.path("bcs"), words, timeout: .seconds(20))
+      #expect(result.exit == .code(64) && result.stdout.isEmpty, "\(result)")
+      #expect(result.stderr.contains("is reserved") && result.stderr.contains("choose another."))
+      #expect(!result.stderr.contains("DENIED"))
+    }
+  }
+
+  @Test("what is said of a wildcard in a name is about names")
+  func wildcards() throws {
+    try Watchdog.bounding("wildcards in names", seconds: 60) {
+      let calls = [
+        ["req", "a.*", "x"], ["reply", ">", "--echo"], ["tell", "a.*", "x", "--team"],
+      ]
+      for words in calls {
+        let result = try Child.run(try Programs.path("bcs"), words, timeout: .seconds(20))
+        #expect(result.exit == .code(64) && result.stderr.contains("Give one name;"), "\(result)")
+        #expect(!result.stderr.contains("Publish on"))
+      }
+      let dir = try TemporaryDirectory("arguments")
+      let bus = try CLIBus(dir.path)
+      #expect(try bus.run("pub", "bcs.broadcast", "x").succeeded)
+      #expect(try bus.run("sub", "bcs.broadcast", "--timeout", "0.1").succeeded)
+    }
+  }
+
   @Test("text of any script arrives as it was typed")
   func text() throws {
     try Watchdog.bounding("arguments of any script", seconds: 60) {
