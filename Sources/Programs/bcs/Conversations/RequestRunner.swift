@@ -43,7 +43,8 @@ struct RequestRunner: ~Copyable {
     messenger = try agent.messenger()
     service = command.service
     options = SendOptions(
-      timeoutNs: UInt64(command.timeout * 1e9), priority: command.urgency.value)
+      timeoutNs: UInt64(command.timeout * 1e9), priority: command.urgency.value,
+      context: InheritedContext.own)
     isForAll = command.all || command.first
     isFirstOnly = command.first
     isStreamed = command.stream
