@@ -16,6 +16,8 @@ struct Failure: Error {
   let name: String
   /// Whether people are shown the name, too: it is one of the error table.
   let isOfTheBus: Bool
+  /// Of a request to several: whose failure it is.
+  var responder: String?
 
   init(
     _ message: String, remedy: String, exitCode: Int32 = 1, name: String = "FAILED",
@@ -65,10 +67,11 @@ struct Failure: Error {
   func show(asJSON: Bool) {
     if asJSON {
       Output.note(
-        JSONValue.line([
-          ("error", .text(name)), ("exit", .integer(Int(exitCode))), ("message", .text(message)),
-          ("remedy", .text(remedy)),
-        ]))
+        JSONValue.line(
+          [
+            ("error", .text(name)), ("exit", .integer(Int(exitCode))), ("message", .text(message)),
+            ("remedy", .text(remedy)),
+          ] + (responder.map { [("responder", .text($0))] } ?? [])))
     } else {
       // Both may hold what another agent wrote, in lines of its own.
       let advice: TerminalText = remedy.isEmpty ? "" : "\n  \(TerminalText.entry(remedy))"

@@ -12,6 +12,7 @@ struct Session {
   ///
   /// - Throws: `Failure`, at once, when nobody answers in the runtime directory.
   static func look(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
+    try checkPlace(common)
     let socket = RunDirectory.socketPath(in: RunDirectory.resolve(common.dir))
     if let reason = RouterProbe.refusal(of: socket) {
       throw BusError.noRouter("no router at \(socket) (\(reason))")
@@ -21,6 +22,7 @@ struct Session {
 
   /// Registers a name that was checked already, waiting `wait` seconds for a router.
   static func open(_ common: CommonOptions, name: String, wait: Double = 5) throws -> Session {
+    try checkPlace(common)
     let bus = try Bus.connect(to: common.dir, routerUser: common.trust.number)
     sayIfItWaits(common, wait)
     common.log(.debug, "connecting to \(bus.directory) as \(name)")
@@ -34,6 +36,37 @@ struct Session {
     }
     common.log(.debug, "registered as \(agent.name), incarnation \(agent.incarnation)")
     return Session(agent: agent, directory: bus.directory)
+  }
+
+  /// Throws where no router can ever be met, before one is waited for.
+  private static func checkPlace(_ common: CommonOptions) throws {
+    let variable = "BCS_ROUTER_USER"
+    if common.trust.number == nil, let user = ProcessEnvironment.variable(variable),
+      Bus.user(named: user) == nil
+    {
+      throw Failure.usage(
+        "\(variable) is '\(user.printable)', which is no user of this host.",
+        remedy: "Set it to a name or a number, or to nothing.")
+    }
+    let directory = RunDirectory.resolve(common.dir)
+    guard directory.hasPrefix("/") || !directory.contains("://") else {
+      throw Failure.usage(
+        "'\(directory.printable)' is no run directory.", remedy: "Give a path or shm://PATH.")
+    }
+    let socket = RunDirectory.socketPath(in: directory)
+    guard socket.utf8.count <= RecordSocket.pathBytesMax else {
+      throw Failure.usage(
+        "The path of the router's socket, \(socket.prefix(40).printable)…, has "
+          + "\(socket.utf8.count) bytes; a socket's may have \(RecordSocket.pathBytesMax).",
+        remedy: "Name a run directory with a shorter path with --dir or BCS_DIR.")
+    }
+    if let obstacle = RunDirectoryState.obstacle(directory) {
+      let code = BusErrorCode.noRouter
+      throw Failure(
+        "No router can be met in \(directory): \(obstacle).",
+        remedy: "Name its directory with --dir or BCS_DIR.", exitCode: code.exitCode,
+        name: code.name, isOfTheBus: true)
+    }
   }
 
   /// A name by default that no policy has is the likely cause of a refusal, and the user has not

@@ -123,7 +123,34 @@ struct CLIConversationTests {
     let replies = try jsonLines(all.stdout)
     #expect(Set(replies.compactMap { $0["responder"] as? String }) == ["one", "two"])
     #expect(all.succeeded && all.stderr.contains("exit status 1"))
+    let failed = try jsonLines(all.stderr).filter { $0["responder"] != nil }
+    #expect(failed.count == 1 && failed.first?["responder"] as? String == "bad", "\(all.stderr)")
+    #expect(failed.first?["exit"] as? Int == 8)
+    #expect(try bus.run("req", "all", "x", "--all").stderr.contains("bad failed: exit status 1"))
     #expect(try bus.run("req", "all", "x", "--first", "--raw").succeeded)
+  }
+
+  @Test("where all responders of a request to all fail, each is named")
+  func allFail() throws {
+    try Watchdog.bounding("a request that all fail", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(dir.path)
+      let services = try ["one", "two"].map { name in
+        try Self.responder(
+          bus, "all", "--name", name, "--exec", "sh", "-c", "echo so it is >&2; exit 3")
+      }
+      defer { services.forEach { $0.kill() } }
+      let text = try bus.run("req", "all", "x", "--all")
+      #expect(text.exit == .code(8) && text.stdout.isEmpty)
+      for name in ["one", "two"] {
+        #expect(text.stderr.contains("\(name) failed: exit status 3: so it is"), "\(text.stderr)")
+      }
+      let json = try jsonLines(try bus.run("req", "all", "x", "--all", "--json").stderr)
+      #expect(Set(json.compactMap { $0["responder"] as? String }) == ["one", "two"], "\(json)")
+      #expect(json.last?["exit"] as? Int == 8 && json.last?["remedy"] is String)
+      // Of one that was asked there is nothing to tell apart.
+      #expect(try !bus.run("req", "all", "x").stderr.contains(" failed: "))
+    }
   }
 
   @Test("what cannot be asked ends with a clear sentence and its documented code")

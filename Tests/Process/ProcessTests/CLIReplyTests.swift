@@ -184,6 +184,62 @@ struct CLIReplyTests {
     }
   }
 
+  @Test("a loop of command lines is stopped as a loop of agents is")
+  func loop() throws {
+    try Watchdog.bounding("a loop of command lines", seconds: 180) {
+      let dir = try TemporaryDirectory("reply")
+      let bus = try CLIBus(dir.path)
+      let ends = dir.file("ends")
+      let call = "\(try Programs.path("bcs")) req loop x --dir \(bus.directory) --timeout 100"
+      let service = try Self.responder(
+        bus, "loop", "--concurrency", "64", "--time-limit", "100", "--exec", "sh", "-c",
+        "\(call); echo $? $BCS_HOPS >> \(ends)")
+      defer { service.kill() }
+      let result = try bus.run("req", "loop", "x", "--timeout", "100")
+      #expect(result.succeeded, "\(result)")
+      let lines = Self.text(ends).split(separator: "\n")
+      // The innermost ends first: it was not let through.
+      #expect(lines.first?.hasPrefix("10 ") == true, "\(lines)")
+      #expect(lines.count > 1 && lines.dropFirst().allSatisfy { $0.hasPrefix("0 ") }, "\(lines)")
+    }
+  }
+
+  @Test("a command's own requests inherit its deadline, its conversation and its hops")
+  func inherited() throws {
+    try Watchdog.bounding("what requests inherit", seconds: 120) {
+      let dir = try TemporaryDirectory("reply")
+      let bus = try CLIBus(dir.path)
+      let who = try Self.responder(
+        bus, "who", "--exec", "sh", "-c", "echo $BCS_CONVERSATION $BCS_HOPS")
+      let stuck = try Self.responder(bus, "stuck", "--exec", "sleep", "1000")
+      defer { [who, stuck].forEach { $0.kill() } }
+      func ask(_ environment: [String: String], _ words: String...) throws -> ChildResult {
+        try Child.run(
+          try Programs.path("bcs"), words + ["--dir", bus.directory], environment: environment,
+          timeout: .seconds(60))
+      }
+      let conversation = "01234567-89ab-cdef-0123-456789abcdef"
+      let told = try ask(
+        ["BCS_CONVERSATION": conversation, "BCS_HOPS": "3"], "req", "who", "x", "--raw")
+      #expect(told.stdout == "\(conversation) 4\n", "\(told)")
+      // Nonsense is nobody's request.
+      let free = try ask(
+        ["BCS_CONVERSATION": "x", "BCS_HOPS": "-", "BCS_DEADLINE_MS": "y"], "req", "who", "x")
+      #expect(free.stdout == "1\n", "\(free)")
+      for command in ["req", "trace"] {
+        let late = try ask(["BCS_DEADLINE_MS": "200"], command, "stuck", "x", "--timeout", "1000")
+        #expect(late.exit == .code(4), "\(late)")
+      }
+      let listener = try bus.start("listen", "--name", "listener")
+      defer { listener.kill() }
+      while listener.isRunning, !listener.stderrSoFar.contains("listening") { breathe() }
+      for (command, name) in [("req", "who"), ("trace", "who"), ("tell", "listener")] {
+        let far = try ask(["BCS_HOPS": "17"], command, name, "x")
+        #expect(far.exit == .code(10), "\(far)")
+      }
+    }
+  }
+
   @Test("a line that cannot be sent is an error at the requester, also after the command's end")
   func tooLong() throws {
     try Watchdog.bounding("a line that is too long", seconds: 120) {

@@ -123,6 +123,8 @@ public struct InboxMessage: Sendable {
 public struct RequestFailure: Error, Sendable, Equatable {
   /// The request.
   public let correlationId: UInt32
+  /// The agent that was asked; nil: none had been chosen yet.
+  public let responder: String?
   /// Why there is no response.
   public let error: BusError
 }

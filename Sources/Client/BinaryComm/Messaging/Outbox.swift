@@ -250,7 +250,9 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     let hasRequests = unsafe peer.pointee.inFlight > 0
     for request in hasRequests ? pending.all(where: { $0.line == line }) : [] {
       pending.remove(request.correlationId)
-      failures.append(RequestFailure(correlationId: request.correlationId, error: why))
+      let name = unsafe peer.pointee.name
+      failures.append(
+        RequestFailure(correlationId: request.correlationId, responder: name, error: why))
     }
     for lane in Lane.allCases {
       let out = unsafe peer.pointee.lane(lane)

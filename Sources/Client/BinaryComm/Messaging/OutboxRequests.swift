@@ -91,7 +91,7 @@ extension Outbox {
       // Under an id of its own, taken and given back: a place was free before.
       guard let id = pending.add(PendingRequest()) else { throw .wouldBlock }
       pending.remove(id)
-      failures.append(RequestFailure(correlationId: id, error: error))
+      failures.append(RequestFailure(correlationId: id, responder: lineName(line), error: error))
       return id
     }
   }
@@ -268,10 +268,13 @@ extension Outbox {
   /// A request ends without a response.
   mutating func end(_ request: PendingRequest, _ why: BusError) {
     pending.remove(request.correlationId)
+    var responder: String?
     if let line = request.line, let peer = unsafe lines.at(line) {
       unsafe peer.pointee.inFlight -= 1
+      responder = unsafe peer.pointee.name
     }
-    failures.append(RequestFailure(correlationId: request.correlationId, error: why))
+    failures.append(
+      RequestFailure(correlationId: request.correlationId, responder: responder, error: why))
   }
 
   /// Whether a message that waited is still to be sent.

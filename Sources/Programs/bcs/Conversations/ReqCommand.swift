@@ -124,6 +124,7 @@ struct ReqCommand: ParsableCommand {
       let object = JSONValue.line([
         ("line", .integer(line)), ("error", .text(failure.name)),
         ("exit", .integer(Int(failure.exitCode))), ("message", .text(failure.message)),
+        ("responder", JSONValue(failure.responder)),
       ])
       return try Output.write(object + "\n")
     }

@@ -35,14 +35,16 @@ struct RequestRunner: ~Copyable {
   private var held: [UInt32: [Part]] = [:]
   private var heldBytes: [UInt32: Int] = [:]
   private var answered = 0
-  private var failures: [BusError] = []
+  /// What failed, each with who was asked, if anybody was.
+  private var failures: [(error: BusError, responder: String?)] = []
   private var line: Int?
 
   init(_ agent: Agent, _ command: ReqCommand) throws {
     messenger = try agent.messenger()
     service = command.service
     options = SendOptions(
-      timeoutNs: UInt64(command.timeout * 1e9), priority: command.urgency.value)
+      timeoutNs: UInt64(command.timeout * 1e9), priority: command.urgency.value,
+      context: InheritedContext.own)
     isForAll = command.all || command.first
     isFirstOnly = command.first
     isStreamed = command.stream
@@ -64,11 +66,23 @@ struct RequestRunner: ~Copyable {
       if Interrupt.isAsked { try giveUp() }
       if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(200)) }
     }
-    for failure in failures where answered > 0 {
-      common.log(.warning, "one responder failed: \(Failure(reply: failure).message.printable)")
-    }
+    // One failure of all is the end of the command; the others are told before.
+    for failed in answered > 0 ? failures[...] : failures.dropFirst() { tell(failed) }
     guard answered == 0, let first = failures.first else { return }
-    throw Failure(reply: first)
+    throw Failure(reply: first.error, of: isForAll ? first.responder : nil)
+  }
+
+  /// Says which of several responders failed.
+  private func tell(_ failed: (error: BusError, responder: String?)) {
+    guard common.logLevel <= .warning else { return }
+    let failure = Failure(reply: failed.error, of: failed.responder)
+    guard common.json else { return common.log(.warning, failure.message.printable) }
+    Output.note(
+      JSONValue.line([
+        ("log", .text(LogLevel.warning.rawValue)), ("text", .text(failure.message)),
+        ("responder", JSONValue(failed.responder)), ("error", .text(failure.name)),
+        ("exit", .integer(Int(failure.exitCode))),
+      ]))
   }
 
   /// Takes what comes while nothing is asked.
@@ -114,7 +128,7 @@ struct RequestRunner: ~Copyable {
     for (incoming, payload, responder) in replies { try take(incoming, payload, responder) }
     for failure in failed {
       forget(failure.correlationId)
-      failures.append(failure.error)
+      failures.append((failure.error, failure.responder))
     }
     return taken + failed.count
   }
@@ -150,8 +164,11 @@ struct RequestRunner: ~Copyable {
     guard bytes <= Self.heldMax else {
       stop(part.correlation)
       failures.append(
-        .resourceExhausted(
-          "the parts of the reply take more than \(Self.heldMax) bytes", cause: .heldReply))
+        (
+          .resourceExhausted(
+            "the parts of the reply take more than \(Self.heldMax) bytes", cause: .heldReply),
+          part.responder
+        ))
       return false
     }
     heldBytes[part.correlation] = bytes
@@ -230,11 +247,13 @@ extension Failure {
       exitCode: Interrupt.isCtrlC ? code.exitCode : Interrupt.exitCode, name: code.name)
   }
 
-  /// The failure of a request.
-  init(reply error: BusError) {
+  /// The failure of a request; `responder`: who failed, of several that were asked.
+  init(reply error: BusError, of responder: String? = nil) {
     let end = error.detail.hasSuffix(".") ? "" : "."
+    let who = responder.map { "\($0) failed: " } ?? ""
     self.init(
-      error.detail + end, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
+      who + error.detail + end, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
       name: error.code.name, isOfTheBus: true)
+    self.responder = responder
   }
 }

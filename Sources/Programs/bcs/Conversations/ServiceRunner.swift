@@ -152,9 +152,7 @@ struct ServiceRunner: ~Copyable {
     [
       ("BCS_SERVICE", command.service), ("BCS_REQUESTER", job.requester),
       ("BCS_CORRELATION", "\(job.incoming.correlationId)"),
-      ("BCS_DEADLINE_MS", left.map { "\($0 / 1_000_000)" } ?? ""),
-      ("BCS_CONVERSATION", job.incoming.context.conversation.map { "\($0)" } ?? ""),
-    ]
+    ] + InheritedContext.variables(of: job.incoming.context, timeLeftNs: left)
   }
 
   /// Moves the bytes of one command, and answers when it has ended and its lines have gone out.
@@ -173,8 +171,8 @@ struct ServiceRunner: ~Copyable {
     queues.send(work.incoming, answer, &messenger.out)
   }
 
-  /// Sends lines as parts of the reply while there is room; an error ends it, also of a command that
-  /// has ended already.
+  /// Sends lines as parts of the reply while there is room; an error ends it, also that of a
+  /// command which has ended already.
   private mutating func sendLines(of work: ServiceWork) {
     work.lines.append(work.child.takeOutput())
     while work.failure == nil, !queues.isCrowded(work.incoming, messenger.out),

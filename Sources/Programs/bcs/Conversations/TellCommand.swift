@@ -71,7 +71,7 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
-    let options = SendOptions(priority: urgency.value)
+    let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
     let count: Int
     do {
       count =

@@ -45,7 +45,8 @@ struct TraceCommand: ParsableCommand {
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     defer { session.agent.close() }
     var messenger = try session.agent.messenger()
-    let context = MessageContext(trace: Self.freshTrace())
+    var context = InheritedContext.own
+    context.trace = Self.freshTrace()
     let options = SendOptions(
       timeoutNs: UInt64(timeout * 1e9), priority: urgency.value, context: context)
     let askedNs = System.unixNs

@@ -25,6 +25,15 @@ struct RunDirectoryState {
     hasSocket = unsafe access(RunDirectory.socketPath(in: path), F_OK) == 0
   }
 
+  /// Why no router can be met at a path, whoever starts one; nil: one can, or can be started there.
+  static func obstacle(_ path: String) -> String? {
+    var facts = stat()
+    guard unsafe stat(path, &facts) == 0 else {
+      return errno == ENOENT ? nil : Errno.text(errno)
+    }
+    return facts.st_mode & S_IFMT == S_IFDIR ? nil : "it is no directory"
+  }
+
   private static func judge(_ path: String, trusting user: UInt32?) -> Finding {
     var facts = stat()
     guard unsafe lstat(path, &facts) == 0 else {
