@@ -118,7 +118,8 @@ enum ChildSupervisor {
 
   /// From now on Ctrl-C, SIGTERM and SIGHUP end this process with 128 and their number.
   ///
-  /// All children end and all folders go before. SIGHUP that was ignored stays so, as under `nohup`.
+  /// All children end and all folders go before. SIGHUP that was ignored stays so, as under
+  /// `nohup`.
   static func endOnSignals() throws(BenchError) {
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
     let pipe = try PipeEnds.make()

@@ -144,8 +144,8 @@ enum DescriptorRows {
     }
   }
 
-  /// What is refused for the size that its frame says is not looked at: a file of holes, which would
-  /// be INVALID, can be of any size and costs nothing to make.
+  /// What is refused for the size that its frame says is not looked at: a file of holes, which
+  /// would be INVALID, can be of any size and costs nothing to make.
   private static var unseen: [AttackRow] {
     [("addLog", 3), ("addBlob", 32)].map { place, kind in
       AttackRow("descriptor: \(place) that is larger than the agent's quota, a hundred times") {

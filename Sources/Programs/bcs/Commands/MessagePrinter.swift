@@ -32,8 +32,8 @@ struct MessagePrinter {
       bytes.append(0x0A)
     case .headers:
       bytes += Array((header(message, channel) + "\n").utf8)
-      // Only a line about a message begins with a bracket: further lines of a body are indented, and
-      // the first one is where it has one.
+      // Only a line about a message begins with a bracket: further lines of a body are indented,
+      // and the first one is where it has one.
       let body = PayloadText.shown(message.payload, .indented)
       if body.first == UInt8(ascii: "[") { bytes += [0x20, 0x20] }
       bytes += body

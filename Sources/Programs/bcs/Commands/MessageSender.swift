@@ -35,8 +35,8 @@ struct MessageSender: ~Copyable {
     self.timeout = Duration(seconds: timeout)
   }
 
-  /// Waits until at least one reader has joined: one that the router has only told of the stream may
-  /// never join, or begin behind what is published now.
+  /// Waits until at least one reader has joined: one that the router has only told of the stream
+  /// may never join, or begin behind what is published now.
   func awaitReader(_ agent: Agent) throws {
     let limit = Deadline(after: timeout)
     while true {
@@ -49,8 +49,8 @@ struct MessageSender: ~Copyable {
     }
   }
 
-  /// How many readers there are, as the router knows: those that joined, and those that are about to
-  /// and may still begin before what was published.
+  /// How many readers there are, as the router knows: those that joined, and those that are about
+  /// to and may still begin before what was published.
   func readers(_ agent: Agent) throws -> Int {
     try rows(of: agent).count { $0["state"] != "evicted" }
   }
