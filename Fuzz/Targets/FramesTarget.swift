@@ -71,7 +71,7 @@ package final class FramesTarget: FuzzTarget {
       .error(ErrorFrame(code: 2, text: "denied")), .done, .queryEnd,
       .responders(
         RespondersFrame(
-          name: "math", group: .service, isProvisional: true,
+          name: "math", group: .service, isProvisional: true, before: 0, total: 1,
           responders: [Responder(incarnation: agent, name: "adder")])),
       .row(RowFrame(subject: .agents, fields: [RowField(key: "name", value: "a")])),
       .snapshotBegin(SnapshotFrame(generation: 1)), .snapshotEnd(SnapshotFrame(generation: 1)),

@@ -91,12 +91,12 @@ extension RouterState {
     of name: ServiceName, after last: Incarnation?, _ left: inout Int
   ) -> Incarnation? {
     let rest = (interested[name] ?? []).filter { watcher in last.map { watcher > $0 } ?? true }
-    let frame = responders(of: name)
-    let cost = 1 + frame.responders.count / 16
+    let frames = responders(of: name)
+    let cost = frames.reduce(0) { $0 + 1 + $1.responders.count / 16 }
     var told = last
     for watcher in rest.sorted() {
       guard left > 0 else { return told }
-      tell(watcher, .responders(frame))
+      for frame in frames { tell(watcher, .responders(frame)) }
       left -= cost
       told = watcher
     }

@@ -68,7 +68,11 @@ extension RouterState {
       count(\.names, 1, of: own.caller.uid)
     }
     interested[name, default: []].insert(agent)
-    answer(asker, .responders(responders(of: name)))
+    var frames = responders(of: name)
+    let last = frames.removeLast()
+    // An answer is one frame, which ends the list.
+    for frame in frames { act(.send(asker.connection, .news, .responders(frame), nil)) }
+    answer(asker, .responders(last))
   }
 
   /// The agent is not notified of the name any more, and its place among its interests is free.
@@ -100,17 +104,23 @@ extension RouterState {
     }
   }
 
-  /// Who takes messages for a name; an agent's own name is answered by it alone.
-  func responders(of name: ServiceName) -> RespondersFrame {
+  /// Who takes messages for a name, in one frame or more; an agent's own name is answered by it
+  /// alone.
+  func responders(of name: ServiceName) -> [RespondersFrame] {
     var found = answering[name] ?? []
     if name.group == .service, let owner = agentsByName[name.topic] { found = [owner] }
     let living = found.sorted().compactMap { incarnation -> Responder? in
       guard let agent = agents[incarnation], agent.hasInbox else { return nil }
       return Responder(incarnation: incarnation, name: agent.name)
     }
-    return RespondersFrame(
-      name: name.topic.text, group: name.group, isProvisional: awaitsAgents,
-      responders: Array(living.prefix(RespondersFrame.respondersMax)))
+    let most = RespondersFrame.respondersMax
+    let total = UInt16(clamping: living.count)
+    return stride(from: 0, to: max(1, Int(total)), by: most).map { first in
+      RespondersFrame(
+        name: name.topic.text, group: name.group, isProvisional: awaitsAgents,
+        before: UInt16(first), total: total,
+        responders: Array(living[first..<min(first + most, Int(total))]))
+    }
   }
 
   private mutating func remove(_ agent: Incarnation, from name: ServiceName) {

@@ -21,8 +21,8 @@ extension RouterState {
     act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
     for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
     for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
-    for name in agent.interests.sorted() {
-      act(.send(id, .snapshot, .responders(responders(of: name)), nil))
+    for frame in agent.interests.sorted().flatMap(responders) {
+      act(.send(id, .snapshot, .responders(frame), nil))
     }
     for missed in agent.missed {
       guard let frame = frame(of: missed, agent.missedReason) else { continue }

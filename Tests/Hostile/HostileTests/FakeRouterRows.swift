@@ -353,7 +353,7 @@ extension FrameShape {
       [
         .text("name", "math.add"),
         FrameField(name: "group", value: .number(1, width: 1), meanings: 3), .flag("isProvisional"),
-        .number("responders", 0, 2, below: 1),
+        .number("before", 0, 2), .number("total", 0, 2), .number("responders", 0, 2, below: 1),
       ]),
     FrameShape(
       119, "missed",

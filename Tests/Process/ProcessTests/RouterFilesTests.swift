@@ -181,4 +181,29 @@ struct RouterFilesTests {
       #expect(try agent.publish("hungry", "again")?.kind == .logAdded)
     }
   }
+
+  @Test("a descriptor for which the kernel finds no number there costs its agent one log alone")
+  func cutDescriptors() throws {
+    try #require(geteuid() == 0, "only root can change the limits of an undumpable process")
+    try Watchdog.bounding("a descriptor that is cut", seconds: 60) {
+      let router = try RouterProcess()
+      let agent = try router.connect()
+      _ = try agent.register("unlucky")
+      let pid = router.child.pid
+      func limit(to count: Int) throws {
+        let words = ["--pid", "\(pid)", "--nofile=\(count):"]
+        try #require(try Child.run("prlimit", words).exit == .code(0))
+      }
+      try limit(to: 1)
+      for number in 0..<3 {
+        guard case .error(let error)? = try agent.publish("unlucky", "c\(number)") else {
+          Issue.record("not refused")
+          return
+        }
+        #expect(error.code == BusErrorCause.descriptors.rawValue, "\(error.text)")
+      }
+      try limit(to: 1024)
+      #expect(try agent.publish("unlucky", "again")?.kind == .logAdded)
+    }
+  }
 }

@@ -253,14 +253,32 @@ struct ServiceNameTests {
     #expect(errorCode(world.ask(agent, .resolve(frame))) == .denied)
   }
 
-  @Test("of more responders than a frame holds, as many as fit are named")
+  @Test("more responders than a frame holds are named in several, of which the answer is the last")
   func many() {
     var world = RouterHarness()
     let asker = world.agent("asker")
-    for number in 0..<RespondersFrame.respondersMax + 5 {
-      _ = world.answer(world.receiver("r\(number)"), "sum")
+    let most = RespondersFrame.respondersMax
+    let members = (0..<2 * most).map { world.receiver("r\($0)") }
+    for member in members { _ = world.answer(member, "sum") }
+    func parts() -> [RespondersFrame] {
+      world.frames(to: asker).compactMap { frame in
+        if case .responders(let part) = frame { part } else { nil }
+      }
     }
-    #expect(world.resolve(asker, "sum").count == RespondersFrame.respondersMax)
+    #expect(world.resolve(asker, "sum").count == most)
+    #expect(parts().map(\.before) == [0, UInt16(most)])
+    #expect(parts().allSatisfy { $0.total == UInt16(2 * most) })
+    #expect(Set(parts().flatMap(\.responders).map(\.name)).count == 2 * most)
+    // One more is told as a list of three frames, and so is all of it in a snapshot.
+    for event in [RouterEvent?.none, .drained(asker)] {
+      world.forgetSent()
+      if let event { world.happen(event) } else { _ = world.answer(world.receiver("late"), "sum") }
+      #expect(parts().map(\.before) == [0, UInt16(most), UInt16(2 * most)])
+      #expect(parts().last?.responders.map(\.name) == ["late"])
+    }
+    for member in members { world.happen(.disconnected(member)) }
+    #expect(parts().last?.responders.map(\.name) == ["late"])
+    #expect(parts().last?.before == 0 && parts().last?.total == 1)
   }
 }
 

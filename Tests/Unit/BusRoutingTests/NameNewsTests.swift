@@ -17,22 +17,23 @@ struct NameNewsTests {
 
     init(policy: Policy = .sameUser(1000)) {
       var router = RouterHarness(policy: policy)
-      let server = router.agent("server")
+      server = router.agent("server")
       for number in 0..<NameNewsTests.names {
         let answer = AnswerFrame(name: "n\(number)", group: .service, answers: true)
         router.ask(server, .answer(answer))
       }
-      watchers = (0..<NameNewsTests.watchers).map { number in
+      var watchers: [ConnectionID] = []
+      for number in 0..<NameNewsTests.watchers {
         let watcher = router.agent("w\(number)")
         for name in 0..<NameNewsTests.names {
           router.ask(watcher, .resolve(NameFrame(name: "n\(name)", group: .service)))
         }
-        return watcher
+        watchers.append(watcher)
       }
+      self.watchers = watchers
       router.getsOn = false
       router.forgetSent()
       self.router = router
-      self.server = server
     }
 
     mutating func openInbox() -> [RouterAction] {

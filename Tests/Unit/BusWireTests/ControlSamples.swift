@@ -132,7 +132,7 @@ enum ControlSamples {
           flags: [.fromStart, .current], mayCall: ["math.>", "größe"])),
       .responders(
         RespondersFrame(
-          name: "math.add", group: .service, isProvisional: true,
+          name: "math.add", group: .service, isProvisional: true, before: 0x0102, total: 0x0103,
           responders: [Responder(incarnation: incarnation, name: "adder")])),
       .missed(
         MissedFrame(

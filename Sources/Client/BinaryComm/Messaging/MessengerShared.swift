@@ -34,6 +34,7 @@ final class MessengerShared: Sendable {
     var events: [MessengerEvent] = []
     var answers: Set<PeerName> = []
     var interests: Set<PeerName> = []
+    var lists = ResponderLists()
   }
 
   init(agent: AgentShared, inbox: SubscriptionShared) {
@@ -102,9 +103,22 @@ final class MessengerShared: Sendable {
     agent.tell(.forget(NameFrame(name: name.text, group: name.group)))
   }
 
-  private func forget(_ name: PeerName) { state.withLock { _ = $0.interests.remove(name) } }
+  private func forget(_ name: PeerName) {
+    state.withLock { state in
+      state.interests.remove(name)
+      state.lists.forget(name)
+    }
+  }
 
-  func handle(_ answer: RespondersFrame) { post(.responders(answer)) }
+  /// Takes what the router says of a name; the messenger hears of whole lists.
+  func handle(_ part: RespondersFrame) {
+    let whole = state.withLock { state in
+      // Of names that nobody asked for nothing is kept.
+      let isWanted = state.interests.contains(PeerName(group: part.group, text: part.name))
+      return isWanted ? state.lists.add(part) : nil
+    }
+    if let whole { post(.responders(whole)) }
+  }
 
   // MARK: Restart of the router
 

@@ -21,7 +21,8 @@ extension Responder: ControlBody {
   }
 }
 
-/// Says who answers a name: all of them, in the order of their incarnations.
+/// Says who answers a name, in the order of their incarnations: all of them, or those that fit into
+/// one frame; further frames of the same list follow at once.
 public struct RespondersFrame: Hashable, Sendable {
   /// The service, team or agent.
   public var name = ""
@@ -29,6 +30,10 @@ public struct RespondersFrame: Hashable, Sendable {
   public var group: ServiceGroup = .service
   /// Agents of a former router are still coming back: who is not named may be alive.
   public var isProvisional = false
+  /// How many of the list were in the frames before this one; 0 begins a list.
+  public var before: UInt16 = 0
+  /// How many the list has in all its frames.
+  public var total: UInt16 = 0
   /// Who takes messages for the name.
   public var responders: [Responder] = []
 
@@ -39,11 +44,14 @@ public struct RespondersFrame: Hashable, Sendable {
 
   /// Takes the fields in the order of the wire.
   public init(
-    name: String, group: ServiceGroup, isProvisional: Bool, responders: [Responder]
+    name: String, group: ServiceGroup, isProvisional: Bool, before: UInt16, total: UInt16,
+    responders: [Responder]
   ) {
     self.name = name
     self.group = group
     self.isProvisional = isProvisional
+    self.before = before
+    self.total = total
     self.responders = responders
   }
 }
@@ -53,6 +61,8 @@ extension RespondersFrame: ControlBody {
     try coder.text(&name)
     try coder.choice(&group)
     try coder.flag(&isProvisional)
+    try coder.u16(&before)
+    try coder.u16(&total)
     try coder.list(&responders, of: Responder()) { item, coder throws(ControlError) in
       try item.code(&coder)
     }
