@@ -88,8 +88,9 @@ struct RequestRow: Sendable {
       throw SetUpFailure("kit.work was not resolved")
     }
     let (_, end) = answer.text(0)
-    guard answer.number(end + 2, 2) == 1 else { throw SetUpFailure("nobody answers kit.work") }
-    let inbox = "bcs.inbox.\(answer.number(end + 4, 8)).normal"
+    // Behind group, provisional, before and total: the list, which is whole in one frame.
+    guard answer.number(end + 6, 2) == 1 else { throw SetUpFailure("nobody answers kit.work") }
+    let inbox = "bcs.inbox.\(answer.number(end + 8, 8)).normal"
     let log = try peer.log(inbox, capacity: capacity)
     try peer.open(log)
     try peer.letIn()

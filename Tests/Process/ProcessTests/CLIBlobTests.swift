@@ -22,6 +22,7 @@ struct CLIBlobTests {
     #expect(reader.stop())
     let sent = try bus.run("pub", "big", "--file", file, "--blob")
     #expect(sent.succeeded, "\(sent.stderr)")
+    #expect(sent.stdout.contains("published 1 message, \(20 << 20) bytes, on big"))
     #expect(try bus.run("pub", "big", "end").succeeded)
     reader.signal(SIGCONT)
     #expect(try reader.wait(timeout: .seconds(60)).succeeded)

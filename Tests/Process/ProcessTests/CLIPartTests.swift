@@ -56,6 +56,25 @@ struct CLIPartTests {
     #expect(rows.first { $0["line"] as? Int == 2 }?["exit"] as? Int == 8)
   }
 
+  @Test("requests that failed are told to a pipeline whose reader has had enough")
+  func head() throws {
+    try Watchdog.bounding("replies that nobody reads any more", seconds: 120) {
+      let dir = try TemporaryDirectory("parts")
+      let bus = try CLIBus(dir.path)
+      let echo = try responder(bus, "echo", "--echo")
+      defer { echo.kill() }
+      let bcs = try Programs.path("bcs")
+      func status(_ service: String) throws -> String {
+        let line =
+          "(echo a; sleep 1; seq 1 100) | \(bcs) req \(service) --stdin-lines --dir \(dir.path) "
+          + "2>/dev/null | head -1 > /dev/null; echo ${PIPESTATUS[1]}"
+        return try Child.run("/bin/bash", ["-c", line], timeout: .seconds(60)).stdout
+      }
+      #expect(try status("echo") == "0\n")
+      #expect(try status("nobody") == "3\n")
+    }
+  }
+
   @Test("the examples of the help texts together give the whole file")
   func whole() throws {
     let dir = try TemporaryDirectory("parts")

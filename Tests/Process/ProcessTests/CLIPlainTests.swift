@@ -140,6 +140,20 @@ struct CLIPlainTests {
     }
   }
 
+  @Test(
+    "errors that only the program has are explained, too",
+    arguments: [("USAGE", 64), ("usage", 64), ("INCOMPLETE", 1), ("UNSTABLE", 1), ("MISSING", 1)])
+  func ownErrors(name: String, code: Int) throws {
+    try Watchdog.bounding("errors of the program", seconds: 60) {
+      let text = try runCLI("errors", name)
+      #expect(text.succeeded && text.stdout.contains("exit code \(code), of bcs itself"))
+      let row = try jsonLines(try runCLI("errors", name, "--json").stdout).first
+      #expect(row?["name"] as? String == name.uppercased() && row?["exit"] as? Int == code)
+      #expect((row?["remedy"] as? String)?.isEmpty == false)
+      #expect(try runCLI("errors", "USAGEE").stderr.contains("Did you mean USAGE?"))
+    }
+  }
+
   @Test("completions come for three shells", arguments: ["bash", "zsh", "fish"])
   func completions(shell: String) throws {
     let result = try runCLI("completions", shell)

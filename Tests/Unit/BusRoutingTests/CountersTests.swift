@@ -95,14 +95,14 @@ struct CountersRoutingTests {
     #expect(errorCode(world.addCounters(feed, "other")) == .invalid)
     #expect(errorCode(world.addCounters(feed, "feed", part: 1)) == .invalid)
     #expect(errorCode(world.addCounters(feed, "feed", part: 0, claimed: 1)) == .invalid)
+    let stone = world.segment(16384, .unusable("It is a stone."))
+    let frame = AgentFrame.addCounters(AddCountersFrame(part: 0, segmentBytes: 16384))
+    let answer = world.ask(feed, frame, [stone])
+    #expect(errorCode(answer) == .invalid && "\(answer)".contains("stone"))
     world.addCounters(feed, "feed")
     #expect(errorCode(world.addCounters(feed, "feed")) == .invalid)
     #expect(kinds(world.addCounters(feed, "feed", part: 1)) == [.done])
     #expect(errorCode(world.addCounters(feed, "feed", part: 2)) == .resourceExhausted)
-    let log = world.segment(8192, .unusable("It is a stone."))
-    let frame = AgentFrame.addCounters(AddCountersFrame(part: 2, segmentBytes: 64))
-    let answer = world.ask(feed, frame, [log])
-    #expect(errorCode(answer) == .invalid && "\(answer)".contains("stone"))
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 

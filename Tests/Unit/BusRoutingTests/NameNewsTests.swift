@@ -17,23 +17,22 @@ struct NameNewsTests {
 
     init(policy: Policy = .sameUser(1000)) {
       var router = RouterHarness(policy: policy)
-      server = router.agent("server")
+      let server = router.agent("server")
       for number in 0..<NameNewsTests.names {
         let answer = AnswerFrame(name: "n\(number)", group: .service, answers: true)
         router.ask(server, .answer(answer))
       }
-      var watchers: [ConnectionID] = []
-      for number in 0..<NameNewsTests.watchers {
+      watchers = (0..<NameNewsTests.watchers).map { number in
         let watcher = router.agent("w\(number)")
         for name in 0..<NameNewsTests.names {
           router.ask(watcher, .resolve(NameFrame(name: "n\(name)", group: .service)))
         }
-        watchers.append(watcher)
+        return watcher
       }
-      self.watchers = watchers
       router.getsOn = false
       router.forgetSent()
       self.router = router
+      self.server = server
     }
 
     mutating func openInbox() -> [RouterAction] {

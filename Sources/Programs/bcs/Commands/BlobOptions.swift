@@ -27,15 +27,17 @@ struct BlobOptions: ParsableArguments {
 
   /// What goes into the message: the body itself, or a reference to a blob that was made of it.
   func carried(_ body: [UInt8], _ agent: Agent) throws(BusError) -> CarriedBody {
-    guard blob else { return CarriedBody(payload: body, blob: nil) }
+    guard blob else { return CarriedBody(payload: body, bytes: body.count, blob: nil) }
     let blob = try agent.makeBlob(body, keep: Duration(seconds: keep ?? 60))
-    return CarriedBody(payload: blob.reference.encoded, blob: blob)
+    return CarriedBody(payload: blob.reference.encoded, bytes: body.count, blob: blob)
   }
 }
 
 /// What a message carries for a body.
 struct CarriedBody {
   let payload: [UInt8]
+  /// Of the body itself, wherever they lie.
+  let bytes: Int
   /// Held for as long as messages that refer to it are sent or work on it is waited for.
   let blob: Blob?
 }

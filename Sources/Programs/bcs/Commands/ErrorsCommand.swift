@@ -34,15 +34,29 @@ struct ErrorsCommand: ParsableCommand {
       listing.rows = BusErrorCode.allCases.map(row)
       return try common.show(listing)
     }
+    if let own = OwnError.all.first(where: { $0.isMeant(by: error) }) { return try show(own) }
     let found = Found(error)
     guard !found.isEmpty else {
-      let names = BusErrorCode.allCases.map(\.name)
+      let names = BusErrorCode.allCases.map(\.name) + OwnError.all.map(\.name)
       let near = Spelling.nearest(to: error.uppercased(), among: names)
       throw Failure.usage(
         "There is no error '\(error.printable)'.",
         remedy: near.map { "Did you mean \($0)?" } ?? "`bcs errors` lists all of them.")
     }
     try common.json ? printLines(found) : printText(found)
+  }
+
+  private func show(_ own: OwnError) throws {
+    guard common.json else {
+      return try Output.write(
+        "\(own.name) (exit code \(own.exit), of bcs itself)\n\(own.meaning)\n\(own.remedy)\n")
+    }
+    let line = JSONValue.line([
+      ("matches", .text("name")), ("code", .null), ("name", .text(own.name)),
+      ("exit", .integer(Int(own.exit))), ("meaning", .text(own.meaning)),
+      ("remedy", .text(own.remedy)),
+    ])
+    try Output.write(line + "\n")
   }
 
   private func printLines(_ found: Found) throws {
@@ -114,5 +128,56 @@ struct ErrorsCommand: ParsableCommand {
       .integer(Int(code.rawValue)), .text(code.name), .integer(Int(code.exitCode)),
       .text(code.meaning), .text(code.remedy),
     ]
+  }
+}
+
+/// An error of the program, which no agent and no router tells: it has a name and no number.
+private struct OwnError {
+  let name: String
+  let exit: Int32
+  let meaning: String
+  let remedy: String
+
+  static let all = [
+    OwnError(
+      name: "USAGE", exit: Failure.usage,
+      meaning: "The call is wrong: an option, a topic, a name, a place.",
+      remedy: "The message says which; `bcs COMMAND --help` shows what there is."),
+    OwnError(
+      name: "INCOMPLETE", exit: 1,
+      meaning: "Parts of bodies are missing or mixed: what `bcs sub` has shown is not all of them.",
+      remedy: "Read with --lossless, from before the first part on, one publisher at a time."),
+    OwnError(
+      name: "BALANCE", exit: 1,
+      meaning:
+        "On a channel that `bcs stat` shows, sent is not delivered, pending, lost and dropped.",
+      remedy: "The message names the agents whose counters cannot be true."),
+    OwnError(
+      name: "MISSING", exit: 1,
+      meaning: "`bcs doctor` misses something without which BCS cannot work.",
+      remedy: "Each item's meaning says what to do."),
+    OwnError(
+      name: "CHECK", exit: 1, meaning: "A check of `bcs check` failed.",
+      remedy: "The lines above say which; run again with --log-level debug."),
+    OwnError(
+      name: "DEMO", exit: 1,
+      meaning: "A command of `bcs up --demo` failed; the exit code is its own.",
+      remedy: "Its own message says why."),
+    OwnError(
+      name: "ROUTER", exit: 1,
+      meaning: "The router that a command started for itself did not start, or ended.",
+      remedy: "Its own message above says why."),
+    OwnError(
+      name: "UNSTABLE", exit: 1,
+      meaning: "The machine's own floor moved while `bcs bench` measured: its figures say nothing.",
+      remedy: "Try again when the machine is quieter."),
+    OwnError(
+      name: "FAULTS", exit: 1,
+      meaning: "`bcs bench` saw messages that were lost, damaged, doubled or out of order.",
+      remedy: "The counts in its report say how many."),
+  ]
+
+  func isMeant(by text: String) -> Bool {
+    text.uppercased().replacing("-", with: "_") == name
   }
 }

@@ -33,7 +33,7 @@ struct MessagePrinter {
     case .headers:
       bytes += Array((header(message, channel) + "\n").utf8)
       // Only a line about a message begins with a bracket: further lines of a body are indented,
-      // and the first one is where it has one.
+      // and so is the first where it has one.
       let body = PayloadText.shown(message.payload, .indented)
       if body.first == UInt8(ascii: "[") { bytes += [0x20, 0x20] }
       bytes += body

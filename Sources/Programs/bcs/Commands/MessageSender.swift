@@ -62,7 +62,9 @@ struct MessageSender: ~Copyable {
   }
 
   /// Publishes one body, in parts if it is larger than the chunk size.
-  mutating func send(_ body: [UInt8]) throws {
+  ///
+  /// `bytes`: of what a reference stands for, which counts in its place.
+  mutating func send(_ body: [UInt8], standingFor bytes: Int? = nil) throws {
     if let chunk, body.count > chunk {
       for start in stride(from: 0, to: body.count, by: chunk) {
         let end = min(start + chunk, body.count)
@@ -72,7 +74,7 @@ struct MessageSender: ~Copyable {
       try write(body, whole)
     }
     messages += 1
-    bytes += body.count
+    self.bytes += bytes ?? body.count
   }
 
   /// Returns when all that was published is safe in a log that the router knows.

@@ -139,7 +139,7 @@ struct PubCommand: ParsableCommand {
     for number in 1...count {
       try pace.wait()
       let body = try constant ?? blobs.carried(template.filled(count: number), agent)
-      try work.send(body.payload)
+      try work.send(body.payload, standingFor: body.bytes)
       progress.show(number)
     }
   }

@@ -91,9 +91,24 @@ struct ReqCommand: ParsableCommand {
 
   /// Sends each line and shows its reply before the next one is read.
   private func askLines(_ asking: inout RequestRunner) throws {
-    var lines = LineReader(0)
     var (number, failed) = (0, 0)
     var first: Failure?
+    do {
+      try askLines(&asking, &number, &failed, &first)
+    } catch is BrokenPipe where first != nil {
+      // Who read the replies has had enough; what failed before failed all the same.
+    }
+    guard let first else { return }
+    throw Failure(
+      "\(failed) of \(number) requests failed.", remedy: "", exitCode: first.exitCode,
+      name: first.name)
+  }
+
+  private func askLines(
+    _ asking: inout RequestRunner, _ number: inout Int, _ failed: inout Int,
+    _ first: inout Failure?
+  ) throws {
+    var lines = LineReader(0)
     while !lines.hasEnded {
       guard let line = try lines.nextBytes(.milliseconds(200)) else {
         // What comes meanwhile is of requests that nobody waits for any more.
@@ -112,10 +127,6 @@ struct ReqCommand: ParsableCommand {
         try tell(failure, line: number)
       }
     }
-    guard let first else { return }
-    throw Failure(
-      "\(failed) of \(number) requests failed.", remedy: "", exitCode: first.exitCode,
-      name: first.name)
   }
 
   /// Says that there is no reply to a line, where its reply would be.

@@ -47,15 +47,16 @@ struct TellCommand: ParsableCommand {
     let bytes = try body.read(most: blobs.bodyMax)
     let session = try Session.open(common, name: name, wait: min(timeout, 5))
     defer { session.agent.close() }
-    let payload = try blobs.carried(bytes, session.agent).payload
+    let carried = try blobs.carried(bytes, session.agent)
+    defer { withExtendedLifetime(carried) {} }
     var messenger = try session.agent.messenger()
-    let count = try send(payload, &messenger)
+    let count = try send(carried.payload, &messenger)
     let lost = messenger.statistics.unsent
     messenger.close()
     guard lost == 0 else {
       throw Failure(.peerDied, "\(lost) of \(count) recipients ended before the message arrived.")
     }
-    try show(count, payload)
+    try show(count, carried.bytes)
   }
 
   /// Looks the recipient up, sends, and waits until all is in the logs; how many it went to.
@@ -98,16 +99,16 @@ struct TellCommand: ParsableCommand {
     return count
   }
 
-  private func show(_ count: Int, _ payload: [UInt8]) throws {
+  private func show(_ count: Int, _ bytes: Int) throws {
     if common.json {
       let line = JSONValue.line([
         ("recipient", .text(recipient)), ("recipients", .integer(count)),
-        ("bytes", .integer(payload.count)),
+        ("bytes", .integer(bytes)),
       ])
       return try Output.write(line + "\n")
     }
     try Output.write(
       "told \(recipient)\(team ? " (\(count) \(count == 1 ? "member" : "members"))" : ""), "
-        + "\(payload.count) bytes\n")
+        + "\(bytes) bytes\n")
   }
 }
