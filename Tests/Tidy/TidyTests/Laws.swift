@@ -106,6 +106,7 @@ enum Law {
     "Sources/Client/BinaryComm/Async/RequestBacklog.swift",
     "Sources/Client/BinaryComm/Async/RequestQueue.swift",
     "Sources/Client/BinaryComm/Async/StalledParts.swift",
+    "Sources/Client/BinaryComm/Messaging/CoalescingQueue.swift",
     "Sources/Client/BinaryComm/Messaging/ConversationLimiter.swift",
     "Sources/Client/BinaryComm/Publishing/AttachedReaders.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowth.swift",

@@ -31,7 +31,7 @@ final class MessengerShared: Sendable {
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    var events: [MessengerEvent] = []
+    var events = CoalescingQueue<PeerName, MessengerEvent>()
     var answers: Set<PeerName> = []
     var interests: Set<PeerName> = []
     var lists = ResponderLists()
@@ -43,7 +43,17 @@ final class MessengerShared: Sendable {
   }
 
   func post(_ event: MessengerEvent) {
-    state.withLock { $0.events.append(event) }
+    state.withLock { state in
+      switch event {
+      // Responders come and go while that thread may stand still; only how it is now counts.
+      case .responders(let frame):
+        state.events.append(event, key: PeerName(group: frame.group, text: frame.name))
+      case .refused(let name, _):
+        state.events.append(event)
+        state.events.seal(name)
+      case .lane, .gone: state.events.append(event)
+      }
+    }
     kick()
   }
 
@@ -55,10 +65,7 @@ final class MessengerShared: Sendable {
   }
 
   func drainEvents() -> [MessengerEvent] {
-    state.withLock { state in
-      defer { state.events.removeAll() }
-      return state.events
-    }
+    state.withLock { $0.events.drain() }
   }
 
   /// The names it answers now.
