@@ -41,20 +41,17 @@ extension RouterState {
       return
     }
     if let refusal = objection(to: frame, by: owner) {
-      act(.close(segment.token))
-      refuse(asker, refusal)
+      turnDown(segment, asker, refusal)
       return
     }
     guard case .blob(let shape) = segment.finding else {
-      act(.close(segment.token))
-      refuse(asker, segment, wanted: "sealed blob")
+      turnDown(segment, asker, segment.refusal(wanted: "sealed blob"))
       return
     }
     guard shape.token == frame.token, shape.segmentBytes == frame.segmentBytes,
       shape.payloadBytes == frame.payloadBytes
     else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, Self.strayBlobText)
+      turnDown(segment, asker, Refusal(.invalid, Self.strayBlobText))
       return
     }
     let key = BlobKey(maker: agent, token: frame.token)

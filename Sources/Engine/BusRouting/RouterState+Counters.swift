@@ -18,20 +18,17 @@ extension RouterState {
       return
     }
     if let refusal = objection(to: frame, by: owner) {
-      act(.close(segment.token))
-      refuse(asker, refusal)
+      turnDown(segment, asker, refusal)
       return
     }
     guard case .counters(let shape) = segment.finding else {
-      act(.close(segment.token))
-      refuse(asker, segment, wanted: "segment of counters")
+      turnDown(segment, asker, segment.refusal(wanted: "segment of counters"))
       return
     }
     guard shape.agent == owner.uuid, shape.incarnation == agent, shape.part == frame.part,
       shape.segmentBytes == frame.segmentBytes
     else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, Self.strayCountersText)
+      turnDown(segment, asker, Refusal(.invalid, Self.strayCountersText))
       return
     }
     budget.charge(shape.segmentBytes, to: agent)

@@ -16,8 +16,7 @@ extension RouterState {
     guard let connection = connections[asker.connection], connection.incarnation != nil,
       connection.agent == nil
     else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, "Reattach once, after hello.")
+      turnDown(segment, asker, Refusal(.invalid, "Reattach once, after hello."))
       return
     }
     let claimed = ticketBytes(frame.name, frame.agent, frame.incarnation, connection.peer)
@@ -64,16 +63,18 @@ extension RouterState {
       return
     }
     guard verifies(frame.proof, for: proofBytes(frame.stream, frame.channel, of: agent)) else {
-      act(.close(segment.token))
-      refuse(asker, .fenced, "No router gave this stream to this incarnation: register again.")
+      turnDown(
+        segment, asker,
+        Refusal(.fenced, "No router gave this stream to this incarnation: register again."))
       return
     }
     guard let owner = agents[agent], isFormer(frame.stream.value),
       owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent,
       mayRestore(shape, channel, of: agent, into: streams[frame.stream])
     else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, "The log does not follow the logs of this stream handed in so far.")
+      turnDown(
+        segment, asker,
+        Refusal(.invalid, "The log does not follow the logs of this stream handed in so far."))
       return
     }
     if frame.retired {

@@ -61,8 +61,7 @@ extension RouterState {
     guard let connection = connections[asker.connection], let own = connection.incarnation,
       connection.agent == nil
     else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, "Register once, after hello.")
+      turnDown(segment, asker, Refusal(.invalid, "Register once, after hello."))
       return
     }
     let claim = Claim(
@@ -88,13 +87,12 @@ extension RouterState {
       return false
     }
     guard case .reader(let shape) = segment.finding else {
-      act(.close(segment.token))
-      refuse(asker, segment, wanted: "reader segment")
+      turnDown(segment, asker, segment.refusal(wanted: "reader segment"))
       return false
     }
     guard shape.agent == claim.agent, shape.incarnation == claim.incarnation else {
-      act(.close(segment.token))
-      refuse(asker, .invalid, "The reader segment names another agent or incarnation.")
+      turnDown(
+        segment, asker, Refusal(.invalid, "The reader segment names another agent or incarnation."))
       return false
     }
     let quota = policy.quotaBytes(of: caller) ?? limits.agentBytes
@@ -103,8 +101,7 @@ extension RouterState {
       to: shape.segmentBytes, for: claim.incarnation, quota: quota)
     {
       budget.close(claim.incarnation)
-      act(.close(segment.token))
-      refuse(asker, .resourceExhausted, text)
+      turnDown(segment, asker, Refusal(.resourceExhausted, text))
       return false
     }
     budget.charge(shape.segmentBytes, to: claim.incarnation)

@@ -11,8 +11,7 @@ extension RouterState {
       capacity: frame.capacity, segmentBytes: frame.segmentBytes)
     // Before what is wrong with the segment: it is not looked at when something stands against it.
     if let refusal = agents[agent].flatMap({ objection(to: frame, by: $0) }) {
-      act(.close(segment.token))
-      refuse(asker, refusal)
+      turnDown(segment, asker, refusal)
       return
     }
     guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
@@ -45,7 +44,7 @@ extension RouterState {
       return nil
     }
     guard case .log(let shape) = segment.finding, let channel = try? Topic(offer.channel) else {
-      refuse(asker, segment, wanted: "log")
+      refuse(asker, segment.refusal(wanted: "log"))
       return nil
     }
     guard shape.agent == owner.uuid, shape.incarnation == agent, shape.channel == offer.channel,

@@ -88,20 +88,25 @@ extension RouterState {
     if let reason = refusal.reason { say(.notice, "denied: \(reason)") }
   }
 
-  /// Refuses a segment for what was found behind its descriptor.
-  mutating func refuse(_ asker: Requester, _ segment: Segment, wanted: String) {
-    let text = segment.complaint(wanted: wanted)
-    switch segment.finding {
-    case .noDescriptor: refuse(asker, because: .descriptors, text)
-    case .noRoom: refuse(asker, .resourceExhausted, text)
-    default: refuse(asker, .invalid, text)
-    }
+  /// Gives back a segment that is not taken, and says why.
+  mutating func turnDown(_ segment: Segment, _ asker: Requester, _ refusal: Refusal) {
+    act(.close(segment.token))
+    refuse(asker, refusal)
   }
 }
 
 extension Segment {
-  /// Why this is not the segment that was wanted.
-  fileprivate func complaint(wanted: String) -> String {
+  /// Why this is refused where another segment was wanted.
+  func refusal(wanted: String) -> Refusal {
+    let text = complaint(wanted: wanted)
+    return switch finding {
+    case .noDescriptor: Refusal(because: .descriptors, text)
+    case .noRoom: Refusal(.resourceExhausted, text)
+    default: Refusal(.invalid, text)
+    }
+  }
+
+  private func complaint(wanted: String) -> String {
     switch finding {
     case .unusable(let text), .noRoom(let text), .noDescriptor(let text): text
     case .log: "The descriptor is a log; a \(wanted) belongs here."
