@@ -33,7 +33,7 @@ extension SimulatedAgent {
       case .makeSegment(let incarnation):
         self.incarnation = incarnation
         session.register(.reader)
-      case .registered(let frame): ticket = frame.ticket
+      case .registered(let frame, _): ticket = frame.ticket
       // A hostile one never says that it has told all.
       case .collect:
         if kind != "spy" { session.restore(restoreSteps()) }

@@ -8,8 +8,9 @@ package struct BoundedQueue<Element: Sendable>: Sendable {
   /// How many bytes wait.
   package private(set) var bytes = 0
 
-  /// A queue for so many elements, and so many bytes, the last element not counted.
-  package init(room: Int, bytesMax: Int) {
+  /// A queue for so many elements, and so many bytes, the last element not counted; for any number
+  /// of them where its owner bounds what waits.
+  package init(room: Int = .max, bytesMax: Int = .max) {
     self.room = room
     self.bytesMax = bytesMax
   }
@@ -29,7 +30,7 @@ package struct BoundedQueue<Element: Sendable>: Sendable {
   }
 
   /// Takes an element in that was asked for while there was room.
-  package mutating func appendAnyway(_ element: Element, bytes: Int) {
+  package mutating func appendAnyway(_ element: Element, bytes: Int = 0) {
     places.append((element, bytes))
     self.bytes += bytes
   }

@@ -36,15 +36,15 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
   private struct Turns: Sendable {
     private var queues: [Requester: BoundedQueue<Entry>] = [:]
     /// Whose turn is next; everybody who waits stands here once.
-    private var order = BoundedQueue<Requester>(room: .max, bytesMax: .max)
+    private var order = BoundedQueue<Requester>()
 
     mutating func append(_ entry: Entry) {
       let requester = entry.ticket.requester
       if queues[requester] == nil {
-        queues[requester] = BoundedQueue(room: .max, bytesMax: .max)
-        order.appendAnyway(requester, bytes: 0)
+        queues[requester] = BoundedQueue()
+        order.appendAnyway(requester)
       }
-      queues[requester]?.appendAnyway(entry, bytes: 0)
+      queues[requester]?.appendAnyway(entry)
     }
 
     mutating func popFirst() -> Entry? {
@@ -54,7 +54,7 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
       if queues[requester]?.isEmpty == true {
         queues[requester] = nil
       } else {
-        order.appendAnyway(requester, bytes: 0)
+        order.appendAnyway(requester)
       }
       return entry
     }

@@ -18,7 +18,7 @@ extension AgentShared {
       switch action {
       case .welcomed(let frame, let page): adopt(frame, clockPage: page)
       case .makeSegment(let incarnation): makeSegment(incarnation)
-      case .registered(let frame): adopt(frame)
+      case .registered(let frame, let isFirst): adopt(frame, isFirst: isFirst)
       case .collect:
         let steps = restoreSteps()
         perform(
@@ -104,12 +104,8 @@ extension AgentShared {
     }
   }
 
-  private func adopt(_ registered: RegisteredFrame) {
-    let isFirst = state.withLock { state in
-      Self.adopt(registered.channels, &state.limits)
-      defer { state.isRegistered = true }
-      return !state.isRegistered
-    }
+  private func adopt(_ registered: RegisteredFrame, isFirst: Bool) {
+    state.withLock { Self.adopt(registered.channels, &$0.limits) }
     guard isFirst else { return }
     counters.begin(incarnation: registered.incarnation.value)
     _ = plat_barrier_register()

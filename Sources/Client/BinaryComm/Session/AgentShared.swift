@@ -33,7 +33,6 @@ final class AgentShared: Sendable {
     var blobs: [BusUUID: HeldBlob] = [:]
     var identity: Identity?
     var limits = Limits()
-    var isRegistered = false
     /// The segments of counters that the router of this connection was offered.
     var offeredCounters: Set<Int> = []
     /// Who watches everybody's counters here, and whether this router was asked for them.

@@ -12,6 +12,11 @@ final class ControlConnection: Sendable {
   private struct State: Sendable {
     var session: Session
     var socket: FileDescriptor?
+    /// Before the attempt that follows this connection: full jitter, so that a hundred agents do
+    /// not come back at once.
+    var pauseNs = Self.drawPause()
+
+    static func drawPause() -> UInt64 { UInt64.random(in: 10...250) * 1_000_000 }
   }
 
   /// Where the connection is, for the service thread's next step.
@@ -128,16 +133,12 @@ final class ControlConnection: Sendable {
   }
 
   /// Changes the session by an event; its socket goes with its connection.
-  ///
-  /// `body` gets the time and a pause: full jitter between 10 and 250 ms, so that a hundred agents
-  /// do not come back at once.
   func update(
     _ body: (inout Session, _ nowNs: UInt64, _ pauseNs: UInt64) -> [Session.Action]
   ) -> [Session.Action] {
     let nowNs = Deadline.nowNs
-    let pauseNs = UInt64.random(in: 10...250) * 1_000_000
     return state.withLock { state in
-      let actions = body(&state.session, nowNs, pauseNs)
+      let actions = body(&state.session, nowNs, state.pauseNs)
       if !state.session.isConnected { state.socket = nil }
       return actions
     }
@@ -146,6 +147,7 @@ final class ControlConnection: Sendable {
   /// Tries to reach a router.
   func connect() -> [Session.Action] {
     let endNs = state.withLock { state in
+      state.pauseNs = State.drawPause()
       state.session.beginAttempt(nowNs: Deadline.nowNs)
       return state.session.dueNs
     }

@@ -168,12 +168,12 @@ extension SessionState {
       guard identity == nil else {
         identity?.ticket = registered.ticket
         phase = .restoring
-        return [.registered(registered), .collect]
+        return [.registered(registered, isFirst: false), .collect]
       }
       guard let segment = attempt.segment else { return [] }
       identity = Identity(
         incarnation: registered.incarnation, ticket: registered.ticket, segment: segment)
-      return [.registered(registered)] + goUp()
+      return [.registered(registered, isFirst: true)] + goUp()
     default: throw .incompatibleVersion("the router answered register with another frame")
     }
   }

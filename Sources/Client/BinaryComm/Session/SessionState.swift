@@ -37,8 +37,8 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     case welcomed(WelcomeFrame, Descriptor?)
     /// Make the memory of this incarnation and ``register(_:)`` with it.
     case makeSegment(Incarnation)
-    /// The router knows this agent.
-    case registered(RegisteredFrame)
+    /// The router knows this agent, for the first time or again.
+    case registered(RegisteredFrame, isFirst: Bool)
     /// ``restore(_:)`` what the router has to be told.
     case collect
     /// The router does not take something back, and the rest goes on.
@@ -109,7 +109,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   let greeting: Greeting
   /// Until when the first attempts are repeated; monotonic ns.
   let firstEndNs: UInt64
-  private var outbound = BoundedQueue<Outbound>(room: .max, bytesMax: .max)
+  private var outbound = BoundedQueue<Outbound>()
   /// While the router is told what it does not know, everything else waits here.
   private var kept: [Outbound] = []
   private var pending: [UInt32: Reply] = [:]
@@ -203,7 +203,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     return lastRequest
   }
 
-  mutating func queue(_ frame: Outbound) { outbound.appendAnyway(frame, bytes: 0) }
+  mutating func queue(_ frame: Outbound) { outbound.appendAnyway(frame) }
 
   /// Sends what has waited for the end of the restoring.
   mutating func releaseKept() {
