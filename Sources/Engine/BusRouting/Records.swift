@@ -44,6 +44,8 @@ struct Agent {
   var blobs: Set<BusUUID> = []
   /// What it says it read under a former router, until the grace is over.
   var claims: [AttachmentID: RestoreAttachmentFrame] = [:]
+  /// What it ended of that in the grace: it does not begin anew when that is over.
+  var endedReadings: Set<EndedReading> = []
   /// Whose streams take its places.
   var shares = ReadingShares()
   /// What it should read and has no place for, and why.

@@ -150,6 +150,8 @@ public struct RouterIdentity: Hashable, Sendable {
 public enum FormerRouter: Hashable, Sendable, CaseIterable {
   /// No key was found: whoever says that it comes back cannot prove it.
   case unknown
+  /// It ended in order and had no agents: nobody comes back.
+  case empty
   /// It ended in order: its agents may come back, and nobody waits before one does.
   case stopped
   /// It was killed: its agents are waited for.

@@ -21,6 +21,8 @@ extension RouterState {
     for reader in agents.keys.sorted() {
       let claims = agents[reader]?.claims ?? [:]
       agents[reader]?.claims = [:]
+      ended.formUnion(agents[reader]?.endedReadings ?? [])
+      agents[reader]?.endedReadings = []
       for id in claims.keys.sorted() {
         guard let claim = claims[id] else { continue }
         guard let stream = streams[claim.stream], stream.channel.text == claim.channel,

@@ -106,7 +106,11 @@ extension RouterState {
   }
 
   mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
-    agents[agent]?.claims[id] = nil
+    if let claim = agents[agent]?.claims.removeValue(forKey: id) {
+      let reading = Reading(reader: agent, subscription: claim.subscription)
+      agents[agent]?.endedReadings.insert(
+        EndedReading(reading: reading, stream: claim.stream))
+    }
     guard attachments[id]?.reader == agent else { return }
     removeAttachment(id, tellPublisher: true)
   }

@@ -55,26 +55,14 @@ extension RouterState {
   mutating func restoreLog(
     _ frame: RestoreLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
-    let offer = LogOffer(
-      stream: frame.stream, channel: frame.channel, generation: frame.generation,
-      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
-    guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
+    guard let owner = agents[agent] else { return act(.close(segment.token)) }
+    if let refusal = objection(to: frame, by: owner) { return turnDown(segment, asker, refusal) }
+    guard let (shape, channel) = check(LogOffer(frame), segment, of: agent, asker) else {
       act(.close(segment.token))
       return
     }
-    guard verifies(frame.proof, for: proofBytes(frame.stream, frame.channel, of: agent)) else {
-      turnDown(
-        segment, asker,
-        Refusal(.fenced, "No router gave this stream to this incarnation: register again."))
-      return
-    }
-    guard let owner = agents[agent], isFormer(frame.stream.value),
-      owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent,
-      mayRestore(shape, channel, of: agent, into: streams[frame.stream])
-    else {
-      turnDown(
-        segment, asker,
-        Refusal(.invalid, "The log does not follow the logs of this stream handed in so far."))
+    guard mayRestore(shape, channel, of: agent, into: streams[frame.stream]) else {
+      turnDown(segment, asker, Self.isOutOfOrder)
       return
     }
     if frame.retired {
@@ -98,6 +86,24 @@ extension RouterState {
       .logAdded(
         LogAddedFrame(
           stream: frame.stream, generation: frame.generation, expected: [], proof: frame.proof)))
+  }
+
+  /// What stands against a log of a former router, by what its publisher says of it; nil: nothing.
+  func objection(to frame: RestoreLogFrame, by owner: Agent) -> Refusal? {
+    if let refusal = objection(to: LogOffer(frame), by: owner) { return refusal }
+    let claimed = proofBytes(frame.stream, frame.channel, of: owner.incarnation)
+    guard verifies(frame.proof, for: claimed) else {
+      return Refusal(
+        .fenced, "No router gave this stream to this incarnation: register again.")
+    }
+    guard isFormer(frame.stream.value),
+      owner.streams.contains(frame.stream) || owner.streams.count < limits.streamsPerAgent
+    else { return Self.isOutOfOrder }
+    return nil
+  }
+
+  private static var isOutOfOrder: Refusal {
+    Refusal(.invalid, "The log does not follow the logs of this stream handed in so far.")
   }
 
   private func mayRestore(
@@ -143,7 +149,7 @@ extension RouterState {
       (try? Topic(frame.publisherName)) != nil, isFormer(frame.attachment.value),
       isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
       reader.claims[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
-      reader.claims.count < limits.attachmentsPerAgent,
+      reader.claims.count + reader.endedReadings.count < limits.attachmentsPerAgent,
       let subscription = reader.subscriptions[frame.subscription]
     else {
       refuse(asker, .invalid, "This is no attachment of a former router.")

@@ -6,15 +6,12 @@ extension RouterState {
   mutating func addLog(
     _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
-    let offer = LogOffer(
-      stream: frame.stream, channel: frame.channel, generation: frame.generation,
-      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
     // Before what is wrong with the segment: it is not looked at when something stands against it.
     if let refusal = agents[agent].flatMap({ objection(to: frame, by: $0) }) {
       turnDown(segment, asker, refusal)
       return
     }
-    guard let (shape, channel) = check(offer, segment, of: agent, asker) else {
+    guard let (shape, channel) = check(LogOffer(frame), segment, of: agent, asker) else {
       act(.close(segment.token))
       return
     }
@@ -32,6 +29,16 @@ extension RouterState {
     let generation: UInt32
     let capacity: UInt64
     let segmentBytes: UInt64
+
+    init(_ frame: AddLogFrame) {
+      (stream, channel, generation) = (frame.stream, frame.channel, frame.generation)
+      (capacity, segmentBytes) = (frame.capacity, frame.segmentBytes)
+    }
+
+    init(_ frame: RestoreLogFrame) {
+      (stream, channel, generation) = (frame.stream, frame.channel, frame.generation)
+      (capacity, segmentBytes) = (frame.capacity, frame.segmentBytes)
+    }
   }
 
   /// Compares word and deed of an offered log; answers what is wrong and returns nil.
@@ -76,9 +83,7 @@ extension RouterState {
 
   /// The same for one that begins a stream, or follows the last one of a stream.
   func objection(to frame: AddLogFrame, by owner: Agent) -> Refusal? {
-    let offer = LogOffer(
-      stream: frame.stream, channel: frame.channel, generation: frame.generation,
-      capacity: frame.capacity, segmentBytes: frame.segmentBytes)
+    let offer = LogOffer(frame)
     if let refusal = objection(to: offer, by: owner) { return refusal }
     guard frame.stream.value == 0 else { return objection(toNext: offer, by: owner) }
     return (try? Topic(frame.channel)).flatMap { channel in

@@ -89,6 +89,8 @@ public struct RouterState {
 
   /// How many agents are registered.
   public var agentCount: Int { agents.count }
+  /// Whether there are agents, its own or of a former router, whom the next one may see again.
+  public var mayComeBack: Bool { !agents.isEmpty || awaitsAgents }
   /// How many streams are known, ended ones that are still read included.
   public var streamCount: Int { streams.count }
   /// How many readings of a stream there are.

@@ -68,10 +68,7 @@ extension RouterState {
       guard objection(to: frame, by: owner) == nil else { return nil }
       return SegmentOffer(kind: .log, bytes: frame.segmentBytes)
     case .restoreLog(let frame):
-      let offer = LogOffer(
-        stream: frame.stream, channel: frame.channel, generation: frame.generation,
-        capacity: frame.capacity, segmentBytes: frame.segmentBytes)
-      guard owner.handsIn, objection(to: offer, by: owner) == nil else { return nil }
+      guard owner.handsIn, objection(to: frame, by: owner) == nil else { return nil }
       return SegmentOffer(kind: .log, bytes: frame.segmentBytes)
     case .addCounters(let frame):
       guard objection(to: frame, by: owner) == nil else { return nil }

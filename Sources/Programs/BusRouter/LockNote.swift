@@ -1,28 +1,31 @@
 import Glibc
 
-/// What a lock file says, in three lines.
+/// What a lock file says, in four lines.
 ///
 ///     pid        4711
+///     agents 1
 ///     boot 91702d4b-984e-4c40-82ae-24c8fb42026a
 ///     key 00112233…
 ///
-/// The process is 0 once the router has ended in order. A key serves the routers of one boot: an
-/// agent of an earlier one cannot be there any more.
+/// The process is 0 once the router has ended in order, and then the agents are 0 if it had none. A
+/// key serves the routers of one boot: an agent of an earlier one cannot be there any more.
 struct LockNote {
   /// More than any lock file has.
   static let bytesMax = 512
 
   let pid: Int32
+  /// Whether there may be agents that come back to the next router.
+  let leavesAgents: Bool
   let key: [UInt8]
   private let boot: String
 
   /// What a router of this boot notes.
-  init(pid: Int32, key: [UInt8]) {
-    self.init(pid: pid, key: key, boot: Self.currentBoot())
+  init(pid: Int32, leavesAgents: Bool = true, key: [UInt8]) {
+    self.init(pid: pid, leavesAgents: leavesAgents, key: key, boot: Self.currentBoot())
   }
 
-  private init(pid: Int32, key: [UInt8], boot: String) {
-    (self.pid, self.key, self.boot) = (pid, key, boot)
+  private init(pid: Int32, leavesAgents: Bool, key: [UInt8], boot: String) {
+    (self.pid, self.leavesAgents, self.key, self.boot) = (pid, leavesAgents, key, boot)
   }
 
   /// Whether the machine has not been started anew since.
@@ -38,10 +41,11 @@ struct LockNote {
         return nil
       }
     }
-    guard let pid = values["pid"].flatMap({ Int32($0) }), pid >= 0, let boot = values["boot"],
+    guard let pid = values["pid"].flatMap({ Int32($0) }), pid >= 0,
+      let agents = values["agents"], ["0", "1"].contains(agents), let boot = values["boot"],
       let key = values["key"].flatMap(bytes(hex:))
     else { return nil }
-    return LockNote(pid: pid, key: key, boot: String(boot))
+    return LockNote(pid: pid, leavesAgents: agents == "1", key: key, boot: String(boot))
   }
 
   /// Returns 0 or the error number.
@@ -59,7 +63,8 @@ struct LockNote {
     let digits = Array("0123456789abcdef".utf8)
     let number = String(pid)
     let pad = String(repeating: " ", count: max(0, 10 - number.utf8.count))
-    var bytes = Array("pid \(pad)\(number)\nboot \(boot)\nkey ".utf8)
+    let agents = leavesAgents ? 1 : 0
+    var bytes = Array("pid \(pad)\(number)\nagents \(agents)\nboot \(boot)\nkey ".utf8)
     for byte in key {
       bytes.append(digits[Int(byte >> 4)])
       bytes.append(digits[Int(byte & 15)])

@@ -73,8 +73,10 @@ final class RouterFiles {
   private func say(_ line: String) { logger.warning("\(line)") }
 
   /// Removes the socket and leaves the key to the next router, as far as they are this one's.
-  func end() {
+  ///
+  /// `leavingAgents`: whether there may be agents that come back to that one.
+  func end(leavingAgents: Bool) {
     listener.remove()
-    lock.end()
+    lock.end(leavingAgents: leavingAgents)
   }
 }

@@ -27,7 +27,11 @@ struct RouterLock: ~Copyable {
     self.path = path
     descriptor = file
     key = former?.key ?? freshKey
-    self.former = former.map { $0.pid == 0 ? .stopped : .killed } ?? .unknown
+    self.former =
+      former.map { note in
+        guard note.pid == 0 else { return .killed }
+        return note.leavesAgents ? .stopped : .empty
+      } ?? .unknown
   }
 
   /// A lock with the key of one whose file was removed.
@@ -50,17 +54,20 @@ struct RouterLock: ~Copyable {
   var isInPlace: Bool { Self.isCurrent(descriptor, path) }
 
   /// Notes that this router ended in order; the key stays, unless the file is another's.
-  borrowing func end() {
+  ///
+  /// `leavingAgents`: whether there may be agents that come back to the next router.
+  borrowing func end(leavingAgents: Bool) {
     guard isInPlace else { return }
     // When the note cannot be written, the next router takes this one for killed.
-    _ = LockNote(pid: 0, key: key).write(to: descriptor)
+    _ = LockNote(pid: 0, leavesAgents: leavingAgents, key: key).write(to: descriptor)
   }
 
   /// Leaves as it was found what a router that could not start has locked.
   borrowing func giveUp() {
     switch former {
     case .unknown: PathMark(of: descriptor)?.remove(path)
-    case .stopped: end()
+    case .empty: end(leavingAgents: false)
+    case .stopped: end(leavingAgents: true)
     case .killed: break
     }
   }

@@ -99,6 +99,9 @@ final class RouterLoop {
     source.rawValue << sourceShift | connection.value
   }
 
+  /// Whether there are agents that may come back to the next router.
+  var leavesAgents: Bool { state.mayComeBack }
+
   /// Runs until a signal asks for the end; `everySecond` is called at each tick.
   func run(everySecond: () -> Void) throws(RouterFailure) {
     handle(.tick(nowNs: HostClock.monotonicNs()))

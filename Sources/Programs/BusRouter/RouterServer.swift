@@ -38,7 +38,9 @@ public enum RouterServer {
     let files = try RouterFiles(
       directory, freshKey: freshKey, openToOtherUsers: configuration.openToOtherUsers,
       logger: configuration.logger)
-    defer { files.end() }
+    // Also when it could not start: those whom it would have taken back may still be there.
+    var leavesAgents = files.former != .empty
+    defer { files.end(leavingAgents: leavesAgents) }
     // From here on this process holds a key: nobody of the same user may look into it.
     _ = plat_undumpable()
     var clock = try ClockPage.make()
@@ -74,6 +76,7 @@ public enum RouterServer {
       clock.calibrate()
       if let socket = files.tend() { loop.listen(on: socket) }
     }
+    leavesAgents = loop.leavesAgents
   }
 
   /// All channels have to fit into the frame that tells them to an agent.

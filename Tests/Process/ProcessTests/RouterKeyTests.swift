@@ -64,7 +64,7 @@ struct RouterKeyTests {
       let router = try RouterProcess()
       let first = try router.connect()
       let registered = try first.register("veteran")
-      let successor = try replace(router, ending)
+      let successor = try withExtendedLifetime(first) { try replace(router, ending) }
       defer { successor.kill() }
       #expect(successor.stdoutSoFar.contains("\"took_over\":\(ending.tookOver)"))
       for ticket in [0, 1, 0xFF] as [UInt8] {
@@ -89,10 +89,34 @@ struct RouterKeyTests {
     let first = try router.connect()
     let registered = try first.register("veteran")
     let path = lock(of: router)
-    let successor = try replace(router, ending) { unsafe unlink(path) }
+    let successor = try withExtendedLifetime(first) {
+      try replace(router, ending) { unsafe unlink(path) }
+    }
     defer { successor.kill() }
     #expect(try refusal(router, "veteran", registered) == .fenced)
     _ = try router.connect().register("veteran")
+  }
+
+  @Test(
+    "after SIGTERM the next router waits for agents where there were some, and for nobody else",
+    arguments: [true, false])
+  func waitsForSomebody(hasAgent: Bool) throws {
+    let router = try RouterProcess()
+    let agent = try router.connect()
+    if hasAgent { _ = try agent.register("veteran") }
+    let successor = try withExtendedLifetime(agent) {
+      try replace(router, Self.endings[1]) {
+        let note = try? text(of: lock(of: router))
+        #expect(note?.contains("\nagents \(hasAgent ? 1 : 0)\n") == true, "\(note ?? "no note")")
+      }
+    }
+    defer { successor.kill() }
+    guard !hasAgent else { return }
+    // The grace of the successor is long: a publisher that waits for its end fails before.
+    let directory = String(router.socket.dropLast("/router.sock".count))
+    let published = try Child.run(
+      try Programs.path("bcs"), ["pub", "news", "hello", "--dir", directory])
+    #expect(published.exit == .code(0), "\(published.stderr)")
   }
 
   @Test("a key of an earlier boot, half a note and one that says things twice are none")
@@ -100,8 +124,10 @@ struct RouterKeyTests {
     let router = try RouterProcess()
     let first = try router.connect()
     let registered = try first.register("veteran")
-    router.child.signal(SIGTERM)
-    try router.child.wait()
+    try withExtendedLifetime(first) {
+      router.child.signal(SIGTERM)
+      try router.child.wait()
+    }
     let path = lock(of: router)
     let note = try text(of: path)
     let boot = try #require(note.split(separator: "\n").first { $0.hasPrefix("boot ") })

@@ -50,11 +50,29 @@ struct HeldStreamTests {
     #expect(kinds(world.addLog(newcomer, "new", "b").answers) == [.logAdded])
   }
 
-  @Test("a router that follows none keeps nobody waiting")
-  func fresh() {
-    var world = ReattachTests.later(than: .unknown)
+  @Test(
+    "a router that follows none, or one without agents, keeps nobody waiting",
+    arguments: [FormerRouter.unknown, .empty])
+  func fresh(former: FormerRouter) {
+    var world = ReattachTests.later(than: former)
     let newcomer = world.agent("new")
     #expect(kinds(world.addLog(newcomer, "new", "a").answers) == [.logAdded])
+  }
+
+  @Test("the next router may see agents again while there are some, or some may still come back")
+  func leavesAgents() {
+    var fresh = RouterHarness()
+    #expect(!fresh.router.mayComeBack)
+    let agent = fresh.agent("agent")
+    #expect(fresh.router.mayComeBack)
+    fresh.happen(.disconnected(agent))
+    #expect(!fresh.router.mayComeBack)
+    for former in [FormerRouter.killed, .stopped] {
+      var next = ReattachTests.later(than: former)
+      #expect(next.router.mayComeBack)
+      Self.endReturns(&next)
+      #expect(!next.router.mayComeBack)
+    }
   }
 
   @Test("a lane to an inbox waits for the inbox alone")

@@ -110,6 +110,27 @@ struct OfferTests {
     for frame in Self.sound { Self.expectRefusal(frame, stranger, &world, .denied) }
   }
 
+  @Test("a log of a former router is looked at with its proof, and during the hand-over alone")
+  func restoredLogs() throws {
+    let before = try ReattachTests.former()
+    var world = ReattachTests.later()
+    let (feed, _) = ReattachTests.reattach(before.feed, &world)
+    func frame(_ proof: ControlTicket, stream: StreamID? = nil) -> AgentFrame {
+      .restoreLog(
+        RestoreLogFrame(
+          stream: stream ?? before.stream, channel: "a", generation: 0, capacity: 65536,
+          segmentBytes: 73728, current: true, retired: false, proof: proof))
+    }
+    let forged = try #require(ControlTicket([UInt8](repeating: 1, count: 32)))
+    Self.expectRefusal(frame(forged), feed, &world, .fenced)
+    let other = StreamID(before.stream.value + 1)
+    Self.expectRefusal(frame(before.proof, stream: other), feed, &world, .fenced)
+    let offer = try #require(world.router.offer(of: frame(before.proof), from: feed))
+    #expect(offer.kind == .log && offer.bytes == 73728)
+    #expect(world.ask(feed, .restoreDone) == [.done])
+    #expect(world.router.offer(of: frame(before.proof), from: feed) == nil)
+  }
+
   @Test("a blob that is here already is not looked at again")
   func knownBlob() {
     var world = RouterHarness()

@@ -69,6 +69,38 @@ extension ReattachTests {
     }
   }
 
+  @Test("a reading that is ended in the grace does not begin anew when that is over")
+  func endedMeanwhile() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let feed = Self.feedReturns(before, &world)
+    let reader = Self.readerReturns(before, &world)
+    world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
+    world.forgetSent()
+    Self.endGrace(&world)
+    #expect(world.announces(to: reader).isEmpty && world.router.attachmentCount == 0)
+    let leave = LeaveFrame(attachment: before.attachment)
+    #expect(world.frames(to: feed) == [.leave(leave)])
+  }
+
+  @Test("claims that are made and ended over and over count towards the limit")
+  func claimedAndEnded() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let (reader, _) = Self.reattach(before.reader, &world)
+    Self.restoreSubscription("a", reader, &world)
+    let most = UInt64(world.router.limits.attachmentsPerAgent)
+    for number in 1...most + 1 {
+      let frame = RestoreAttachmentFrame(
+        attachment: AttachmentID(number), subscription: 1, stream: StreamID(number),
+        publisherIncarnation: before.feed.incarnation, publisherName: "feed",
+        publisher: RouterHarness.uuid("feed"), channel: "a", slot: 0, joined: true)
+      world.say(reader, .restoreAttachment(frame))
+      world.say(reader, .detach(DetachFrame(attachment: AttachmentID(number))))
+    }
+    #expect(kinds(world.frames(to: reader)).filter { $0 == .error }.count == 1)
+  }
+
   @Test("a reader that was expected at the start, and waits for its publisher, begins there")
   func expectedComesBack() throws {
     let before = try Self.former()

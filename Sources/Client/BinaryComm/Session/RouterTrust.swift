@@ -37,6 +37,10 @@ struct RouterTrust: Sendable, Equatable {
   func check(directory: String) throws(BusError) {
     var facts = stat()
     guard unsafe stat(directory, &facts) == 0 else { return }
+    guard facts.st_mode & S_IFMT == S_IFDIR else {
+      throw .invalid(
+        "\(directory) is no directory: name the router's run directory with --dir or BCS_DIR")
+    }
     guard trusts(facts.st_uid) else {
       throw .denied(
         "the run directory \(directory) belongs to user \(facts.st_uid), neither to this user "
