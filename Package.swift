@@ -38,9 +38,12 @@ func system(_ name: String, _ pkgConfig: String, _ debian: String) -> Target {
 func fuzz(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: uses, path: "Fuzz/\(folder)", swiftSettings: spans)
 }
-func tests(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
+func tests(
+  _ folder: String, _ name: String, uses: [Target.Dependency], data: [String] = []
+) -> Target {
   .testTarget(
-    name: name, dependencies: uses, path: "Tests/\(folder)/\(name)", swiftSettings: spans)
+    name: name, dependencies: uses, path: "Tests/\(folder)/\(name)", exclude: data,
+    swiftSettings: spans)
 }
 
 let package = Package(
@@ -104,7 +107,7 @@ let package = Package(
       name: "BusTestSupport", dependencies: ["BusSystem"], path: "Tests/Support", exclude: ["CAllocationCount"], swiftSettings: settings),
     .target(name: "CAllocationCount", path: "Tests/Support/CAllocationCount", cSettings: c),
     tests("Unit", "BusSystemTests", uses: ["BusSystem", "BusTestSupport"]),
-    tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"]),
+    tests("Unit", "BusWireTests", uses: ["BusWire", "CBusABI", "BusTestSupport"], data: ["Golden"]),
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusCountersTests", uses: ["BusCounters", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusLogTests", uses: ["BusLog", "BusCounters", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
