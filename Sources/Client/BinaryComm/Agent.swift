@@ -74,6 +74,19 @@ public final class Agent: Sendable {
     withExtendedLifetime(former) {}
   }
 
+  /// Calls the handler, on the thread of this agent's conversations, with each peer whose requests
+  /// and messages cannot be read: its log is corrupt, or there is no descriptor or no memory left
+  /// for it here. All others go on.
+  ///
+  /// Counts for conversations with `await`; who has a messenger asks ``Messenger/drainProblems()``.
+  public func onInboxProblem(_ handler: @escaping @Sendable (StreamProblem) -> Void) {
+    let former = core.state.withLock { state in
+      defer { state.onInboxProblem = handler }
+      return state.onInboxProblem
+    }
+    withExtendedLifetime(former) {}
+  }
+
   /// A publisher for a channel, or for the channel of a topic.
   ///
   /// Throws `denied` without the right to write, `resourceExhausted` when the arena or this

@@ -93,6 +93,13 @@ struct CommonOptions: ParsableArguments {
         : .entry(text()))
   }
 
+  /// Says which peers' messages cannot be read.
+  func tellProblems(of messenger: inout Messenger) {
+    for problem in messenger.drainProblems() {
+      log(.warning, "\(problem.error.code.name): messages to this agent: \(problem.error.detail)")
+    }
+  }
+
   /// Prints a listing to standard output.
   func show(_ listing: TextTable) throws {
     try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))

@@ -59,6 +59,33 @@ struct ClientHandOverTests {
     }
   }
 
+  @Test("an agent is told whose requests it cannot read, and answers them when it can")
+  func requests() async {
+    await #expect(processExitsWith: .success) {
+      try await Watchdog.bounding("a request without a descriptor", seconds: 100) {
+        let bus = try ClientBus()
+        let answerer = try bus.agent("answerer")
+        let (told, telling) = AsyncStream.makeStream(of: StreamProblem.self)
+        answerer.onInboxProblem { telling.yield($0) }
+        _ = try await answerer.serve("echo") { $0.payload }
+        let line = "exec \"$0\" req echo hello --name asker --timeout 60"
+        let asker = try Self.feed(
+          bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
+        defer { asker.kill() }
+        let before = try Self.limitDescriptors(to: 3)
+        _ = unsafe mkdir("\(bus.directory)/go", 0o700)
+        let problem = await told.first { _ in true }
+        _ = try Self.limitDescriptors(to: before)
+        guard problem?.publisher == "asker", problem?.error.cause == .descriptors else {
+          print("child process: \(String(describing: problem))")
+          throw Unexpected()
+        }
+        guard try asker.wait().stdout == "hello\n" else { throw Unexpected() }
+        answerer.close()
+      }
+    }
+  }
+
   private struct Unexpected: Error {}
 
   private static func feed(_ bus: borrowing ClientBus, _ script: String) throws -> Child {
@@ -85,16 +112,19 @@ struct ClientHandOverTests {
 
   /// Runs this while the process may open nothing.
   private static func withoutDescriptors(_ body: () throws -> Void) throws {
+    let before = try limitDescriptors(to: 3)
+    defer { _ = try? limitDescriptors(to: before) }
+    try body()
+  }
+
+  /// Changes how many this process may open; returns how many it was before.
+  private static func limitDescriptors(to count: rlim_t) throws -> rlim_t {
     var limit = rlimit()
     let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     guard unsafe getrlimit(kind, &limit) == 0 else { throw Unexpected() }
     let before = limit.rlim_cur
-    limit.rlim_cur = 3
+    limit.rlim_cur = count
     guard unsafe setrlimit(kind, &limit) == 0 else { throw Unexpected() }
-    defer {
-      limit.rlim_cur = before
-      _ = unsafe setrlimit(kind, &limit)
-    }
-    try body()
+    return before
   }
 }

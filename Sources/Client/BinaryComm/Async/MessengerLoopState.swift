@@ -1,6 +1,7 @@
 import BusLog
 import BusMemory
 import BusWire
+import Synchronization
 
 /// What the messenger's thread keeps: who waits for what, and what is being worked on.
 struct MessengerLoopState: ~Copyable {
@@ -36,10 +37,18 @@ struct MessengerLoopState: ~Copyable {
       events.append(InboxEvent(failure))
     }
     for event in events { handle(event) }
+    tellProblems()
     for peer in messenger.out.drainClosed() { stopWork(of: peer) }
     retryParked()
     messenger.flush()
     return taken > 0 || !events.isEmpty
+  }
+
+  private mutating func tellProblems() {
+    let problems = messenger.drainProblems()
+    guard !problems.isEmpty else { return }
+    let handler = messenger.core.agent.state.withLock { $0.onInboxProblem }
+    for problem in problems { handler(problem) }
   }
 
   private mutating func handle(_ event: InboxEvent) {

@@ -104,7 +104,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// Hands what arrived to `onMessage` and requests that failed to `onFailure`; returns how many
   /// messages there were.
   ///
-  /// Throws `closed` when the agent was closed, and why when no router takes it back.
+  /// Throws `closed` when the agent was closed, and why when no router takes it back. A peer whose
+  /// messages cannot be read throws nothing: see ``drainProblems()``.
   public mutating func poll(
     limit: Int = 64,
     _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void,
@@ -203,6 +204,10 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// What the inbox has seen so far.
   public var inboxStatistics: ReaderStatistics { inbox.statistics }
+
+  /// Peers whose messages could not be read since the last call, and why: they were corrupt, or
+  /// this process had no descriptor or no memory left for them. At most 64 are kept.
+  public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
 
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? { out.name(of: peer) }

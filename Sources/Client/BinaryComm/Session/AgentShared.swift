@@ -42,6 +42,7 @@ final class AgentShared: Sendable {
     /// Since when there has been no router.
     var downSinceNs: UInt64?
     var onRouterChange: @Sendable (Bool) -> Void = { _ in }
+    var onInboxProblem: @Sendable (StreamProblem) -> Void = { _ in }
   }
 
   /// Who the router says this agent is, and the memory in which its readers leave their marks.

@@ -61,6 +61,7 @@ struct ListenCommand: ParsableCommand {
           fresh.append((incoming, message.copy()))
         }
       }
+      common.tellProblems(of: &messenger)
       for (incoming, message) in fresh {
         shown += 1
         do {

@@ -125,6 +125,7 @@ struct RequestRunner: ~Copyable {
     } onFailure: { failure, _ in
       failed.append(failure)
     }
+    common.tellProblems(of: &messenger)
     for (incoming, payload, responder) in replies { try take(incoming, payload, responder) }
     for failure in failed {
       forget(failure.correlationId)

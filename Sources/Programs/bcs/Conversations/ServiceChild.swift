@@ -8,6 +8,27 @@ import Glibc
 ///
 /// Nothing here waits: ``step()`` moves what can be moved, and says when it is over.
 final class ServiceChild {
+  /// What it reads.
+  enum Input {
+    case message([UInt8])
+    /// Read where it lies: a copy for each command that runs would be the requesters' to bloat.
+    case blob(Blob)
+
+    fileprivate var byteCount: Int {
+      switch self {
+      case .message(let bytes): bytes.count
+      case .blob(let blob): blob.byteCount
+      }
+    }
+
+    fileprivate func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+      switch self {
+      case .message(let bytes): unsafe bytes.withUnsafeBytes(body)
+      case .blob(let blob): unsafe blob.bytes.withUnsafeBytes(body)
+      }
+    }
+  }
+
   /// How it ended.
   enum End {
     case exited(Int32)
@@ -21,7 +42,7 @@ final class ServiceChild {
   /// The end of what it wrote to its standard error.
   private(set) var complaint: [UInt8] = []
   private let pid: Int32
-  private var input: [UInt8]
+  private var input: Input
   private var written = 0
   private var toChild: Int32
   private var fromChild: Int32
@@ -37,13 +58,15 @@ final class ServiceChild {
   private let guardian: Guardian
 
   private static let complaintMax = 1024
+  /// As much is moved each way in a step, so that others have theirs.
+  private static let stepBytes = 1 << 20
   /// How long a child's children may keep its output open after it has ended.
   private static let drainTime = Duration.milliseconds(200)
   private static let killTime = Duration.seconds(1)
 
   /// Starts the command in a process group of its own, which does not outlive this process.
   init(
-    _ command: [String], input: [UInt8], environment: [(String, String)], limit: Deadline,
+    _ command: [String], input: Input, environment: [(String, String)], limit: Deadline,
     limitCause: BusErrorCause, outputMax: Int, guardian: Guardian
   ) throws(BusError) {
     var pipes: [PipeEnds] = []
@@ -105,7 +128,7 @@ final class ServiceChild {
     feed()
     complaint = Array((complaint + Self.drain(&errors, most: 1 << 16)).suffix(Self.complaintMax))
     if reads {
-      let fresh = Self.drain(&fromChild, most: 1 << 20)
+      let fresh = Self.drain(&fromChild, most: Self.stepBytes)
       total += fresh.count
       if total > outputMax {
         stop(
@@ -135,9 +158,12 @@ final class ServiceChild {
 
   private func feed() {
     guard toChild >= 0 else { return }
-    while written < input.count {
-      let count = unsafe input[written...].withUnsafeBytes { bytes in
-        unsafe write(toChild, bytes.baseAddress, bytes.count)
+    let stepEnd = written + Self.stepBytes
+    while written < input.byteCount {
+      if written >= stepEnd { return }
+      let count = unsafe input.withBytes { bytes in
+        let rest = unsafe bytes[written..<min(stepEnd, bytes.count)]
+        return unsafe write(toChild, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       }
       if count > 0 {
         written += count
@@ -149,7 +175,8 @@ final class ServiceChild {
     }
     close(toChild)
     toChild = -1
-    input = []
+    input = .message([])
+    written = 0
   }
 
   private static func drain(_ end: inout Int32, most: Int) -> [UInt8] {

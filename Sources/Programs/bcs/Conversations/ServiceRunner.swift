@@ -82,6 +82,7 @@ struct ServiceRunner: ~Copyable {
       default: break
       }
     }
+    command.common.tellProblems(of: &messenger)
     taken += fresh.count
     for incoming in fresh {
       if isEcho {
@@ -143,9 +144,9 @@ struct ServiceRunner: ~Copyable {
   /// What the command reads: the request, or the bytes of the blob that it refers to.
   ///
   /// Not waited for long, while other commands run: without a router the request fails.
-  private func input(of job: ServiceQueues.Job) throws(BusError) -> [UInt8] {
-    guard let reference = BlobReference(job.payload) else { return job.payload }
-    return try agent.openBlob(reference, timeout: .milliseconds(100)).copy()
+  private func input(of job: ServiceQueues.Job) throws(BusError) -> ServiceChild.Input {
+    guard let reference = BlobReference(job.payload) else { return .message(job.payload) }
+    return .blob(try agent.openBlob(reference, timeout: .milliseconds(100)))
   }
 
   private func environment(_ job: ServiceQueues.Job, _ left: UInt64?) -> [(String, String)] {

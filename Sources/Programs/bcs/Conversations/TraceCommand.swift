@@ -86,6 +86,7 @@ struct TraceCommand: ParsableCommand {
       } onFailure: { failed, _ in
         failure = failed.error
       }
+      common.tellProblems(of: &messenger)
       if let cancelLimit {
         guard found == nil, failure == nil, !cancelLimit.isOver else {
           throw Failure(
