@@ -74,10 +74,10 @@ public final class Agent: Sendable {
     withExtendedLifetime(former) {}
   }
 
-  /// Calls the handler, on the thread of this agent's conversations, with each peer whose requests
-  /// and messages cannot be read: its log is corrupt, or there is no descriptor or no memory left
-  /// for it here. All others go on.
+  /// Calls the handler with each peer whose requests and messages cannot be read; others go on.
   ///
+  /// Its log is corrupt, or there is no descriptor or no memory left for it here. The handler runs
+  /// on the thread of this agent's conversations, and must not wait.
   /// Counts for conversations with `await`; who has a messenger asks ``Messenger/drainProblems()``.
   public func onInboxProblem(_ handler: @escaping @Sendable (StreamProblem) -> Void) {
     let former = core.state.withLock { state in
