@@ -106,10 +106,15 @@ extension LogReader {
   /// Goes on at the oldest start that is surely intact, and counts exactly what lies between.
   @usableFromInline @inline(never)
   mutating func resync() -> Bool {
-    for _ in 0..<8 {
+    for attempt in 0..<8 {
       let commit = min(commitWord.loadAcquire(), final)
       let reserved = reserveWord.loadAcquire()
-      guard let start = oldestStart(reserved: reserved, commit: commit) else { continue }
+      // Behind a pen that moves, a start just ahead of it is overwritten before it is read. Behind
+      // one that stands still it may be all there is.
+      let margin = attempt < 6 ? capacity / 8 : 0
+      guard let start = oldestStart(reserved: reserved, commit: commit, margin: margin) else {
+        continue
+      }
       guard reserveWord.loadAcquireAfterLoads() <= start.position &+ capacity else { continue }
       guard start.position > position else { continue }
       // What is committed lies within one ring of the start, whatever the publisher's words say:
@@ -126,8 +131,9 @@ extension LogReader {
     }
     // The writer is a whole ring ahead each time we look: nothing is intact now, try at the next
     // poll. What is lost until then is counted then. At a known end nothing would come later, and
-    // an honest writer that stands still leaves five eighths of a ring intact: without this a
-    // reader would try for ever what cannot be. Both words only grow, so their sum names them.
+    // an honest writer that stands still leaves its last index entry intact, wherever it stands
+    // (see `reserveStep`): without this a reader would try for ever what cannot be. Both words only
+    // grow, so their sum names them.
     let words = commitWord.loadAcquire() &+ reserveWord.loadAcquire()
     if final != .max || words == wordsOfNoStart { stop(.corrupt) }
     wordsOfNoStart = words
@@ -135,11 +141,10 @@ extension LogReader {
     return false
   }
 
-  /// The oldest index entry that has an eighth of the ring between itself and the pen.
-  private func oldestStart(reserved: UInt64, commit: UInt64) -> (
+  /// The oldest index entry that has so many bytes of the ring between itself and the pen.
+  private func oldestStart(reserved: UInt64, commit: UInt64, margin: UInt64) -> (
     position: UInt64, sequence: UInt64
   )? {
-    let margin = capacity / 8
     let low = reserved > capacity ? reserved - capacity + margin : 0
     var best: (position: UInt64, sequence: UInt64)?
     for slot in 0..<Int(BUS_LOG_INDEX_ENTRIES) {

@@ -40,11 +40,21 @@ extension RouterState {
   }
 
   /// Begins the streams that waited, now that everybody is here who comes.
+  ///
+  /// Whether a stream may be there is judged anew: while agents came back, an inbox was given the
+  /// benefit of the doubt.
   mutating func beginHeldStreams() {
     let held = heldStreams
     heldStreams = [:]
     for id in held.keys.sorted() {
-      if let asker = held[id] { begin(id, for: asker) }
+      guard let asker = held[id], let stream = streams[id], let owner = agents[stream.publisher]
+      else { continue }
+      if let refusal = objection(toLogOn: stream.channel, by: owner) {
+        refuse(asker, refusal)
+        endStream(id, .closed)
+      } else {
+        begin(id, for: asker)
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import BusAccess
 import BusRouting
 import BusWire
 import RouterHarness
@@ -93,6 +94,40 @@ struct HeldStreamTests {
     let heard = try #require(world.announces(to: owner).first)
     #expect(heard.channel == awaited && heard.flags.contains(.fromStart))
     #expect(Self.answers(world, writer).last?.expected == [heard.attachment])
+  }
+
+  @Test("a lane to an inbox whose owner does not come back is refused, and leaves nothing")
+  func ownerStaysAway() throws {
+    var former = RouterHarness(bootNs: 1000)
+    let old = try ReattachTests.veteran("owner", former.agent("owner"), former)
+    var world = ReattachTests.later()
+    let writer = world.agent("writer")
+    let awaited = InboxChannel(owner: old.incarnation, lane: .normal).name
+    #expect(world.addLog(writer, "writer", awaited).answers.isEmpty)
+    Self.endReturns(&world)
+    #expect(errorCode(world.frames(to: writer)) == .peerDied)
+    #expect(Self.answers(world, writer).isEmpty && world.router.streamCount == 0)
+    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
+  }
+
+  @Test("who may not call the owner of an inbox is refused when that has come back")
+  func rightsAreJudgedAnew() throws {
+    var policy = Policy()
+    try policy.add(AgentRule.everything("owner", users: [1000]))
+    try policy.add(AgentRule(name: try TopicPattern("writer"), users: [1000]))
+    var former = RouterHarness(bootNs: 1000)
+    let old = try ReattachTests.veteran("owner", former.agent("owner"), former)
+    var world = RouterHarness(policy: policy, bootNs: 1_000_000, former: .killed)
+    world.happen(.tick(nowNs: 50))
+    let writer = world.agent("writer")
+    let awaited = InboxChannel(owner: old.incarnation, lane: .normal).name
+    #expect(world.addLog(writer, "writer", awaited).answers.isEmpty)
+    let (owner, _) = ReattachTests.reattach(old, &world)
+    ReattachTests.restoreSubscription(InboxChannel.pattern(of: old.incarnation), owner, &world)
+    #expect(world.ask(owner, .restoreDone) == [.done])
+    Self.endReturns(&world)
+    #expect(errorCode(world.frames(to: writer)) == .denied)
+    #expect(world.announces(to: owner).isEmpty && world.router.streamCount == 0)
   }
 
   @Test("who subscribes meanwhile reads such a stream once, from its start")

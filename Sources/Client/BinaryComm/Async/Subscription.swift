@@ -131,11 +131,11 @@ final class SubscriptionPump: Sendable {
         let void = reader.evictedSource.take()
         fresh.removeAll { $0.header.source == void }
         put(fresh, reader.statistics)
+        for problem in reader.drainProblems() { problemContinuation.yield(problem) }
         guard reader.agentEnd == nil else {
           buffer.end(error)
           break
         }
-        for problem in reader.drainProblems() { problemContinuation.yield(problem) }
       }
     }
     reader.close()

@@ -9,6 +9,7 @@ extension Reader {
   /// Applies what the service thread left.
   @usableFromInline @inline(never)
   mutating func applyChanges() throws(BusError) {
+    if let agentEnd { throw agentEnd }
     seenChanges = changes.loadRelaxed()
     var failure: StreamProblem?
     for event in core.drainEvents() {
@@ -28,6 +29,8 @@ extension Reader {
       case .refusedMore(let count): past.problems &+= count
       case .closed(let error):
         agentEnd = error
+        // Never equal again: the end is thrown whenever somebody looks, and nobody sleeps on it.
+        seenChanges = changes.loadRelaxed() &- 1
         throw error
       }
     }

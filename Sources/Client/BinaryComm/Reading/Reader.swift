@@ -96,8 +96,9 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   /// A reader of the strategy `spin` with one stream looks for about a microsecond before it
   /// returns 0: what comes in that time is handed over without a call in between.
   ///
-  /// Throws `evicted`, `corrupt` or `closed` once per stream it happens to, after which the reader
-  /// goes on with the others. After `evicted` what this call handed over is void.
+  /// Throws `evicted` or `corrupt` once per stream it happens to, after which the reader goes on
+  /// with the others. After `evicted` what this call handed over is void. Once the agent has ended,
+  /// each call throws `closed`, or why no router takes it back.
   @inlinable @inline(__always)
   public mutating func poll(
     limit: Int = 256, _ body: (borrowing Message) -> Void
