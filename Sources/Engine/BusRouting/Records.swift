@@ -48,6 +48,8 @@ struct Agent {
   var endedReadings: Set<EndedReading> = []
   /// Whose streams take its places.
   var shares = ReadingShares()
+  /// Bytes of logs that are over and that it has not let go of, whoever pays for them.
+  var drainingBytes: UInt64 = 0
   /// What it should read and has no place for, and why.
   var missed: [MissedStream] = []
   var missedReason = ""
@@ -126,9 +128,31 @@ struct BusStream {
   /// Empty while a router that took over knows the stream from its readers only.
   var logs: [StreamLog] = []
   var attachments: Set<AttachmentID> = []
+  /// The same by who reads, and the readings of each agent and each user.
+  var readings: Set<Reading> = []
+  var readers: [Incarnation: Int] = [:]
+  var readersOfUser: [UInt32: Int] = [:]
   var end: End?
   /// It has ended, and counts as such among its publisher's streams on the channel.
   var isEnding = false
+}
+
+extension BusStream {
+  /// One more reading, by an agent of this user.
+  mutating func insert(_ attachment: Attachment, of user: UInt32?) {
+    attachments.insert(attachment.id)
+    readings.insert(attachment.reading)
+    readers[attachment.reader, default: 0] += 1
+    if let user { readersOfUser[user, default: 0] += 1 }
+  }
+
+  /// One less.
+  mutating func remove(_ attachment: Attachment, of user: UInt32?) {
+    attachments.remove(attachment.id)
+    readings.remove(attachment.reading)
+    readers.takeOne(attachment.reader)
+    if let user { readersOfUser.takeOne(user) }
+  }
 }
 
 /// One subscription reading one stream.
@@ -176,6 +200,8 @@ struct Attachment {
   /// Where its cursor stood when it was looked at, and since when; monotonic ns.
   var standstill: (cursor: UInt64, sinceNs: UInt64)?
   var phase = Phase.announced
+
+  var reading: Reading { Reading(reader: reader, subscription: subscription) }
 
   /// The publisher waits for it and was never told whose it is.
   var isExpectedOnly: Bool { expected && !phase.isWithPublisher }

@@ -31,6 +31,12 @@ public struct RouterLimits: Hashable, Sendable {
   public var subscriptionsPerAgent = 256
   /// What one agent reads: the cursor slots of a reader segment.
   public var attachmentsPerAgent = 1984
+  /// Readings of all agents.
+  public var attachments = 131_072
+  /// Readings of one stream: each costs its publisher something.
+  public var readersPerStream = 2048
+  /// Readings of one stream by one agent, through as many of its subscriptions.
+  public var readingsPerStreamAndAgent = 16
   /// Places of a reader that a publisher gets in any case, for as long as there are free ones.
   public var attachmentsKeptPerPublisher = 2
   /// Streams without a place at their reader that are kept in mind for it.
@@ -112,6 +118,18 @@ public struct RouterLimits: Hashable, Sendable {
       (
         "more than one publisher finds a place at a reader",
         2 * attachmentsKeptPerPublisher <= attachmentsPerAgent
+      ),
+      (
+        "an agent's readings are within its user's share",
+        attachmentsPerAgent <= share(of: attachments)
+      ),
+      (
+        "an agent's readings of a stream are within its user's share",
+        readingsPerStreamAndAgent <= share(of: readersPerStream)
+      ),
+      (
+        "all who are expected may read a stream",
+        expectedMax <= readersPerStream
       ),
       ("expected attachments fit into one frame", expectedMax * 8 + 64 <= 16 * 1024),
       (

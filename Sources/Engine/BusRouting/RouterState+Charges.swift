@@ -4,6 +4,7 @@ import BusWire
 /// What all agents of one user have, where it is counted and not weighed.
 struct UserCounts: Equatable {
   var subscriptions = 0
+  var attachments = 0
   var names = 0
   var blobs = 0
 }
@@ -31,7 +32,10 @@ extension RouterState {
         if let token = log.token { act(.close(token)) }
         continue
       }
-      log.overNs = log.overNs ?? nowNs
+      if log.overNs == nil {
+        log.overNs = nowNs
+        for holder in log.holders { drains(holder, log, 1) }
+      }
       if log.payer != stream.publisher { passOn(&log, of: stream) }
       lingers = true
       kept.append(log)

@@ -18,30 +18,51 @@ extension RouterState {
       for id in agent.claims.keys { claimants[id, default: 0] += 1 }
     }
     var ended: Set<EndedReading> = []
-    for reader in agents.keys.sorted() {
-      let claims = agents[reader]?.claims ?? [:]
-      agents[reader]?.claims = [:]
-      ended.formUnion(agents[reader]?.endedReadings ?? [])
-      agents[reader]?.endedReadings = []
-      for id in claims.keys.sorted() {
-        guard let claim = claims[id] else { continue }
-        guard let stream = streams[claim.stream], stream.channel.text == claim.channel,
-          stream.publisher == claim.publisherIncarnation
-        else {
-          endLost(claim, of: reader)
-          continue
-        }
-        let isSole = claimants[id] == 1
-        guard let attachment = attachment(from: claim, of: reader, in: stream, isSole: isSole)
-        else {
-          let reading = Reading(reader: reader, subscription: claim.subscription)
-          if isSole { ended.insert(EndedReading(reading: reading, stream: stream.id)) }
-          continue
-        }
-        insert(attachment)
+    for (reader, claim) in drainClaims(&ended) {
+      guard let stream = streams[claim.stream], stream.channel.text == claim.channel,
+        stream.publisher == claim.publisherIncarnation
+      else {
+        endLost(claim, of: reader)
+        continue
       }
+      let isSole = claimants[claim.attachment] == 1
+      guard let attachment = attachment(from: claim, of: reader, in: stream, isSole: isSole) else {
+        let reading = Reading(reader: reader, subscription: claim.subscription)
+        if isSole { ended.insert(EndedReading(reading: reading, stream: stream.id)) }
+        continue
+      }
+      insert(attachment)
     }
     return ended
+  }
+
+  /// All claims, those first that a publisher confirms: a number is theirs.
+  private mutating func drainClaims(
+    _ ended: inout Set<EndedReading>
+  ) -> [(Incarnation, RestoreAttachmentFrame)] {
+    var confirmed: [(Incarnation, RestoreAttachmentFrame)] = []
+    var others: [(Incarnation, RestoreAttachmentFrame)] = []
+    for reader in agents.keys.sorted() {
+      guard let agent = agents[reader] else { continue }
+      ended.formUnion(agent.endedReadings)
+      for id in agent.claims.keys.sorted() {
+        guard let claim = agent.claims[id] else { continue }
+        if isConfirmed(claim, of: reader) {
+          confirmed.append((reader, claim))
+        } else {
+          others.append((reader, claim))
+        }
+      }
+      agents[reader]?.claims = [:]
+      agents[reader]?.endedReadings = []
+    }
+    return confirmed + others
+  }
+
+  /// Whether the publisher has handed this reader in.
+  private func isConfirmed(_ claim: RestoreAttachmentFrame, of reader: Incarnation) -> Bool {
+    let word = handedInReaders[claim.publisherIncarnation]?[claim.attachment]
+    return word?.stream == claim.stream && word?.reader == reader
   }
 
   /// The reading that a claim stands for; nil after its reader was told why there is none.
@@ -50,7 +71,7 @@ extension RouterState {
   ) -> Attachment? {
     let word = handedInReaders[stream.publisher]?[claim.attachment]
     let isOfStream = word?.stream == stream.id
-    let isConfirmed = isOfStream && word?.reader == reader
+    let isConfirmed = isConfirmed(claim, of: reader)
     let isExpected = isOfStream && word?.isExpected == true && isSole
     // Who reads an ended stream to its end holds nobody back.
     guard isConfirmed || (claim.joined ? stream.end != nil : isSole) else {
@@ -61,11 +82,19 @@ extension RouterState {
       tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
       return nil
     }
-    guard attachments[claim.attachment] == nil else { return nil }
+    guard attachments[claim.attachment] == nil else {
+      let reason = "Another agent reads under this number."
+      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
+      return nil
+    }
+    // Who was promised the start and never let in has it, where nobody holds it back for that: of a
+    // lossless reader only the publisher can say that it still does, unless it has ended.
+    let mode = agents[reader]?.subscriptions[claim.subscription]?.mode
+    let isPromised = claim.fromStart && !claim.joined && (mode != .lossless || stream.end != nil)
     var attachment = Attachment(
       id: claim.attachment, reader: reader, subscription: claim.subscription, stream: stream.id,
-      publisher: stream.publisher, publisherUser: stream.publisherUser, fromStart: isExpected,
-      expected: isExpected)
+      publisher: stream.publisher, publisherUser: stream.publisherUser,
+      fromStart: isExpected || isPromised, expected: isExpected)
     attachment.slot = claim.slot
     attachment.phase = claim.joined ? .resumed : .attached
     return attachment
@@ -141,7 +170,7 @@ extension RouterState {
     guard let stream = streams[id], stream.publisher == publisher, stream.end == nil,
       stream.logs.first?.shape.generation == 0
     else { return }
-    let present = readings(of: stream)
+    let present = stream.readings
     var made: [AttachmentID] = []
     for (reader, number, mode) in readers(of: stream.channel)
     where mode == .lossless && made.count < limits.expectedMax {
@@ -158,12 +187,5 @@ extension RouterState {
       stream: id, generation: last.shape.generation, expected: made,
       proof: stream.proof)
     tell(publisher, .logAdded(frame))
-  }
-
-  func readings(of stream: BusStream) -> Set<Reading> {
-    Set(
-      stream.attachments.compactMap { reading in
-        attachments[reading].map { Reading(reader: $0.reader, subscription: $0.subscription) }
-      })
   }
 }

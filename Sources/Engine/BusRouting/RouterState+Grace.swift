@@ -44,7 +44,7 @@ extension RouterState {
       guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty,
         heldStreams[id] == nil
       else { continue }
-      let present = readings(of: stream)
+      let present = stream.readings
       for (reader, number, _) in readers(of: stream.channel) {
         let reading = Reading(reader: reader, subscription: number)
         guard !present.contains(reading),

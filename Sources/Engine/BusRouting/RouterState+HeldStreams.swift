@@ -22,8 +22,11 @@ extension RouterState {
   mutating func begin(_ id: StreamID, for asker: Requester) {
     guard let stream = streams[id] else { return }
     var expected: [AttachmentID] = []
-    let present = readings(of: stream)
-    for (reader, number, mode) in readers(of: stream.channel)
+    var crowd = ReaderCrowd()
+    let present = stream.readings
+    let readers = readers(of: stream.channel)
+    walk(readers.count * Self.entriesOfCandidate)
+    for (reader, number, mode) in readers
     where !present.contains(Reading(reader: reader, subscription: number)) {
       let isExpected = mode == .lossless && expected.count < limits.expectedMax
       let fromStart = isExpected || mode != .lossless
@@ -33,10 +36,30 @@ extension RouterState {
       else { continue }
       if isExpected { expected.append(attachment) }
       announce(attachment, .news)
+      account(for: reader, in: &crowd)
+    }
+    // What is written to an inbox that has no place for it would reach nobody.
+    if let inbox = InboxChannel(stream.channel.text), streams[id]?.attachments.isEmpty == true {
+      refuse(
+        asker, .resourceExhausted,
+        "The inbox of \(agents[inbox.owner]?.name ?? "the recipient") takes no more senders: it "
+          + "reads as many as it may, or holds memory of those that have ended.")
+      endStream(id, .closed)
+      return
     }
     let frame = LogAddedFrame(
       stream: id, generation: 0, expected: expected, proof: stream.proof)
     answer(asker, .logAdded(frame))
+  }
+
+  /// What it takes to judge whether a subscription reads a stream, in entries of tables.
+  private static var entriesOfCandidate: Int { 64 }
+
+  /// Has a user whose agents read a stream many times pay for being told, in the place of the
+  /// publisher, who has no hand in it.
+  mutating func account(for reader: Incarnation, in crowd: inout ReaderCrowd) {
+    guard let user = agents[reader]?.caller.uid, crowd.isLarge(with: user) else { return }
+    charge(user)
   }
 
   /// Begins the streams that waited, now that everybody is here who comes.
@@ -69,5 +92,18 @@ extension RouterState {
   mutating func endReturnTime() {
     beginHeldStreams()
     allRespondersChanged()
+  }
+}
+
+/// How many readings of one stream the agents of each user have, while they are told of it.
+struct ReaderCrowd {
+  private var readings: [UInt32: Int] = [:]
+  /// So many are the publisher's to pay: what it publishes is there to be read.
+  private static let paidByPublisher = 16
+
+  /// Counts one more; true when it is beyond those.
+  mutating func isLarge(with user: UInt32) -> Bool {
+    readings[user, default: 0] += 1
+    return readings[user] ?? 0 > Self.paidByPublisher
   }
 }

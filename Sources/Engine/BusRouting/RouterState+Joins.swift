@@ -1,3 +1,4 @@
+import BusAccess
 import BusPorts
 import BusWire
 
@@ -58,7 +59,7 @@ extension RouterState {
     }
     guard case .attached = attachment.phase else { return }
     guard mayStart(frame, in: stream) else {
-      refuse(asker, .invalid, "The join starts outside the logs of its stream.")
+      refuse(asker, .invalid, "The join starts where no message of its stream can.")
       return
     }
     // Who subscribed before the first record starts there, and what is overwritten by now is its
@@ -77,8 +78,14 @@ extension RouterState {
 
   /// Whether a reader can begin where the publisher says.
   private func mayStart(_ frame: JoinedFrame, in stream: BusStream) -> Bool {
+    // A record takes a line at least.
+    guard frame.startPosition & 63 == 0, frame.startSequence <= frame.startPosition / 64 else {
+      return false
+    }
     if let log = stream.logs.first(where: { $0.shape.generation == frame.generation }) {
+      let end = log.token.flatMap { probe.progress(of: $0, hotOffset: log.shape.hotOffset) }?.commit
       return frame.startPosition >= log.shape.basePosition
+        && frame.startPosition <= end ?? frame.startPosition
     }
     // A reader of a former router has mapped what was not handed in to this one.
     guard let first = stream.logs.first?.shape.generation else { return false }
@@ -120,24 +127,39 @@ extension RouterState {
       let stream = streams[attachment.stream],
       let place = stream.logs.firstIndex(where: { $0.shape.generation == frame.generation })
     else { return }
-    streams[stream.id]?.logs[place].holders.remove(frame.attachment)
+    release(place, of: stream.id, frame.attachment)
     // It has gone over to the next one, so that one is mapped.
     letGo(frame.generation &+ 1, of: stream.id)
     freeLogs(of: stream.id)
   }
 
+  /// What it costs to end a reading of which nobody is told, in entries of tables.
+  private static var entriesOfReading: Int { 256 }
+
+  /// A reader does not hold a log any more.
+  private mutating func release(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
+    guard let log = streams[stream]?.logs[place],
+      streams[stream]?.logs[place].holders.remove(holder) != nil
+    else { return }
+    if log.overNs != nil { drains(holder, log, -1) }
+  }
+
   /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
   /// agent's end.
   mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
-    guard let attachment = attachments.removeValue(forKey: id) else { return }
+    guard let attachment = attachments[id] else { return }
+    walk(Self.entriesOfReading)
+    for place in streams[attachment.stream]?.logs.indices ?? 0..<0 {
+      release(place, of: attachment.stream, id)
+    }
+    attachments[id] = nil
     agents[attachment.reader]?.attachments.remove(id)
     agents[attachment.reader]?.shares.remove(attachment)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments.remove(id)
+    let user = agents[attachment.reader]?.caller.uid
+    count(\.attachments, -1, of: user)
+    streams[attachment.stream]?.remove(attachment, of: user)
     guard let stream = streams[attachment.stream] else { return }
-    streams[stream.id]?.attachments.remove(id)
-    for place in stream.logs.indices {
-      streams[stream.id]?.logs[place].holders.remove(id)
-    }
     let publisherKnows = attachment.phase.isWithPublisher || attachment.expected
     if tellPublisher, publisherKnows, stream.end == nil {
       tell(stream.publisher, .leave(LeaveFrame(attachment: id)))

@@ -53,6 +53,9 @@ extension RouterState {
       case .streams: query.next(of: streams.keys.lazy.map(\.value))
       case .attachments: query.next(of: attachments.keys.lazy.map(\.value))
       }
+    // All of them were looked at for these, and each of these for its rows.
+    walk(query.subject == .attachments ? attachments.count : agents.count + streams.count)
+    walk(keys.count * 16)
     var rows = 0
     for key in keys where rows < OpenQuery.rowsPerTurn {
       query.last = key

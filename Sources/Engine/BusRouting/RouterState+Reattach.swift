@@ -70,16 +70,14 @@ extension RouterState {
       act(.close(segment.token))
     } else {
       budget.charge(shape.segmentBytes, to: agent)
-      let known = streams[frame.stream]
-      add(
-        BusStream(
+      var stream =
+        streams[frame.stream]
+        ?? BusStream(
           id: frame.stream, publisher: agent, publisherName: owner.name,
           publisherUUID: owner.uuid, publisherUser: owner.caller.uid, channel: channel,
-          proof: frame.proof,
-          logs: (known?.logs ?? []) + [
-            StreamLog(token: segment.token, shape: shape, payer: agent)
-          ],
-          attachments: known?.attachments ?? []))
+          proof: frame.proof)
+      stream.logs.append(StreamLog(token: segment.token, shape: shape, payer: agent))
+      add(stream)
     }
     answer(
       asker,

@@ -13,14 +13,19 @@ struct ReadingShares {
   }
 
   mutating func remove(_ attachment: Attachment) {
-    Self.takeOne(from: &byPublisher, attachment.publisher)
-    if let user = attachment.publisherUser { Self.takeOne(from: &byUser, user) }
+    byPublisher.takeOne(attachment.publisher)
+    if let user = attachment.publisherUser { byUser.takeOne(user) }
   }
+}
 
-  private static func takeOne<Key>(from counts: inout [Key: Int], _ key: Key) {
-    let left = (counts[key] ?? 1) - 1
-    counts[key] = left == 0 ? nil : left
-  }
+extension [Incarnation: Int] {
+  /// One less; none is not kept.
+  mutating func takeOne(_ key: Key) { self[key] = self[key].flatMap { $0 > 1 ? $0 - 1 : nil } }
+}
+
+extension [UInt32: Int] {
+  /// One less; none is not kept.
+  mutating func takeOne(_ key: Key) { self[key] = self[key].flatMap { $0 > 1 ? $0 - 1 : nil } }
 }
 
 /// A stream that a subscription should read and was not given, because there was no place for it.
@@ -46,15 +51,18 @@ extension RouterState {
       return "The agent reads \(reader.attachments.count) streams, as many as it may: subscribe to "
         + "less, or read in several agents."
     }
-    let held = budget.use(by: reader.incarnation)
-    guard held.heldBytes == 0 || held.bytes <= reader.quota else {
-      return "The agent holds \(held.heldBytes) bytes of logs that have ended, more than its quota "
-        + "of \(reader.quota) leaves: read them to their end, or end the agent."
+    let use = budget.use(by: reader.incarnation)
+    let own = use.bytes - use.heldBytes
+    guard reader.drainingBytes == 0 || own + reader.drainingBytes <= reader.quota else {
+      return "The agent holds \(reader.drainingBytes) bytes of logs that have ended, more than its "
+        + "quota of \(reader.quota) leaves: read them to their end, or end the agent."
     }
+    if let text = objection(toReaderOf: stream, reader) { return text }
     let kept = limits.attachmentsKeptPerPublisher
-    let own = reader.shares.byPublisher[stream.publisher] ?? 0
-    guard own < max(kept, free) else {
-      return "The agent reads \(own) streams of this publisher; its other \(free) places of "
+    let ofPublisher = reader.shares.byPublisher[stream.publisher] ?? 0
+    guard ofPublisher < max(kept, free) else {
+      return
+        "The agent reads \(ofPublisher) streams of this publisher; its other \(free) places of "
         + "\(most) are kept for other publishers: publish on fewer channels."
     }
     guard let user = stream.publisherUser, user != reader.caller.uid else { return nil }
@@ -64,6 +72,31 @@ extension RouterState {
         + "\(most) are kept for other users."
     }
     return nil
+  }
+
+  /// Why a stream is not given one more reader; nil: it is.
+  ///
+  /// Each of them costs its publisher something and the router a frame for each of its logs. What
+  /// one user may take leaves as much to others; the router's own user is not held to that.
+  private func objection(toReaderOf stream: BusStream, _ reader: Agent) -> String? {
+    guard stream.readers[reader.incarnation] ?? 0 < limits.readingsPerStreamAndAgent else {
+      return "The agent reads this stream \(limits.readingsPerStreamAndAgent) times already: "
+        + "subscribe with wider patterns, or less often."
+    }
+    guard stream.readings.count < limits.readersPerStream else {
+      return "The stream has \(limits.readersPerStream) readers, as many as it may have."
+    }
+    guard attachments.count < limits.attachments else {
+      return "All agents together read \(limits.attachments) streams, as many as they may."
+    }
+    let user = reader.caller.uid
+    guard user != identity.uid else { return nil }
+    let most = limits.share(of: limits.readersPerStream)
+    guard stream.readersOfUser[user] ?? 0 < most else {
+      return "The stream has \(most) readers of user \(user), those of one user may not be more."
+    }
+    return objection(
+      toOneMore: \.attachments, "readings of streams", of: user, all: limits.attachments)
   }
 
   /// Tells a reader of a stream that it is not given, and remembers it for when there is a place.
@@ -84,6 +117,13 @@ extension RouterState {
     }
   }
 
+  /// Whether an agent reads a stream as often as it may, and knows that its other subscriptions
+  /// miss it: that is said once, not for each.
+  func isTold(_ reader: Agent, _ stream: BusStream) -> Bool {
+    stream.readers[reader.incarnation] ?? 0 >= limits.readingsPerStreamAndAgent
+      && reader.missed.contains { $0.stream == stream.id }
+  }
+
   func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
     guard let stream = streams[missed.stream] else { return nil }
     return MissedFrame(
@@ -92,31 +132,49 @@ extension RouterState {
       text: "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)")
   }
 
-  /// Gives readers what they missed, as far as there are places now.
+  /// Gives readers what they missed, as far as there are places now; so many of them in a tick.
   mutating func offerMissed() {
-    for reader in missing.sorted() {
-      guard let agent = agents[reader] else { continue }
-      var left: [MissedStream] = []
-      for missed in agent.missed {
-        let reading = Reading(reader: reader, subscription: missed.subscription)
-        guard let stream = streams[missed.stream], stream.end == nil,
-          agent.subscriptions[missed.subscription] != nil,
-          // The end of a grace may have given it already.
-          !readings(of: stream).contains(reading)
-        else { continue }
-        if agents[reader].map({ objection(toReading: stream, by: $0) }) == .some(nil),
-          let made = makeAttachment(
-            reader, missed.subscription, stream.id, fromStart: false, expected: false)
-        {
-          announce(made, .news)
-        } else {
-          left.append(missed)
-        }
+    let waiting = missing.sorted()
+    let first = waiting.firstIndex { $0 > lastOffered } ?? 0
+    for reader in (waiting[first...] + waiting[..<first]).prefix(Self.offersPerTick) {
+      lastOffered = reader
+      guard let agent = agents[reader] else {
+        missing.remove(reader)
+        continue
       }
+      var left: [MissedStream] = []
+      for missed in agent.missed where !offer(missed, to: reader) { left.append(missed) }
       agents[reader]?.missed = left
       if left.isEmpty { missing.remove(reader) }
     }
-    missing = missing.filter { agents[$0] != nil }
+  }
+
+  /// Readers that are offered what they missed in one tick, each of what is kept for it.
+  private static var offersPerTick: Int { 64 }
+
+  /// Gives a reader a stream that it missed; false while there is no place for it.
+  private mutating func offer(_ missed: MissedStream, to reader: Incarnation) -> Bool {
+    let reading = Reading(reader: reader, subscription: missed.subscription)
+    guard let agent = agents[reader], let stream = streams[missed.stream], stream.end == nil,
+      agent.subscriptions[missed.subscription] != nil,
+      // The end of a grace may have given it already.
+      !stream.readings.contains(reading)
+    else { return true }
+    guard objection(toReading: stream, by: agent) == nil,
+      let made = makeAttachment(
+        reader, missed.subscription, stream.id, fromStart: false, expected: false)
+    else { return false }
+    announce(made, .news)
+    return true
+  }
+
+  /// A reader holds a log that is over (1), or has let go of it (-1).
+  mutating func drains(_ holder: AttachmentID, _ log: StreamLog, _ change: Int) {
+    guard let reader = attachments[holder]?.reader, let agent = agents[reader] else { return }
+    let bytes = log.shape.segmentBytes
+    agents[reader]?.drainingBytes =
+      change > 0
+      ? agent.drainingBytes + bytes : agent.drainingBytes - min(agent.drainingBytes, bytes)
   }
 
   /// Why an agent may not open one more stream on a channel; nil: it may.

@@ -178,7 +178,11 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
-    for attachment in stream.attachments.sorted() { announce(attachment, .news, newest: true) }
+    var crowd = ReaderCrowd()
+    for attachment in stream.attachments.sorted() {
+      announce(attachment, .news, newest: true)
+      if let reader = attachments[attachment]?.reader { account(for: reader, in: &crowd) }
+    }
     answer(
       asker,
       .logAdded(

@@ -8,6 +8,7 @@ extension RouterState {
     guard let reader = agents[agent] else { return }
     if subscription.isInbox { return openInbox(subscription, of: agent, asker) }
     let near = index.streams(for: subscription.pattern) ?? Set(streams.keys)
+    walk(near.count * Self.entriesOfStream)
     let found = near.compactMap { streams[$0] }.filter { stream in
       stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
@@ -129,7 +130,7 @@ extension RouterState {
     expected: Bool
   ) -> AttachmentID? {
     guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
-      let source = streams[stream]
+      let source = streams[stream], !isTold(agent, source)
     else { return nil }
     if let reason = objection(toReading: source, by: agent) {
       miss(stream, subscription, of: reader, because: reason)
@@ -150,7 +151,9 @@ extension RouterState {
     agents[attachment.reader]?.attachments.insert(attachment.id)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments
       .insert(attachment.id)
-    streams[attachment.stream]?.attachments.insert(attachment.id)
+    let user = agents[attachment.reader]?.caller.uid
+    count(\.attachments, 1, of: user)
+    streams[attachment.stream]?.insert(attachment, of: user)
   }
 
   /// Tells the reader of the stream's logs, which makes it a holder of each.
@@ -167,7 +170,8 @@ extension RouterState {
       let isLast = place == stream.logs.count - 1
       if newest, !isLast { continue }
       guard !log.retired || log.holders.contains(id) else { continue }
-      streams[attachment.stream]?.logs[place].holders.insert(id)
+      let isNew = streams[attachment.stream]?.logs[place].holders.insert(id).inserted == true
+      if isNew, log.overNs != nil { drains(id, log, 1) }
       var flags: AnnounceFlags = []
       if attachment.fromStart { flags.insert(.fromStart) }
       if isLast { flags.insert(.current) }
@@ -228,4 +232,6 @@ extension RouterState {
   }
 
   static var epochs: UInt16 { 60 }
+  /// What it takes to judge whether a stream is read by a subscription, in entries of tables.
+  private static var entriesOfStream: Int { 64 }
 }

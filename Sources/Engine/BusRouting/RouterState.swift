@@ -49,6 +49,8 @@ public struct RouterState {
   var graceEndNs: UInt64?
   /// Streams whose publishers are answered when agents have come back, and who asked.
   var heldStreams: [StreamID: Requester] = [:]
+  /// Who was offered last what it missed.
+  var lastOffered = Incarnation(0)
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
   var inGrace: Bool
@@ -61,6 +63,7 @@ public struct RouterState {
   var freshNews: Set<UInt32> = []
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
+  private var effort = Effort()
 
   /// A router without agents.
   ///
@@ -126,7 +129,28 @@ public struct RouterState {
     return lastNumber
   }
 
-  mutating func act(_ action: RouterAction) { actions.append(action) }
+  mutating func act(_ action: RouterAction) {
+    actions.append(action)
+    effort.own += 1
+  }
+
+  /// Counts a walk through so many entries of a table.
+  mutating func walk(_ entries: Int) { effort.own += entries / Self.entriesPerEffort }
+
+  /// An agent of this user has caused an action that was counted for the event's connection.
+  mutating func charge(_ user: UInt32) {
+    effort.own -= 1
+    effort.ofUsers[user, default: 0] += 1
+  }
+
+  /// The work since the last call.
+  public mutating func drainEffort() -> Effort {
+    defer { effort = Effort() }
+    return effort
+  }
+
+  /// Entries of a table that can be looked at in the time of one action.
+  private static let entriesPerEffort = 256
 
   mutating func tell(
     _ agent: Incarnation, _ frame: RouterFrame, with token: DescriptorToken? = nil

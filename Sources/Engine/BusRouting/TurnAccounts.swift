@@ -1,69 +1,93 @@
-/// Whose turn it is: who had what a turn gives waits until others of its user have had theirs.
+/// Whose turn it is: a user whose connections have caused much work waits until others had theirs.
 ///
-///     turns.spend(42, connection, of: user)
-///     while turns.isWaiting(connection) { … serve others …; turns.nextRound() }
+///     while turns.mayGo(connection, of: user) { turns.spend(42, connection, of: user) }
+///     … serve others …
+///     turns.nextRound()
 ///
-/// Work is counted in actions of the router. A connection that has spent a turn's worth goes to the
-/// end of its user's queue, and goes on once its work is paid for. Each round pays the same for
-/// each user with somebody in the queue, so that neither a frame that is cheap to send nor two
-/// thousand connections of one user keep those waiting that ask for little.
+/// Work is counted in units of about one action of the router. In each round the connections of one
+/// user may cause ``workPerRound``. Whoever comes when that is spent stands in the user's queue, and
+/// when what the user owes is paid, which each round does with as much, those in the queue go on in
+/// their order, a few in a round. So neither a frame that is cheap to send nor two thousand
+/// connections of one user keep those waiting who ask for little.
 public struct TurnAccounts: Sendable {
-  /// What a connection may spend before it waits.
-  public static let workPerTurn = 256
-  /// What each round pays for the connections of one user that wait.
+  /// What the connections of one user may spend in a round, and what a round pays.
   public static let workPerRound = 512
+  /// What a connection that goes on is reckoned to spend.
+  public static let workPerTurn = 256
 
   private struct Account {
     var owed = 0
-    var isWaiting = false
+    var queue: [ConnectionID] = []
   }
 
-  private var accounts: [ConnectionID: Account] = [:]
-  private var queues: [UInt32: [ConnectionID]] = [:]
+  private var accounts: [UInt32: Account] = [:]
+  private var waiting: Set<ConnectionID> = []
+  /// Those who have waited and were not served since.
+  private var called: Set<ConnectionID> = []
 
   /// Nobody has spent anything.
   public init() {}
 
   /// Whether somebody waits, so that rounds are to go on.
-  public var isAnybodyWaiting: Bool { !queues.isEmpty }
+  public var isAnybodyWaiting: Bool { !waiting.isEmpty }
 
-  /// Whether this connection has spent its turn.
-  public func isWaiting(_ connection: ConnectionID) -> Bool {
-    accounts[connection]?.isWaiting ?? false
+  /// Whether this connection stands in its user's queue.
+  public func isWaiting(_ connection: ConnectionID) -> Bool { waiting.contains(connection) }
+
+  /// Whether a connection that has something to do may do it now; otherwise it is in the queue.
+  public mutating func mayGo(_ connection: ConnectionID, of user: UInt32) -> Bool {
+    guard !called.contains(connection) else { return true }
+    guard !waiting.contains(connection) else { return false }
+    guard let account = accounts[user] else { return true }
+    guard !account.queue.isEmpty || account.owed >= Self.workPerRound else { return true }
+    waiting.insert(connection)
+    accounts[user]?.queue.append(connection)
+    return false
   }
 
   /// Notes the work that a connection has caused.
   public mutating func spend(_ work: Int, _ connection: ConnectionID, of user: UInt32) {
+    called.remove(connection)
+    spend(work, of: user)
+  }
+
+  /// Notes work that agents of a user have caused while another's frame was served.
+  public mutating func spend(_ work: Int, of user: UInt32) {
     guard work > 0 else { return }
-    var account = accounts[connection] ?? Account()
-    account.owed += work
-    if account.owed >= Self.workPerTurn, !account.isWaiting {
-      account.isWaiting = true
-      queues[user, default: []].append(connection)
-    }
-    accounts[connection] = account
+    accounts[user, default: Account()].owed += work
   }
 
-  /// Everybody had the chance of a turn: pays for those who wait, the first ones first.
+  /// Everybody had the chance of a turn: pays for each user, and calls the first of its queue.
   public mutating func nextRound() {
-    for (user, queue) in queues {
-      var left = Self.workPerRound
-      var rest = queue[...]
-      while left > 0, let connection = rest.first {
-        let owed = accounts[connection]?.owed ?? 0
-        accounts[connection]?.owed -= min(left, owed)
-        if owed > left { break }
-        left -= owed
-        accounts[connection] = nil
-        rest.removeFirst()
+    for (user, var account) in accounts {
+      account.owed = max(0, account.owed - Self.workPerRound)
+      var room = Self.workPerRound - account.owed
+      var next = account.queue.startIndex
+      while room > 0, next < account.queue.endIndex {
+        let connection = account.queue[next]
+        next += 1
+        // One that has ended meanwhile is passed over.
+        guard waiting.remove(connection) != nil else { continue }
+        called.insert(connection)
+        room -= Self.workPerTurn
       }
-      queues[user] = rest.isEmpty ? nil : Array(rest)
+      account.queue.removeFirst(next)
+      accounts[user] = account.owed == 0 && account.queue.isEmpty ? nil : account
     }
   }
 
-  /// The connection has ended; what it owes its user's others still wait for, or whoever connects
+  /// The connection has ended; what it has spent its user owes all the same, or whoever connects
   /// anew each time would owe nothing.
   public mutating func end(_ connection: ConnectionID) {
-    if accounts[connection]?.isWaiting == false { accounts[connection] = nil }
+    waiting.remove(connection)
+    called.remove(connection)
   }
+}
+
+/// Work that an event caused: one for each action, and what walking through tables costs besides.
+public struct Effort: Sendable {
+  /// What the event's own connection has caused.
+  public internal(set) var own = 0
+  /// What agents of users have caused by having many readings of what the event is about.
+  public internal(set) var ofUsers: [UInt32: Int] = [:]
 }

@@ -110,7 +110,8 @@ extension RouterLoop {
     if progress == .broken {
       end(connection)
     } else if owesSnapshot {
-      handle(.drained(connection))
+      let work = handle(.drained(connection))
+      turns.spend(work, connection, of: user)
     }
   }
 

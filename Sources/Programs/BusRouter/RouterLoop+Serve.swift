@@ -13,7 +13,9 @@ extension RouterLoop {
     if ready & PLAT_WANT_WRITE != 0 { flush(connection, socketHasRoom: true) }
     if ready & PLAT_WANT_READ != 0 { _ = receive(connection) }
     // Frames that came before the end are read first; only then is a hang-up the end.
-    if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0 { end(connection) }
+    if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0, hasTurn(connection) {
+      end(connection)
+    }
   }
 
   /// Ends an agent whose process has ended, after what it still said.
@@ -21,6 +23,7 @@ extension RouterLoop {
   /// Else it would be lost that it closed a stream. A child that inherited the socket could go on
   /// talking; that ends here, too.
   func bury(_ connection: ConnectionID) {
+    guard hasTurn(connection) else { return }
     buried = connection
     for _ in 0..<Self.recordsPerTurn where links[connection] != nil {
       guard receive(connection) else { break }
@@ -64,10 +67,11 @@ extension RouterLoop {
 
   /// Whether frames of a connection are taken now; of one whose process has ended, the last ones.
   private func hasTurn(_ connection: ConnectionID) -> Bool {
-    !turns.isWaiting(connection) || buried == connection
+    guard buried != connection, let user = links[connection]?.peer.uid else { return true }
+    return turns.mayGo(connection, of: user)
   }
 
-  /// Acts on one record; returns how much work that was, in actions.
+  /// Acts on one record; returns how much work that was.
   private func handle(
     _ record: RecordSocket.Record, _ connection: ConnectionID, _ user: UInt32
   ) -> Int {
@@ -85,8 +89,8 @@ extension RouterLoop {
         .unreadable(connection, request: asked, code, "Not a valid frame: \(error)."))
     }
     let (segments, looked) = segments(of: record, with: frame, connection, user)
-    let actions = handle(.frame(connection, request: request, frame, segments))
-    return 1 + actions + Int(looked / Self.bytesPerAction)
+    let work = handle(.frame(connection, request: request, frame, segments))
+    return 1 + work + Int(looked / Self.bytesPerAction)
   }
 
   /// The agent's process or socket has ended, or the router gives it up.
@@ -104,7 +108,9 @@ extension RouterLoop {
     Glibc.close(link.pidfd)
     leave(link.socket, of: link.peer.uid, inFlight: link.inFlight.count)
     for token in link.queue.tokens { table.release(token) }
-    handle(.disconnected(connection))
+    // What an end costs its user's others wait for: a process may have had a thousand connections.
+    let work = handle(.disconnected(connection))
+    turns.spend(work, of: link.peer.uid)
   }
 
   /// Ends a connection and closes its socket.

@@ -128,7 +128,7 @@ final class RouterLoop {
       tendUnread()
       turns.nextRound()
       // After the others, once for each.
-      for connection in unfinished.filter(mayGoOn) { goOn(connection) }
+      for connection in unfinished where canGoOn(connection) { goOn(connection) }
       tellNews()
     }
   }
@@ -140,39 +140,39 @@ final class RouterLoop {
   }
 
   private func goOn(_ connection: ConnectionID) {
+    guard let user = links[connection]?.peer.uid, turns.mayGo(connection, of: user) else { return }
     unfinished.remove(connection)
-    let actions = handle(.goOn(connection))
-    if let user = links[connection]?.peer.uid { turns.spend(actions, connection, of: user) }
+    let work = handle(.goOn(connection))
+    turns.spend(work, connection, of: user)
   }
 
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
-    if newsWait || turns.isAnybodyWaiting || unfinished.contains(where: mayGoOn) { return 0 }
+    if newsWait || turns.isAnybodyWaiting || unfinished.contains(where: canGoOn) { return 0 }
     return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 
-  private func mayGoOn(_ connection: ConnectionID) -> Bool {
+  /// Whether a list goes on as soon as it is its connection's turn.
+  private func canGoOn(_ connection: ConnectionID) -> Bool {
     links[connection]?.queue.isEmpty == true && !turns.isWaiting(connection)
   }
 
-  /// Gives an event to the engine, then everything that follows from it; returns how many actions
-  /// that were.
+  /// Gives an event to the engine, then everything that follows from it; returns how much work
+  /// that was, in actions.
   @discardableResult
   func handle(_ event: RouterEvent) -> Int {
     events.append(event)
     guard events.count == 1 else { return 0 }  // An outer call works them off.
     var next = 0
-    var actions = 0
     while next < events.count {
       let event = events[next]
       next += 1
-      for action in state.handle(event) {
-        perform(action)
-        actions += 1
-      }
+      for action in state.handle(event) { perform(action) }
     }
     events.removeAll(keepingCapacity: true)
-    return actions
+    let effort = state.drainEffort()
+    for (user, work) in effort.ofUsers { turns.spend(work, of: user) }
+    return effort.own
   }
 
   /// Takes agents at another socket from now on.

@@ -69,9 +69,9 @@ package struct RouterHarness {
   package init(
     policy: Policy = .sameUser(1000), limits: RouterLimits = RouterLimits(),
     bootNs: UInt64 = 1_000_000, former: FormerRouter = .unknown,
-    sealer: any TicketSealer = Self.sealer
+    sealer: any TicketSealer = Self.sealer, uid: UInt32 = 1000
   ) {
-    let identity = RouterIdentity(pid: 1, uid: 1000, bootNs: bootNs, former: former)
+    let identity = RouterIdentity(pid: 1, uid: uid, bootNs: bootNs, former: former)
     router = RouterState(
       identity, limits: limits, policy: policy, sealer: sealer, probe: logs,
       clockPage: Self.clockPage)

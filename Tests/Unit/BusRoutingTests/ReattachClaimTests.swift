@@ -18,14 +18,80 @@ extension ReattachTests {
   }
 
   static func claim(
-    _ before: Before, channel: String = "a", attachment: AttachmentID? = nil, joined: Bool = true
+    _ before: Before, channel: String = "a", attachment: AttachmentID? = nil, joined: Bool = true,
+    fromStart: Bool = false
   ) -> AgentFrame {
     .restoreAttachment(
       RestoreAttachmentFrame(
         attachment: attachment ?? before.attachment, subscription: channel == "a" ? 1 : 2,
         stream: before.stream, publisherIncarnation: before.feed.incarnation,
         publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: channel, slot: 9,
-        joined: joined))
+        joined: joined, fromStart: fromStart))
+  }
+
+  /// A reader comes back that was promised the start of the stream and not let in.
+  private static func promisedReturns(
+    _ before: Before, _ mode: SubscribeMode, _ world: inout RouterHarness
+  ) -> ConnectionID {
+    let (reader, _) = reattach(before.reader, &world)
+    let subscription = SubscribeFrame(
+      subscription: 1, pattern: "a", mode: mode, sleeps: true, epoch: 3)
+    world.ask(reader, .restoreSubscription(subscription))
+    world.say(reader, claim(before, joined: false, fromStart: true))
+    #expect(world.ask(reader, .restoreDone) == [.done])
+    return reader
+  }
+
+  @Test(
+    "who was promised the start has it, though the publisher ends before the grace is over",
+    arguments: [SubscribeMode.lossy, .lossless])
+  func promisedOfEnded(mode: SubscribeMode) throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let feed = Self.feedReturns(before, &world, expects: Incarnation(0))
+    world.happen(.disconnected(feed))
+    let reader = Self.promisedReturns(before, mode, &world)
+    Self.endGrace(&world)
+    let joins = world.frames(to: reader).compactMap { frame in
+      if case .joined(let joined) = frame { joined } else { nil }
+    }
+    #expect(joins.map(\.startPosition) == [0] && joins.map(\.attachment) == [before.attachment])
+  }
+
+  @Test("a lossy reader that was promised the start counts what it missed of it")
+  func promisedLossy() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let feed = Self.feedReturns(before, &world, hasReader: false)
+    let reader = Self.promisedReturns(before, .lossy, &world)
+    Self.endGrace(&world)
+    let answer = JoinedFrame(
+      attachment: before.attachment, generation: 0, startPosition: 640, startSequence: 10,
+      departed: 0)
+    world.say(feed, .joined(answer))
+    guard case .joined(let start)? = world.frames(to: reader).last else {
+      Issue.record("not joined")
+      return
+    }
+    #expect(start.startPosition == 0 && start.startSequence == 0)
+  }
+
+  @Test("a claim that the publisher confirms comes before one that it does not, and that is told")
+  func confirmedFirst() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let thief = try Self.thief(&world, before)
+    world.say(thief, Self.claim(before))
+    #expect(world.ask(thief, .restoreDone) == [.done])
+    let feed = Self.feedReturns(before, &world)
+    let reader = Self.readerReturns(before, &world)
+    let stream = try #require(world.router.streamCount == 1 ? before.stream : nil)
+    world.say(feed, .closeStream(CloseStreamFrame(stream: stream)))
+    world.forgetSent()
+    Self.endGrace(&world)
+    #expect(kinds(world.frames(to: reader)).contains(.streamEnded))
+    #expect(!kinds(world.frames(to: reader)).contains(.evicted))
+    #expect(kinds(world.frames(to: thief)).contains(.evicted))
   }
 
   @Test(

@@ -5,68 +5,78 @@ import Testing
 struct TurnAccountTests {
   private static let (user, other) = (1000 as UInt32, 2000 as UInt32)
   private static let turn = TurnAccounts.workPerTurn
+  private static let round = TurnAccounts.workPerRound
 
-  @Test("who spends little never waits; who has had a turn waits for the next round")
+  /// Those of these connections that may go now, each in its order.
+  private static func going(
+    _ turns: inout TurnAccounts, _ numbers: ClosedRange<UInt64>, of user: UInt32 = user
+  ) -> [UInt64] {
+    numbers.filter { turns.mayGo(ConnectionID($0), of: user) }
+  }
+
+  @Test("while a user's connections spend little none of them waits")
   func spending() {
     var turns = TurnAccounts()
-    let (small, large) = (ConnectionID(1), ConnectionID(2))
-    turns.spend(Self.turn - 1, small, of: Self.user)
-    turns.spend(Self.turn, large, of: Self.user)
-    #expect(!turns.isWaiting(small) && turns.isWaiting(large) && turns.isAnybodyWaiting)
+    for number in 1...100 as ClosedRange<UInt64> {
+      #expect(Self.going(&turns, number...number) == [number])
+      turns.spend(Self.round / 100, ConnectionID(number), of: Self.user)
+    }
+    #expect(!turns.isAnybodyWaiting)
     turns.nextRound()
-    #expect(!turns.isWaiting(large) && !turns.isAnybodyWaiting)
-    // What was paid for is forgotten.
-    turns.spend(1, large, of: Self.user)
-    #expect(!turns.isWaiting(large))
+    #expect(Self.going(&turns, 1...100).count == 100)
   }
 
-  @Test("what costs many turns waits for as many rounds, and those behind it in the queue with it")
+  @Test("who had much waits, and with it all others of its user, until it is paid; nobody else")
   func paying() {
     var turns = TurnAccounts()
-    let (greedy, next) = (ConnectionID(1), ConnectionID(2))
-    turns.spend(5 * TurnAccounts.workPerRound, greedy, of: Self.user)
-    turns.spend(Self.turn, next, of: Self.user)
+    #expect(Self.going(&turns, 1...1) == [1])
+    turns.spend(5 * Self.round, ConnectionID(1), of: Self.user)
     for round in 1...5 {
-      #expect(turns.isWaiting(greedy), "round \(round)")
+      #expect(Self.going(&turns, 1...2).isEmpty, "round \(round)")
+      #expect(Self.going(&turns, 9...9, of: Self.other) == [9], "round \(round)")
+      #expect(turns.isAnybodyWaiting)
       turns.nextRound()
     }
-    #expect(!turns.isWaiting(greedy) && turns.isWaiting(next))
-    turns.nextRound()
-    #expect(!turns.isAnybodyWaiting)
+    #expect(Self.going(&turns, 1...2) == [1, 2] && !turns.isAnybodyWaiting)
   }
 
-  @Test("a thousand connections of one user get what one gets, in their order; another's as much")
+  @Test("a thousand connections of one user that come at once go on in their order, a few a round")
   func users() {
     var turns = TurnAccounts()
-    for number in 1...1000 as ClosedRange<UInt64> {
-      turns.spend(Self.turn, ConnectionID(number), of: Self.user)
-    }
-    let elsewhere = ConnectionID(5000)
-    turns.spend(Self.turn, elsewhere, of: Self.other)
-    let perRound = UInt64(TurnAccounts.workPerRound / Self.turn)
-    for round in 1...3 as ClosedRange<UInt64> {
-      turns.nextRound()
-      for number in 1...1000 as ClosedRange<UInt64> {
-        #expect(turns.isWaiting(ConnectionID(number)) == (number > round * perRound))
+    var order: [UInt64] = []
+    for _ in 0..<700 {
+      // All of them have something to do all the time, each time something dear.
+      for number in Self.going(&turns, 1...1000) where turns.mayGo(ConnectionID(number), of: 1000) {
+        order.append(number)
+        turns.spend(Self.round, ConnectionID(number), of: Self.user)
       }
-      #expect(!turns.isWaiting(elsewhere))
+      #expect(Self.going(&turns, 5000...5000, of: Self.other) == [5000])
+      turns.nextRound()
     }
+    let beyondFirst = order.drop { $0 == 1 }
+    #expect(order.count >= 650 && Array(beyondFirst) == Array(beyondFirst).sorted())
+    #expect(Set(order).count == order.count)
   }
 
   @Test("who ends has not paid: the others of its user wait for it as if it were there")
   func ending() {
     var turns = TurnAccounts()
-    let (ended, harmless, next) = (ConnectionID(1), ConnectionID(2), ConnectionID(3))
-    turns.spend(3 * TurnAccounts.workPerRound, ended, of: Self.user)
-    turns.spend(1, harmless, of: Self.user)
-    turns.spend(Self.turn, next, of: Self.user)
-    turns.end(ended)
-    turns.end(harmless)
+    turns.spend(3 * Self.round, ConnectionID(1), of: Self.user)
+    #expect(Self.going(&turns, 2...3).isEmpty)
+    turns.end(ConnectionID(1))
+    turns.end(ConnectionID(2))
     for _ in 0..<3 {
-      #expect(turns.isWaiting(next))
+      #expect(Self.going(&turns, 3...3).isEmpty)
       turns.nextRound()
     }
-    turns.nextRound()
-    #expect(!turns.isAnybodyWaiting && !turns.isWaiting(next) && !turns.isWaiting(ended))
+    #expect(Self.going(&turns, 3...3) == [3] && !turns.isAnybodyWaiting)
+  }
+
+  @Test("what agents of a user cause while another's frame is served is theirs to pay")
+  func others() {
+    var turns = TurnAccounts()
+    turns.spend(2 * Self.round, of: Self.other)
+    #expect(Self.going(&turns, 1...1) == [1])
+    #expect(Self.going(&turns, 2...2, of: Self.other).isEmpty)
   }
 }

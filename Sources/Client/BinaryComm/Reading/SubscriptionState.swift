@@ -158,7 +158,8 @@ package struct SubscriptionState<Log: Sendable, Place: Sendable>: Sendable {
         attachment: key, subscription: subscription, stream: reading.source.stream,
         publisherIncarnation: reading.source.publisherIncarnation,
         publisherName: reading.source.publisherName, publisher: reading.source.publisher,
-        channel: reading.source.channel, slot: reading.slot, joined: reading.start != nil)
+        channel: reading.source.channel, slot: reading.slot, joined: reading.start != nil,
+        fromStart: reading.source.fromStart)
     }
   }
 }
@@ -172,6 +173,8 @@ package struct StreamSource: Sendable {
   package let publisherName: String
   package let channel: String
   let relay: Bool
+  /// It was announced before the stream's first record.
+  package let fromStart: Bool
   /// In an inbox: the services to which the publisher may send requests.
   let mayCall: [String]
 
@@ -183,6 +186,7 @@ package struct StreamSource: Sendable {
     publisherName = announce.publisherName
     channel = announce.channel
     relay = announce.flags.contains(.relay)
+    fromStart = announce.flags.contains(.fromStart)
     mayCall = announce.mayCall
   }
 

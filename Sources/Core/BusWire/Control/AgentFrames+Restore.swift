@@ -97,6 +97,8 @@ public struct RestoreAttachmentFrame: Hashable, Sendable {
   public var slot: UInt16 = 0
   /// Whether the publisher has answered the join.
   public var joined = false
+  /// Whether it was announced as one that reads from the stream's start.
+  public var fromStart = false
 
   init() {}
 
@@ -104,7 +106,7 @@ public struct RestoreAttachmentFrame: Hashable, Sendable {
   public init(
     attachment: AttachmentID, subscription: UInt32, stream: StreamID,
     publisherIncarnation: Incarnation, publisherName: String, publisher: BusUUID,
-    channel: String, slot: UInt16, joined: Bool
+    channel: String, slot: UInt16, joined: Bool, fromStart: Bool = false
   ) {
     self.attachment = attachment
     self.subscription = subscription
@@ -115,6 +117,7 @@ public struct RestoreAttachmentFrame: Hashable, Sendable {
     self.channel = channel
     self.slot = slot
     self.joined = joined
+    self.fromStart = fromStart
   }
 }
 
@@ -129,5 +132,6 @@ extension RestoreAttachmentFrame: ControlBody {
     try coder.text(&channel)
     try coder.u16(&slot)
     try coder.flag(&joined)
+    try coder.flag(&fromStart)
   }
 }

@@ -12,7 +12,7 @@ public enum ControlFormat {
   /// The first four bytes of every frame, `BCSC`.
   public static let magic: UInt32 = 0x4353_4342
   /// The version of the protocol that this code speaks.
-  public static let version: UInt16 = 1
+  public static let version: UInt16 = 2
   /// The version of the shared memory's layout that this code reads and writes; agents and router
   /// have the same.
   public static var layoutVersion: UInt16 { UInt16(BUS_LAYOUT_VERSION) }

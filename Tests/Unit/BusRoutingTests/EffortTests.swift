@@ -1,0 +1,223 @@
+import BusAccess
+import BusPorts
+import BusRouting
+import BusWire
+import RouterHarness
+import Testing
+
+/// Work that is easy to ask for and hard to do: bounded, and counted for whoever caused it.
+@Suite("What work costs, and whom")
+struct EffortTests {
+  private static let (honest, crowd) = (1000 as UInt32, 1001 as UInt32)
+
+  private static func policy() throws -> Policy {
+    var policy = Policy()
+    try policy.add(AgentRule.everything(">", users: [honest, crowd]))
+    return policy
+  }
+
+  /// A world in which the router belongs to neither of the two users.
+  private static func world(_ limits: RouterLimits = RouterLimits()) throws -> RouterHarness {
+    var world = RouterHarness(policy: try policy(), limits: limits, uid: 1)
+    world.happen(.tick(nowNs: 1))
+    return world
+  }
+
+  @Test("an agent reads one stream through so many of its subscriptions, and is told once of more")
+  func manySubscriptions() throws {
+    var world = try Self.world()
+    let reader = world.agent("reader")
+    for number in 0..<40 as Range<UInt32> {
+      world.subscribe(reader, "a", number: number, mode: .lossy)
+    }
+    let feed = world.agent("feed")
+    _ = world.publish(feed, "feed", "a")
+    #expect(world.announces(to: reader).count == world.router.limits.readingsPerStreamAndAgent)
+    #expect(world.missed(by: reader).count == 1)
+    #expect(world.missed(by: reader).first?.text.contains("times already") == true)
+  }
+
+  @Test("the readers of one user leave places at a stream to those of others")
+  func readersOfAStream() throws {
+    var limits = RouterLimits()
+    limits.readersPerStream = 8
+    limits.readingsPerStreamAndAgent = 2
+    limits.expectedMax = 8
+    var world = try Self.world(limits)
+    let crowd = (0..<10).map { world.agent("crowd.\($0)", uid: Self.crowd) }
+    for agent in crowd { world.subscribe(agent, "a", mode: .lossy) }
+    let late = (0..<6).map { world.agent("honest.\($0)", uid: Self.honest) }
+    for agent in late { world.subscribe(agent, "a", mode: .lossy) }
+    let feed = world.agent("feed")
+    _ = world.publish(feed, "feed", "a")
+    func counts(_ agents: [ConnectionID]) -> [Int] { agents.map { world.announces(to: $0).count } }
+    #expect(counts(crowd).reduce(0, +) == 4 && counts(late).reduce(0, +) == 4)
+    #expect(crowd.allSatisfy { world.announces(to: $0).count + world.missed(by: $0).count == 1 })
+    // A place that is free again is given to who missed the stream.
+    world.happen(.disconnected(late[0]))
+    world.happen(.tick(nowNs: 2_000_000_000))
+    #expect(counts(late)[4...].reduce(0, +) == 1)
+  }
+
+  @Test("readings of all agents are bounded, and come back with what ends")
+  func readings() throws {
+    var limits = RouterLimits()
+    limits.attachments = 20
+    limits.attachmentsPerAgent = 10
+    var world = try Self.world(limits)
+    let feed = world.agent("feed")
+    for channel in 0..<10 { _ = world.publish(feed, "feed", "c\(channel)") }
+    let crowd = (0..<3).map { world.agent("crowd.\($0)", uid: Self.crowd) }
+    for agent in crowd { world.subscribe(agent, ">", mode: .lossy) }
+    #expect(world.router.attachmentCount == 10)
+    #expect(world.missed(by: crowd[2]).allSatisfy { $0.text.contains("readings of streams") })
+    let reader = world.agent("reader", uid: Self.honest)
+    world.subscribe(reader, ">", mode: .lossy)
+    #expect(world.announces(to: reader).count == 5, "half of what is left of its places")
+    for agent in crowd { world.happen(.disconnected(agent)) }
+    let next = world.agent("next", uid: Self.crowd)
+    world.subscribe(next, ">", mode: .lossy)
+    #expect(world.announces(to: next).count == 5)
+  }
+
+  @Test("who publishes pays for the first readers of each user, their own user for a crowd")
+  func crowds() throws {
+    var world = try Self.world()
+    for number in 0..<60 {
+      let agent = world.agent("crowd.\(number)", uid: Self.crowd)
+      world.subscribe(agent, "a", mode: .lossy)
+    }
+    let reader = world.agent("reader", uid: Self.honest)
+    world.subscribe(reader, "a", mode: .lossy)
+    let feed = world.agent("feed")
+    _ = world.router.drainEffort()
+    _ = world.publish(feed, "feed", "a")
+    let effort = world.router.drainEffort()
+    #expect(effort.ofUsers == [Self.crowd: 44])
+    #expect(effort.own > 0 && effort.own < 60)
+  }
+
+  @Test("a list costs what is looked at for it, though it names nothing")
+  func lists() throws {
+    var world = try Self.world()
+    let feed = world.agent("feed")
+    for channel in 0..<100 { _ = world.publish(feed, "feed", "c\(channel)") }
+    for number in 0..<40 {
+      let agent = world.agent("crowd.\(number)", uid: Self.crowd)
+      world.subscribe(agent, ">", mode: .lossy)
+    }
+    #expect(world.router.attachmentCount >= 1900)
+    let asker = world.agent("asker", uid: Self.honest)
+    _ = world.router.drainEffort()
+    world.getsOn = false
+    #expect(world.ask(asker, .query(QueryFrame(subject: .attachments))).isEmpty)
+    #expect(world.router.drainEffort().own >= 16)
+  }
+
+  @Test("the end of an agent costs what it read, though nobody is told")
+  func ends() throws {
+    var world = try Self.world()
+    let feed = world.agent("feed")
+    for channel in 0..<100 { _ = world.publish(feed, "feed", "c\(channel)") }
+    let reader = world.agent("reader", uid: Self.honest)
+    world.subscribe(reader, ">", mode: .lossy)
+    let readings = world.router.attachmentCount
+    _ = world.router.drainEffort()
+    world.happen(.disconnected(reader))
+    #expect(readings >= 90 && world.router.drainEffort().own >= readings)
+  }
+
+  @Test("so many readers are offered in a tick what they missed, and all in their turn")
+  func offers() throws {
+    var limits = RouterLimits()
+    limits.attachmentsPerAgent = 2
+    var world = try Self.world(limits)
+    let feed = world.agent("feed")
+    let first = world.publish(feed, "feed", "a0")
+    for channel in 1..<4 { _ = world.publish(feed, "feed", "a\(channel)") }
+    let readers = (0..<100).map { world.agent("reader.\($0)") }
+    for reader in readers {
+      world.subscribe(reader, "b", mode: .lossy)
+      world.subscribe(reader, "b", number: 2, mode: .lossy)
+    }
+    let other = world.agent("other")
+    let streams = (0..<3).map { _ in world.publish(other, "other", "b") }
+    #expect(readers.allSatisfy { !world.missed(by: $0).isEmpty })
+    world.say(feed, .closeStream(CloseStreamFrame(stream: first)))
+    for reader in readers {
+      for announce in world.announces(to: reader) where announce.stream == streams[0] {
+        world.say(reader, .detach(DetachFrame(attachment: announce.attachment)))
+      }
+    }
+    func given() -> Int { readers.count { world.announces(to: $0).count > 2 } }
+    let before = given()
+    world.happen(.tick(nowNs: 2_000_000_000))
+    let once = given() - before
+    #expect(once > 0 && once <= 64)
+    for round in 3...8 as ClosedRange<UInt64> { world.happen(.tick(nowNs: round * 1_000_000_000)) }
+    #expect(given() == 100)
+  }
+
+  @Test("ended logs that a reader does not let go of count at once towards what it may hold")
+  func endedLogs() throws {
+    var limits = RouterLimits()
+    limits.agentBytes = 400_000
+    limits.arenaBytes = 1 << 26
+    var world = try Self.world(limits)
+    let reader = world.agent("reader")
+    world.subscribe(reader, "a", mode: .lossy)
+    for number in 0..<8 {
+      let feed = world.agent("feed.\(number)")
+      _ = world.publish(feed, "feed.\(number)", "a")
+      world.happen(.disconnected(feed))
+    }
+    let given = world.announces(to: reader)
+    #expect(given.count == 5 && world.missed(by: reader).count == 3)
+    #expect(world.missed(by: reader).allSatisfy { $0.text.contains("logs that have ended") })
+    for announce in given {
+      world.say(reader, .detach(DetachFrame(attachment: announce.attachment)))
+    }
+    let feed = world.agent("feed")
+    _ = world.publish(feed, "feed", "a")
+    #expect(world.announces(to: reader).count == 6)
+  }
+
+  @Test("a log for an inbox that has no place for it is refused, and leaves nothing")
+  func fullInbox() throws {
+    var limits = RouterLimits()
+    limits.attachmentsPerAgent = 4
+    var world = try Self.world(limits)
+    let owner = world.agent("owner")
+    let inbox = world.inbox(of: owner)
+    world.subscribe(owner, inbox.pattern)
+    var refused = 0
+    for number in 0..<6 {
+      let peer = world.agent("peer.\(number)")
+      let answers = world.addLog(peer, "peer.\(number)", inbox.normal).answers
+      if errorCode(answers) == .resourceExhausted { refused += 1 }
+      #expect(answers.count == 1)
+    }
+    #expect(refused == 2 && world.router.streamCount == 4)
+    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
+  }
+
+  @Test(
+    "a join that starts where no message of its stream can is refused",
+    arguments: [(1 << 40, 0), (32, 0), (0, 1), (.max, .max), (0, .max)] as [(UInt64, UInt64)])
+  func absurdJoin(position: UInt64, sequence: UInt64) throws {
+    var world = try Self.world()
+    let feed = world.agent("feed")
+    let reader = world.agent("reader")
+    world.subscribe(reader, "a", mode: .lossy)
+    let log = world.addLog(feed, "feed", "a")
+    world.logs.progress[log.token] = LogProgress(commit: 6400, sequence: 100)
+    let announce = try #require(world.announces(to: reader).first)
+    world.say(reader, .attach(AttachFrame(attachment: announce.attachment, slot: 1)))
+    world.forgetSent()
+    let frame = JoinedFrame(
+      attachment: announce.attachment, generation: 0, startPosition: position,
+      startSequence: sequence, departed: 0)
+    #expect(errorCode(world.ask(feed, .joined(frame))) == .invalid)
+    #expect(world.frames(to: reader).isEmpty)
+  }
+}
