@@ -10,9 +10,10 @@ protocol ReplyHandler: Sendable {
   func sent(_ ids: [UInt32])
   /// A reply; false when nobody wants more.
   func receive(_ reply: Reply, isLast: Bool) -> Bool
-  /// A request ends without a reply.
+  /// One of the requests that were sent ends without a reply.
   func fail(_ error: BusError)
-  /// Whoever waited does so no more, whatever is still on its way.
+  /// Nothing was sent, or nothing more comes: whoever waited does so no more, whatever is still on
+  /// its way.
   func abandon(_ error: BusError)
 }
 
@@ -80,7 +81,6 @@ final class GatherReplyHandler: ReplyHandler {
   private let rule: GatherRule
   private struct State: Sendable {
     var open = 0
-    var isSent = false
     var replies: [Reply] = []
     var failures: [BusError] = []
   }
@@ -91,10 +91,7 @@ final class GatherReplyHandler: ReplyHandler {
   var isOver: Bool { waiter.isOver }
 
   func sent(_ ids: [UInt32]) {
-    state.withLock { state in
-      state.open = ids.count
-      state.isSent = true
-    }
+    state.withLock { $0.open = ids.count }
   }
 
   func receive(_ reply: Reply, isLast: Bool) -> Bool {
@@ -119,7 +116,7 @@ final class GatherReplyHandler: ReplyHandler {
 
   private func finishIfDone() {
     let (gathered, isDone, why) = state.withLock { state in
-      let isDone = rule == .first && !state.replies.isEmpty || !state.isSent || state.open <= 0
+      let isDone = rule == .first && !state.replies.isEmpty || state.open <= 0
       let gathered = GatherResult(replies: state.replies, failures: state.failures)
       return (gathered, isDone, state.replies.isEmpty ? state.failures.first : nil)
     }
