@@ -205,8 +205,10 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// What the inbox has seen so far.
   public var inboxStatistics: ReaderStatistics { inbox.statistics }
 
-  /// Peers whose messages could not be read since the last call, and why: they were corrupt, or
-  /// this process had no descriptor or no memory left for them. At most 64 are kept.
+  /// Peers whose messages could not be read since the last call, and why.
+  ///
+  /// They were corrupt, or this process had no descriptor or no memory left for them. At most 64
+  /// are kept.
   public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
 
   /// The name of a peer, nil when it has ended and all about it is forgotten.
@@ -229,10 +231,13 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// Takes no more messages; who waits for an answer of this agent is told that it is gone.
   ///
-  /// Waits up to a second for what was sent to lie in its log.
+  /// Waits up to a second for what was sent to lie in its log; what still waits then is dropped,
+  /// and nothing can be sent from here on.
   public mutating func close() {
     drain(timeout: .seconds(1))
     inbox.close()
+    // Who waits for an answer reads on until the end of these, and only then is told.
+    out.closeLanes()
   }
 }
 
