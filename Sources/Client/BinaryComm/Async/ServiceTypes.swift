@@ -88,7 +88,7 @@ public struct DirectMessages: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let owner: SinkOwner
 
-    /// The next message; nil when the sequence has ended.
+    /// The next message; nil when the sequence has ended, or the task is cancelled.
     public mutating func next() async throws(BusError) -> DirectMessage? {
       try await owner.sink.messages.next()
     }
