@@ -140,7 +140,8 @@ extension Agent {
 
   /// Sends a request to every agent that answers a service.
   ///
-  /// Throws when nobody answered at all, with the first reason.
+  /// Throws when nobody answered at all, with the first reason. While 256 MiB of replies are held,
+  /// whoever sends more has failed with `resourceExhausted`, and is asked to stop.
   public func gather(
     _ service: String, _ payload: [UInt8], until rule: GatherRule = .all,
     timeout: Duration = .seconds(5), context: MessageContext? = Conversation.current
@@ -151,7 +152,10 @@ extension Agent {
     let gathered = try await cancelling(loop, key) {
       () async throws(BusError) in try await sink.waiter.wait()
     }
-    if rule == .first { try? loop.submit { work in work.cancel(key) } }
+    // Not everybody may have been heard to the end: of those nothing is to be held any more.
+    if rule == .first || !gathered.failures.isEmpty {
+      try? loop.submit { work in work.cancel(key) }
+    }
     return gathered
   }
 

@@ -55,7 +55,7 @@ struct MessengerLoopState: ~Copyable {
     if let failure = event.failure {
       guard let key = book.owner(of: failure.correlationId), let ask = asks[key] else { return }
       if book.end(failure.correlationId) { asks[key] = nil }
-      ask.sink.fail(failure.error)
+      ask.sink.fail(failure.error, of: failure.correlationId)
       return
     }
     guard let incoming = event.incoming else { return }
@@ -65,7 +65,7 @@ struct MessengerLoopState: ~Copyable {
       guard let key = book.owner(of: id), let ask = asks[key] else { return }
       if incoming.isLast, book.end(id) { asks[key] = nil }
       let reply = Reply(payload: event.payload, responder: event.sender)
-      if !ask.sink.receive(reply, isLast: incoming.isLast) {
+      if !ask.sink.receive(reply, of: id, isLast: incoming.isLast) {
         // Nobody listens any more: the responder need not go on.
         try? messenger.out.cancel(id)
       }

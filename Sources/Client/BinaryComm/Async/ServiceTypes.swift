@@ -6,6 +6,11 @@ public struct Reply: Sendable, Equatable {
   public let payload: [UInt8]
   /// The responder's name.
   public let responder: String
+
+  package init(payload: [UInt8], responder: String) {
+    self.payload = payload
+    self.responder = responder
+  }
 }
 
 /// What became of a request that was sent to every responder of a service.
