@@ -211,6 +211,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// are kept.
   public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
 
+  /// How much of what the router has said waits for the next poll.
+  package var newsWaiting: Int { core.eventCount }
+
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? { out.name(of: peer) }
 
