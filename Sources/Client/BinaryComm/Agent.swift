@@ -49,7 +49,7 @@ public final class Agent: Sendable {
   let core: AgentShared
   let pool = Mutex(PublisherPool())
   /// The thread behind the asynchronous conversations.
-  let loops = Mutex<MessengerLoop?>(nil)
+  let loops = MadeOnce<MessengerLoop>()
 
   init(_ core: AgentShared) { self.core = core }
 
@@ -221,8 +221,9 @@ public final class Agent: Sendable {
   ///
   /// What was published is in registered logs, so readers still get all of it.
   public func close() {
-    loops.withLock { $0 }?.drain(.seconds(1))
-    pool.withLock { $0.closeAll() }
+    loops.close(.closed("the agent was closed"))?.drain(.seconds(1))
+    // Not under the lock, which tasks take: one may be waiting for a router.
+    for box in pool.withLock({ $0.drainAll() }) { box.close() }
     core.connection.leave()
     let publishers = core.state.withLock { Array($0.publishers.values) }
     // Before goodbye: what was published after it would lie behind the end that readers are told.

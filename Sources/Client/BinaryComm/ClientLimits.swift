@@ -5,7 +5,8 @@
 package struct ClientLimits: Sendable {
   /// Payloads of one asynchronous subscription that its consumer has not taken.
   package let subscriptionBytes = 64 << 20
-  /// Parts of one streamed reply that its consumer has not taken, beside their count.
+  /// Parts of one streamed reply that its consumer has not taken, beside their count, and all that
+  /// one gathering holds.
   package let replyPartBytes = 256 << 20
   /// Direct messages that one consumer has not taken, beside their count.
   package let messageBytes = 256 << 20

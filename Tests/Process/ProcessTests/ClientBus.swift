@@ -44,6 +44,13 @@ struct ClientBus: ~Copyable {
     try router.wait()
   }
 
+  /// Removes all that the former router left: to the next one every ticket is a stranger's.
+  func forgetRouter() throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+      try FileManager.default.removeItem(atPath: directory + "/" + name)
+    }
+  }
+
   /// Starts the next router in the same directory.
   mutating func startRouter(_ options: [String] = []) throws {
     router = try Self.start(directory, options)

@@ -56,6 +56,31 @@ struct ConversationBoundTests {
     }
   }
 
+  @Test("what a gathering holds is bounded in bytes; whoever sends more has failed, and is stopped")
+  func gathered() async throws {
+    try await Watchdog.bounding("a bounded gathering", seconds: 120) {
+      let bus = try ClientBus()
+      let (server, caller) = (try bus.agent("server"), try bus.agent("caller"))
+      let stopped = Flag()
+      let large = [UInt8](repeating: 7, count: 15 << 20)
+      try await server.serve("flood", executor: OwnThreads.shared) { request in
+        do {
+          for _ in 0..<20 { try await request.send(large) }
+          try await Task.sleep(for: .seconds(3000))
+        } catch {
+          stopped.raise()
+          throw error
+        }
+        return []
+      }
+      let result = try await caller.gather("flood", [], timeout: patient)
+      // 18 of 15 MiB are held, the last of them beyond 256 MiB.
+      #expect(result.replies.count == 18)
+      #expect(result.failures.map(\.code) == [.resourceExhausted])
+      await stopped.isRaised()
+    }
+  }
+
   @Test("a stopped service lets its handler go with the end of its last request")
   func letGo() async throws {
     try await Watchdog.bounding("a handler let go", seconds: 60) {

@@ -103,6 +103,7 @@ enum Law {
   /// would cost the hot path.
   static let pureFiles: Set<String> = [
     "Sources/Client/BinaryComm/Async/BoundedQueue.swift",
+    "Sources/Client/BinaryComm/Async/Gathering.swift",
     "Sources/Client/BinaryComm/Async/RequestBacklog.swift",
     "Sources/Client/BinaryComm/Async/RequestQueue.swift",
     "Sources/Client/BinaryComm/Async/StalledParts.swift",

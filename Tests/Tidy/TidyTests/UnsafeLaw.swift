@@ -34,10 +34,10 @@ extension Law {
     UnsafePlace(
       "Sources/Client/BinaryComm/", "holds values that cannot be copied, no call per message",
       files: [
-        "Messaging/Messenger.swift", "Messaging/Outbox.swift", "Messaging/OutboxReceiving.swift",
-        "Messaging/OutboxReplies.swift", "Messaging/OutboxRequests.swift", "Messaging/Peer.swift",
-        "Messaging/RequestTable.swift", "Reading/ReadStream.swift", "Reading/Reader.swift",
-        "Reading/ReaderTable.swift",
+        "Messaging/Messenger.swift", "Messaging/Outbox.swift", "Messaging/OutboxEnds.swift",
+        "Messaging/OutboxReceiving.swift", "Messaging/OutboxReplies.swift",
+        "Messaging/OutboxRequests.swift", "Messaging/Peer.swift", "Messaging/RequestTable.swift",
+        "Reading/ReadStream.swift", "Reading/Reader.swift", "Reading/ReaderTable.swift",
       ]),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "asks the kernel",

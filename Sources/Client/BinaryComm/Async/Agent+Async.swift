@@ -18,9 +18,10 @@ struct PublisherPool: ~Copyable, Sendable {
     return box
   }
 
-  mutating func closeAll() {
-    for box in boxes.values { box.close() }
-    boxes.removeAll()
+  /// All boxes, which are forgotten.
+  mutating func drainAll() -> [PublisherBox] {
+    defer { boxes = [:] }
+    return Array(boxes.values)
   }
 }
 

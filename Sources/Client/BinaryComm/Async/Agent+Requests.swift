@@ -8,40 +8,73 @@ import Synchronization
 
 /// The parts of a streamed reply, as an asynchronous sequence.
 ///
-/// One consumer. Ends with an error when the responder failed, died, or did not finish in time.
+/// One consumer. Ends with an error when the responder failed, died, or did not finish in time, and
+/// with `cancelled` when the task that takes the parts is. The responder is asked to stop then, and
+/// when nobody holds the sequence or its iterator any more.
 public struct Replies: AsyncSequence, Sendable {
   /// What the sequence yields.
   public typealias Element = Reply
   /// What may end it.
   public typealias Failure = BusError
-  let sink: StreamReplyHandler
-  let loop: MessengerLoop
-  let key: RequestQueue.Key
+  private let owner: ReplyOwner
+
+  init(_ sink: StreamReplyHandler, _ loop: MessengerLoop, _ key: RequestQueue.Key) {
+    owner = ReplyOwner(sink, loop, key)
+  }
 
   /// Hands out parts one by one.
   public struct Iterator: AsyncIteratorProtocol {
-    let sink: StreamReplyHandler
+    fileprivate let owner: ReplyOwner
 
     /// The next part, nil after the last.
-    public mutating func next() async throws(BusError) -> Reply? { try await sink.parts.next() }
+    public mutating func next() async throws(BusError) -> Reply? { try await owner.next() }
 
     /// The next part; isolation makes no difference here.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(BusError) -> Reply? {
-      try await sink.parts.next()
+      try await owner.next()
     }
   }
 
   /// Starts iterating; a reply has one iterator.
-  public func makeAsyncIterator() -> Iterator { Iterator(sink: sink) }
+  public func makeAsyncIterator() -> Iterator { Iterator(owner: owner) }
 
   /// Asks the responder to stop; what it sent before still comes.
   ///
   /// A request that has not been sent yet never is.
-  public func cancel() {
+  public func cancel() { owner.stop(listens: true) }
+}
+
+/// Stops the responder when nobody takes the parts of its reply any more: what it sends would be
+/// held until the deadline.
+private final class ReplyOwner: Sendable {
+  private let sink: StreamReplyHandler
+  private let loop: MessengerLoop
+  private let key: RequestQueue.Key
+
+  init(_ sink: StreamReplyHandler, _ loop: MessengerLoop, _ key: RequestQueue.Key) {
+    self.sink = sink
+    self.loop = loop
+    self.key = key
+  }
+
+  deinit {
+    if !sink.isOver { stop() }
+  }
+
+  func stop(listens: Bool = false) {
     let key = key
-    try? loop.submit { work in work.cancel(key, listens: true) }
+    try? loop.submit { work in work.cancel(key, listens: listens) }
+  }
+
+  func next() async throws(BusError) -> Reply? {
+    if let part = try await sink.parts.next() { return part }
+    guard Task.isCancelled else { return nil }
+    // The first end counts: a reply that is there as a whole is taken for that, a cut one is not.
+    sink.parts.end(.cancelled("the task that took the reply was cancelled"))
+    stop()
+    return try await sink.parts.next()
   }
 }
 
@@ -102,12 +135,13 @@ extension Agent {
     let loop = try await loop()
     let key = try submit(
       loop, service, payload, timeout, priority, context, sink, isForAll: false)
-    return Replies(sink: sink, loop: loop, key: key)
+    return Replies(sink, loop, key)
   }
 
   /// Sends a request to every agent that answers a service.
   ///
-  /// Throws when nobody answered at all, with the first reason.
+  /// Throws when nobody answered at all, with the first reason. While 256 MiB of replies are held,
+  /// whoever sends more has failed with `resourceExhausted`, and is asked to stop.
   public func gather(
     _ service: String, _ payload: [UInt8], until rule: GatherRule = .all,
     timeout: Duration = .seconds(5), context: MessageContext? = Conversation.current
@@ -118,7 +152,10 @@ extension Agent {
     let gathered = try await cancelling(loop, key) {
       () async throws(BusError) in try await sink.waiter.wait()
     }
-    if rule == .first { try? loop.submit { work in work.cancel(key) } }
+    // Not everybody may have been heard to the end: of those nothing is to be held any more.
+    if rule == .first || !gathered.failures.isEmpty {
+      try? loop.submit { work in work.cancel(key) }
+    }
     return gathered
   }
 

@@ -103,17 +103,13 @@ final class MessengerLoop: Sendable {
 extension Agent {
   /// The thread of this agent's messenger, started when it is first needed.
   func loop() async throws(BusError) -> MessengerLoop {
-    if let loop = loops.withLock({ $0 }) { return loop }
     let agent = self
-    return try await blocking { () throws(BusError) in
-      try agent.loops.withLock { held throws(BusError) in
-        if let held { return held }
-        let messenger = try agent.messenger()
-        let loop = MessengerLoop(core: messenger.core)
-        guard loop.start(messenger) else { throw .system("no thread for conversations") }
-        held = loop
-        return loop
-      }
+    return try await loops.value { () throws(BusError) in
+      let messenger = try agent.messenger()
+      let loop = MessengerLoop(core: messenger.core)
+      // Of an agent that is closed meanwhile it ends by itself: its inbox is told.
+      guard loop.start(messenger) else { throw .system("no thread for conversations") }
+      return loop
     }
   }
 }

@@ -55,7 +55,7 @@ struct MessengerLoopState: ~Copyable {
     if let failure = event.failure {
       guard let key = book.owner(of: failure.correlationId), let ask = asks[key] else { return }
       if book.end(failure.correlationId) { asks[key] = nil }
-      ask.sink.fail(failure.error)
+      ask.sink.fail(failure.error, of: failure.correlationId)
       return
     }
     guard let incoming = event.incoming else { return }
@@ -65,7 +65,7 @@ struct MessengerLoopState: ~Copyable {
       guard let key = book.owner(of: id), let ask = asks[key] else { return }
       if incoming.isLast, book.end(id) { asks[key] = nil }
       let reply = Reply(payload: event.payload, responder: event.sender)
-      if !ask.sink.receive(reply, isLast: incoming.isLast) {
+      if !ask.sink.receive(reply, of: id, isLast: incoming.isLast) {
         // Nobody listens any more: the responder need not go on.
         try? messenger.out.cancel(id)
       }
@@ -86,7 +86,7 @@ struct MessengerLoopState: ~Copyable {
         name: ask.name, isForAll: ask.isForAll, isUrgent: ask.options.lane == .urgent),
       bytes: ask.payload.count, deadlineNs: ask.deadlineNs)
     guard isQueued else {
-      ask.sink.fail(
+      ask.sink.abandon(
         .resourceExhausted(
           "\(book.queuedCount) requests with \(book.queuedBytes >> 20) MiB wait to be sent already",
           cause: .queue))
@@ -101,7 +101,7 @@ struct MessengerLoopState: ~Copyable {
     let nowNs = messenger.out.now().monotonicNs
     for key in book.expire(nowNs) {
       guard let ask = asks.removeValue(forKey: key) else { continue }
-      ask.sink.fail(.timeout("\(ask.name) did not answer in time"))
+      ask.sink.abandon(.timeout("\(ask.name) did not answer in time"))
     }
     for queue in book.queues {
       for key in book.waiting(in: queue) {
@@ -126,7 +126,7 @@ struct MessengerLoopState: ~Copyable {
       if case .wouldBlock = error { return false }
       book.refuse(ask.key)
       asks[ask.key] = nil
-      ask.sink.fail(error)
+      ask.sink.abandon(error)
     }
     return true
   }
@@ -177,7 +177,8 @@ struct MessengerLoopState: ~Copyable {
 
   /// Nothing more comes or goes.
   mutating func end(_ why: BusError) {
-    for ask in asks.values { ask.sink.fail(why) }
+    // Not as one failure of a gathering: nobody is left to tell it of the others.
+    for ask in asks.values { ask.sink.abandon(why) }
     for part in parked.drainAll() { part.waiter?.finish(.failure(why)) }
     for service in handlers { service.stop() }
     // The program's own closing is no failure.

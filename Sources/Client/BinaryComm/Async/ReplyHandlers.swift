@@ -8,11 +8,12 @@ protocol ReplyHandler: Sendable {
   var isOver: Bool { get }
   /// The requests are on their way under these ids.
   func sent(_ ids: [UInt32])
-  /// A reply; false when nobody wants more.
-  func receive(_ reply: Reply, isLast: Bool) -> Bool
-  /// A request ends without a reply.
-  func fail(_ error: BusError)
-  /// Whoever waited does so no more, whatever is still on its way.
+  /// A reply to one of them; false when nobody wants more of it.
+  func receive(_ reply: Reply, of id: UInt32, isLast: Bool) -> Bool
+  /// One of them ends without a reply.
+  func fail(_ error: BusError, of id: UInt32)
+  /// Nothing was sent, or nothing more comes: whoever waited does so no more, whatever is still on
+  /// its way.
   func abandon(_ error: BusError)
 }
 
@@ -63,13 +64,13 @@ final class SingleReplyHandler: ReplyHandler {
 
   func sent(_ ids: [UInt32]) {}
 
-  func receive(_ reply: Reply, isLast: Bool) -> Bool {
+  func receive(_ reply: Reply, of id: UInt32, isLast: Bool) -> Bool {
     // A single-reply request resolves with the first part of a streamed one.
     waiter.finish(.success(reply))
     return isLast
   }
 
-  func fail(_ error: BusError) { waiter.finish(.failure(error)) }
+  func fail(_ error: BusError, of id: UInt32) { waiter.finish(.failure(error)) }
 
   func abandon(_ error: BusError) { waiter.finish(.failure(error)) }
 }
@@ -77,55 +78,31 @@ final class SingleReplyHandler: ReplyHandler {
 /// The replies of everybody who answers a service.
 final class GatherReplyHandler: ReplyHandler {
   let waiter = Promise<GatherResult>()
-  private let rule: GatherRule
-  private struct State: Sendable {
-    var open = 0
-    var isSent = false
-    var replies: [Reply] = []
-    var failures: [BusError] = []
-  }
-  private let state = Mutex(State())
+  private let gathering: Mutex<Gathering>
 
-  init(_ rule: GatherRule) { self.rule = rule }
+  init(_ rule: GatherRule) { gathering = Mutex(Gathering(rule)) }
 
   var isOver: Bool { waiter.isOver }
 
-  func sent(_ ids: [UInt32]) {
-    state.withLock { state in
-      state.open = ids.count
-      state.isSent = true
+  func sent(_ ids: [UInt32]) { gathering.withLock { $0.sent(ids) } }
+
+  func receive(_ reply: Reply, of id: UInt32, isLast: Bool) -> Bool {
+    let (isWanted, outcome) = gathering.withLock { gathering in
+      (gathering.receive(reply, of: id, isLast: isLast), gathering.outcome)
     }
+    if let outcome { waiter.finish(outcome) }
+    return isWanted
   }
 
-  func receive(_ reply: Reply, isLast: Bool) -> Bool {
-    let isWanted = state.withLock { state in
-      state.replies.append(reply)
-      if isLast { state.open -= 1 }
-      return rule == .all || state.replies.count == 1
+  func fail(_ error: BusError, of id: UInt32) {
+    let outcome = gathering.withLock { gathering in
+      gathering.fail(error, of: id)
+      return gathering.outcome
     }
-    finishIfDone()
-    return isWanted || isLast
-  }
-
-  func fail(_ error: BusError) {
-    state.withLock { state in
-      state.failures.append(error)
-      state.open -= 1
-    }
-    finishIfDone()
+    if let outcome { waiter.finish(outcome) }
   }
 
   func abandon(_ error: BusError) { waiter.finish(.failure(error)) }
-
-  private func finishIfDone() {
-    let (gathered, isDone, why) = state.withLock { state in
-      let isDone = rule == .first && !state.replies.isEmpty || !state.isSent || state.open <= 0
-      let gathered = GatherResult(replies: state.replies, failures: state.failures)
-      return (gathered, isDone, state.replies.isEmpty ? state.failures.first : nil)
-    }
-    guard isDone else { return }
-    if let why { waiter.finish(.failure(why)) } else { waiter.finish(.success(gathered)) }
-  }
 }
 
 /// The parts of a streamed reply, for one task that takes them in order.
@@ -144,7 +121,7 @@ final class StreamReplyHandler: ReplyHandler {
 
   func sent(_ ids: [UInt32]) {}
 
-  func receive(_ reply: Reply, isLast: Bool) -> Bool {
+  func receive(_ reply: Reply, of id: UInt32, isLast: Bool) -> Bool {
     switch parts.put(reply, isLast: isLast) {
     case .taken: return true
     case .ended: return false
@@ -157,7 +134,7 @@ final class StreamReplyHandler: ReplyHandler {
     }
   }
 
-  func fail(_ error: BusError) { parts.end(error) }
+  func fail(_ error: BusError, of id: UInt32) { parts.end(error) }
 
   func abandon(_ error: BusError) { parts.end(error) }
 }

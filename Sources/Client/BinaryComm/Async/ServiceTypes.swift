@@ -6,6 +6,11 @@ public struct Reply: Sendable, Equatable {
   public let payload: [UInt8]
   /// The responder's name.
   public let responder: String
+
+  package init(payload: [UInt8], responder: String) {
+    self.payload = payload
+    self.responder = responder
+  }
 }
 
 /// What became of a request that was sent to every responder of a service.
@@ -88,7 +93,7 @@ public struct DirectMessages: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let owner: SinkOwner
 
-    /// The next message; nil when the sequence has ended.
+    /// The next message; nil when the sequence has ended, or the task is cancelled.
     public mutating func next() async throws(BusError) -> DirectMessage? {
       try await owner.sink.messages.next()
     }

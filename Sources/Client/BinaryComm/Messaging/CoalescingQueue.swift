@@ -7,6 +7,9 @@ package struct CoalescingQueue<Key: Hashable & Sendable, Element: Sendable>: Sen
 
   package init() {}
 
+  /// How many elements wait.
+  package var count: Int { elements.count }
+
   /// Puts an element at the end, or in the place of the one of its key that waits.
   package mutating func append(_ element: Element, key: Key? = nil) {
     guard let key else { return elements.append(element) }

@@ -210,6 +210,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// They were corrupt, or this process had no descriptor or no memory left for them.
   public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
 
+  /// How much of what the router has said waits for the next poll.
+  package var newsWaiting: Int { core.eventCount }
+
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? { out.name(of: peer) }
 
@@ -230,10 +233,13 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// Takes no more messages; who waits for an answer of this agent is told that it is gone.
   ///
-  /// Waits up to a second for what was sent to lie in its log.
+  /// Waits up to a second for what was sent to lie in its log; what still waits then is dropped,
+  /// and nothing can be sent from here on.
   public mutating func close() {
     drain(timeout: .seconds(1))
     inbox.close()
+    // Who waits for an answer reads on until the end of these, and only then is told.
+    out.closeLanes()
   }
 }
 

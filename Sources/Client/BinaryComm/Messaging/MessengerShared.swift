@@ -68,6 +68,9 @@ final class MessengerShared: Sendable {
     state.withLock { $0.events.drain() }
   }
 
+  /// How many events wait for the messenger's thread.
+  var eventCount: Int { state.withLock { $0.events.count } }
+
   /// The names it answers now.
   var answers: Set<PeerName> { state.withLock { $0.answers } }
 

@@ -34,6 +34,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var servedIndex: [String: Int]
   /// Of every name that was ever answered: a name keeps its number.
   var numbers: [String: Int]
+  /// The messenger was closed: no log is opened any more.
+  var isClosed = false
   /// Somebody takes ``closed``.
   var reportsClosed = false
   /// Peers that were forgotten and not taken yet.
@@ -194,6 +196,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   private mutating func keep(
     _ letter: OutboundHeader, _ payload: RawSpan, _ line: Int, _ lane: Lane
   ) throws(BusError) {
+    guard !isClosed else { throw Self.closedError }
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
     let out = unsafe peer.pointee.lane(lane)
     switch unsafe out.pointee.phase {
@@ -227,7 +230,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
 
   /// A log is there: what waited for it goes out with the next flush.
   mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
-    guard let peer = unsafe lines.at(line) else { return }
+    guard !isClosed, let peer = unsafe lines.at(line) else { return }
     unsafe peer.pointee.lane(lane).pointee.open(publisher)
   }
 
@@ -365,34 +368,5 @@ extension Outbox {
   mutating func unserve(_ name: String) {
     guard name != core.agent.name else { return }
     servedIndex[name] = nil
-  }
-
-  /// The peers that are gone and of whose messages nothing is left to be read.
-  mutating func closeDrained() {
-    leaving = leaving.filter { incarnation in
-      guard !core.inbox.reads(from: incarnation) else { return true }
-      if let line = lines.index(of: incarnation.value) {
-        let name = lineName(line) ?? "the agent"
-        let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
-        close(line, .peerDied(why))
-      }
-      return false
-    }
-  }
-
-  /// Forgets peers that only wrote to this agent and whose logs are read to their end.
-  mutating func forgetStrangers() {
-    let named = Set(names.flatMap(\.peers))
-    for at in lines.indices where !named.contains(at) {
-      guard let peer = unsafe lines.at(at) else { continue }
-      let isQuiet = (0..<Lane.allCases.count).allSatisfy { lane in
-        if case .none = unsafe peer.pointee.lanes[lane].phase { return true }
-        return false
-      }
-      let incarnation = unsafe Incarnation(peer.pointee.incarnation)
-      if isQuiet, unsafe peer.pointee.inFlight == 0, !core.inbox.reads(from: incarnation) {
-        close(at, .peerDied("the agent has ended"))
-      }
-    }
   }
 }

@@ -226,7 +226,8 @@ extension Outbox {
   /// Asks the responder to stop working on a request.
   ///
   /// What comes of it shows as the request's end: a failure `cancelled`, or the response when it
-  /// was finished first, or `peerDied`. Throws `invalid` for a request that has ended.
+  /// was finished first, or `peerDied`. Throws `invalid` for a request that has ended, and
+  /// `resourceExhausted` while too much waits for its responder: then it may be called again.
   public mutating func cancel(_ correlationId: UInt32) throws(BusError) {
     guard var request = pending.find(correlationId) else {
       throw .invalid("request \(correlationId) has ended already; there is nothing to cancel")
@@ -237,8 +238,6 @@ extension Outbox {
       return
     }
     guard !request.isCancelled else { return }
-    request.isCancelled = true
-    pending.update(request)
     let letter = OutboundHeader(
       type: .command, recipient: nil, flags: .cancel, correlationId: correlationId,
       priority: .critical)
@@ -246,6 +245,9 @@ extension Outbox {
       UInt8(truncatingIfNeeded: (request.isUrgent ? .max : number) >> UInt64(8 * place))
     }
     try post(letter, bytes.span.rawBytes, to: line, .urgent, now())
+    // Only now: a cancel for which there is no room is sent by the next one.
+    request.isCancelled = true
+    pending.update(request)
   }
 
   /// The requests whose time is over fail.

@@ -48,6 +48,16 @@ struct OutboundLane: ~Copyable {
     }
   }
 
+  /// Ends the log: whoever reads it is told when it has read all of it.
+  mutating func close() {
+    phase = .none
+    guard let last = unsafe pen else { return }
+    unsafe pen = nil
+    unsafe last.pointee.close()
+    unsafe last.deinitialize(count: 1)
+    unsafe last.deallocate()
+  }
+
   mutating func open(_ publisher: consuming Publisher) {
     let place = UnsafeMutablePointer<Publisher>.allocate(capacity: 1)
     unsafe place.initialize(to: publisher)

@@ -1,0 +1,62 @@
+import BusLog
+import BusTestSupport
+import CBusPlatform
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+@Suite("A publisher and a reader that sleeps on its own word")
+struct WakeTests {
+  /// A thread that sleeps once.
+  private final class Sleeper: Sendable {
+    /// Where the kernel tells of the thread.
+    private let folder = Mutex<String?>(nil)
+    private let woken = Atomic(false)
+
+    func sleep(_ epoch: ReaderEpoch, marked: UInt32) {
+      let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+      folder.withLock { $0 = own }
+      epoch.sleep(marked: marked, watches: WatchList(), timeoutNs: 3_600_000_000_000)
+      woken.store(true, ordering: .releasing)
+    }
+
+    /// Whether the kernel holds the thread in its sleep; false from the moment it is woken.
+    var isAsleep: Bool {
+      guard !woken.load(ordering: .acquiring), let folder = folder.withLock({ $0 }),
+        let text = try? String(contentsOfFile: "/proc/\(folder)/stat", encoding: .utf8),
+        let name = text.lastIndex(of: ")")
+      else { return false }
+      return text[name...].dropFirst(2).first == "S"
+    }
+  }
+
+  @Test("one that was never found asleep is tried again only when the bytes have doubled")
+  func vain() throws {
+    _ = plat_barrier_register()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let epoch = try #require(stage.segment.takeEpoch())
+    let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
+    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    let marked = epoch.announce(ownWord: true)
+    func send(_ numbers: Range<UInt64>) {
+      for number in numbers { #expect(pen.send(number, count: 8)) }
+    }
+    Watchdog.bounding("a wake after vain ones", seconds: 60) {
+      // Each try for these finds nobody; the last was at the 513th after the first.
+      send(0..<600)
+      let sleeper = Sleeper()
+      let threads = Threads()
+      threads.start { sleeper.sleep(epoch, marked: marked) }
+      while !sleeper.isAsleep { sched_yield() }
+      send(600..<1000)
+      #expect(sleeper.isAsleep)
+      // The next is at the 1025th.
+      send(1000..<1100)
+      threads.wait()
+    }
+    epoch.awake()
+    withExtendedLifetime(reader) {}
+  }
+}
