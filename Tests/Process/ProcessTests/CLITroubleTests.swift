@@ -104,6 +104,27 @@ struct CLITroubleTests {
     #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
   }
 
+  @Test("a body that needs a larger log waits for the next router, and is published there")
+  func largeBodyWithoutRouter() throws {
+    try Watchdog.bounding("a body without a router", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let first = try CLIBus(dir.path)
+      let reader = try first.subscriber("a")
+      let writer = try first.start("pub", "a", "--stdin-lines", "--timeout", "60", input: .pipe)
+      writer.send("before\n")
+      try reader.waitForLine(containing: "before", timeout: .seconds(10))
+      try first.killRouter()
+      writer.send(String(repeating: "x", count: 40_000) + "\n")
+      while writer.isRunning, !writer.stderrSoFar.contains("waiting for a router") { breathe() }
+      let second = try CLIBus(dir.path)
+      writer.closeInput()
+      let result = try writer.wait(timeout: .seconds(90))
+      #expect(result.succeeded, "\(result)")
+      #expect(result.stdout.contains("published 2 messages"))
+      try second.end()
+    }
+  }
+
   @Test("a publisher whose router went for good says that only those who were there have it all")
   func routerGoneAtTheEnd() throws {
     let dir = try TemporaryDirectory("cli")
