@@ -108,17 +108,17 @@ struct MessageReceiver: ~Copyable {
     _ error: BusError, _ batch: inout [(ReceivedMessage, channel: String)]
   ) throws {
     let found = reader.drainProblems()
-    guard !found.isEmpty else {
-      guard case .closed = error else { throw error }
-      return common.log(.warning, error.description)
-    }
     drop(reader.evictedSource.take(), from: &batch)
     for problem in found {
       if case .evicted = problem.error {} else { isEvictedOnly = false }
       trouble = trouble ?? problem
       common.log(.warning, problem.error.description)
     }
-    bodies.lose()
+    if !found.isEmpty { bodies.lose() }
+    // What is none of these is about the reader itself, and may have come in one look with them.
+    guard !found.contains(where: { $0.error == error }) else { return }
+    guard case .closed = error else { throw error }
+    common.log(.warning, error.description)
   }
 
   /// Drops what this batch holds of a publisher that has gone on without this reader.
