@@ -39,7 +39,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("no frame ends the router, holds it up, or is taken for another one")
+  @Test("no frame ends the router, holds it up, or is taken for another one", needsRoot)
   func frames() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -50,7 +50,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("no publisher misleads or ends a reader, or one beside another")
+  @Test("no publisher misleads or ends a reader, or one beside another", needsRoot)
   func publishers() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -62,7 +62,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("nobody takes what belongs to all, or names what belongs to others")
+  @Test("nobody takes what belongs to all, or names what belongs to others", needsRoot)
   func shares() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -73,7 +73,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("no blob misleads the router or who opens it")
+  @Test("no blob misleads the router or who opens it", needsRoot)
   func blobs() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -84,7 +84,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("no message of a requester runs a service's handler wrongly, or ends it")
+  @Test("no message of a requester runs a service's handler wrongly, or ends it", needsRoot)
   func requests() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -95,7 +95,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("a lane to an agent opens none of its services that the policy does not give")
+  @Test("a lane to an agent opens none of its services that the policy does not give", needsRoot)
   func rights() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -106,7 +106,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("no answer or news of a false router ends an agent's process")
+  @Test("no answer or news of a false router ends an agent's process", needsRoot)
   func falseRouters() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -117,7 +117,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("nobody waits for a peer that is crowded, stands still or takes its word back")
+  @Test("nobody waits for a peer that is crowded, stands still or takes its word back", needsRoot)
   func unlucky() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -128,7 +128,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("nobody who comes back after a restart takes what is another's")
+  @Test("nobody who comes back after a restart takes what is another's", needsRoot)
   func restarts() async {
     let result = await #expect(
       processExitsWith: .success,
@@ -139,7 +139,7 @@ struct HostileKitTests {
     Group.show(result)
   }
 
-  @Test("nothing but what belongs there is taken as a segment")
+  @Test("nothing but what belongs there is taken as a segment", needsRoot)
   func descriptors() async {
     let result = await #expect(
       processExitsWith: .success,

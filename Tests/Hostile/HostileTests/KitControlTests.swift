@@ -133,7 +133,9 @@ struct KitControlTests {
 
   private static let stays = Mutex<[HostilePeer]>([])
 
-  @Test("about the bus: each control of a table is reported as it should be, and nothing else")
+  @Test(
+    "about the bus: each control of a table is reported as it should be, and nothing else",
+    needsRoot)
   func bus() async {
     let result = await #expect(
       processExitsWith: .success,

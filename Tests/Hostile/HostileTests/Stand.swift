@@ -4,6 +4,11 @@ import BusMemory
 import BusTestSupport
 import BusWire
 import Glibc
+import Testing
+
+/// Of tests that count what a router holds, which is not dumpable: only root sees it.
+let needsRoot = ConditionTrait.enabled(
+  if: geteuid() == 0, "only root can count a router's descriptors")
 
 /// Where rows are run: a router in a directory of its own with an honest party on it, or, for
 /// attacks on memory alone, an honest log of this process.
@@ -28,8 +33,6 @@ final class Stand: @unchecked Sendable {
 
   /// A stand with a router that is started with these options.
   static func bus(_ options: [String] = []) async throws -> Stand {
-    // The router is not dumpable: only root sees what it holds.
-    guard geteuid() == 0 else { throw SetUpFailure("only root can count a router's descriptors") }
     let home = try TemporaryDirectory("kit")
     let router = try Child.start(
       try Programs.path("msg_router"), ["--dir", home.file("run"), "--json"] + options)

@@ -219,4 +219,52 @@ struct CLIConversationTests {
     }
     #expect(try bus.run("tell", "nobody", "x").exit == .code(3))
   }
+
+  /// Sends an urgent request, as soon as its recipient is known.
+  private func ask(
+    _ messenger: inout Messenger, _ recipient: Recipient
+  ) throws -> UInt32 {
+    let options = SendOptions(timeoutNs: 60_000_000_000, priority: .critical)
+    while true {
+      do throws(BusError) {
+        return try messenger.out.request(recipient, [1], options)
+      } catch {
+        guard error == .wouldBlock else { throw error }
+      }
+      _ = try messenger.poll { _, _, _ in }
+      _ = try messenger.wait(timeout: .milliseconds(5))
+    }
+  }
+
+  @Test("a cancel, of which nothing is shown, is none of the messages that listen is to show")
+  func cancelToListener() throws {
+    try Watchdog.bounding("a cancel to a listener", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(dir.path)
+      let listener = try bus.start("listen", "--name", "listener", "--count", "1")
+      defer { listener.kill() }
+      while listener.isRunning, !listener.stderrSoFar.contains("listening") { breathe() }
+      let agent = try Bus.connect(to: bus.directory).register("asker", category: "test")
+      defer { agent.close() }
+      var messenger = try agent.messenger()
+      let recipient = try messenger.out.service("listener")
+      // The first one has the lanes made; the second lies in the log at once, before its cancel.
+      _ = try ask(&messenger, recipient)
+      var refused = 0
+      while refused == 0 {
+        let taken = try messenger.poll { _, _, _ in
+        } onFailure: { _, _ in
+          refused += 1
+        }
+        if taken == 0 { _ = try messenger.wait(timeout: .milliseconds(5)) }
+      }
+      try messenger.out.cancel(try ask(&messenger, recipient))
+      let isOut = messenger.drain(timeout: .seconds(20))
+      #expect(isOut)
+      #expect(try bus.run("tell", "listener", "hello").succeeded)
+      let result = try listener.wait(timeout: .seconds(20))
+      #expect(result.succeeded && result.stdout.contains("hello"), "\(result)")
+      messenger.close()
+    }
+  }
 }

@@ -134,11 +134,26 @@ struct CLIPartTests {
   }
 
   private func publish(
-    _ text: String, _ flags: MessageFlags, _ publisher: inout Publisher
+    _ text: String, _ flags: MessageFlags, _ publisher: inout Publisher, on topic: String = "t"
   ) throws {
-    let topic = try publisher.topic("t")
+    let topic = try publisher.topic(topic)
     let bytes = Array(text.utf8)
     try publisher.publish(publisher.handle(topic, flags: flags), unsafe bytes.span.bytes)
+  }
+
+  @Test("of bodies that one publisher has begun, those beyond what is followed are called cut")
+  func manyBegun() throws {
+    let dir = try TemporaryDirectory("parts")
+    let bus = try CLIBus(dir.path)
+    let reader = try bus.subscriber("t.>", "--lossless", "--count", "300")
+    let agent = try Bus.connect(to: bus.directory).register("writer")
+    defer { agent.close() }
+    var publisher = try agent.publisher(on: "t")
+    for flags in [MessageFlags.more, .lastPart] {
+      for number in 0..<300 { try publish("1", flags, &publisher, on: "t.\(number)") }
+    }
+    let result = try reader.wait(timeout: .seconds(30))
+    #expect(result.exit == .code(1) && result.stderr.contains("cut 44"), "\(result.stderr)")
   }
 
   @Test("bodies of two publishers that are mixed in raw output are called cut")

@@ -1,7 +1,9 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import CBusPlatform
 import Foundation
+import Glibc
 import Testing
 
 /// What waits in `bcs reply`: requests for a command, lines and replies for room.
@@ -224,7 +226,10 @@ struct CLIReplyTests {
       #expect(told.stdout == "\(conversation) 4\n", "\(told)")
       // Nonsense is nobody's request.
       let free = try ask(
-        ["BCS_CONVERSATION": "x", "BCS_HOPS": "-", "BCS_DEADLINE_MS": "y"], "req", "who", "x")
+        [
+          "BCS_CONVERSATION": "x", "BCS_HOPS": "-", "BCS_DEADLINE_MS": "y",
+          "BCS_DEADLINE_NS": "99999999999999999999",
+        ], "req", "who", "x")
       #expect(free.stdout == "1\n", "\(free)")
       for command in ["req", "trace"] {
         let late = try ask(["BCS_DEADLINE_MS": "200"], command, "stuck", "x", "--timeout", "1000")
@@ -236,6 +241,30 @@ struct CLIReplyTests {
       for (command, name) in [("req", "who"), ("trace", "who"), ("tell", "listener")] {
         let far = try ask(["BCS_HOPS": "17"], command, name, "x")
         #expect(far.exit == .code(10), "\(far)")
+      }
+    }
+  }
+
+  @Test("a command's own requests end with its requester's time, however late they are sent")
+  func deadline() throws {
+    try Watchdog.bounding("a command's deadline", seconds: 120) {
+      let dir = try TemporaryDirectory("reply")
+      let bus = try CLIBus(dir.path)
+      let who = try Self.responder(bus, "who", "--exec", "sh", "-c", "echo $BCS_DEADLINE_NS")
+      defer { who.kill() }
+      var now = timespec()
+      unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+      let began = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+      let told = try bus.run("req", "who", "x", "--raw", "--timeout", "1000")
+      let end = try #require(UInt64(told.stdout.dropLast()), "\(told)")
+      #expect(end > began && end - began < 2_000_000_000_000, "\(began), \(end)")
+      // The span was counted when the command was started, and says nothing of its end any more.
+      for command in ["req", "trace"] {
+        let late = try Child.run(
+          try Programs.path("bcs"), [command, "who", "x", "--dir", bus.directory],
+          environment: ["BCS_DEADLINE_MS": "100000", "BCS_DEADLINE_NS": "\(began)"],
+          timeout: .seconds(60))
+        #expect(late.exit == .code(4), "\(late)")
       }
     }
   }

@@ -1,5 +1,7 @@
+import BinaryComm
 import BusTestSupport
 import Foundation
+import Glibc
 import Testing
 
 /// What bcs does when something goes wrong on the way.
@@ -102,6 +104,59 @@ struct CLITroubleTests {
     #expect(try writer.wait(timeout: .seconds(10)).succeeded)
     reader.signal(SIGINT)
     #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
+  }
+
+  @Test("a body that needs a larger log waits for the next router, and is published there")
+  func largeBodyWithoutRouter() throws {
+    try Watchdog.bounding("a body without a router", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let first = try CLIBus(dir.path)
+      let reader = try first.subscriber("a")
+      let writer = try first.start("pub", "a", "--stdin-lines", "--timeout", "60", input: .pipe)
+      writer.send("before\n")
+      try reader.waitForLine(containing: "before", timeout: .seconds(10))
+      try first.killRouter()
+      writer.send(String(repeating: "x", count: 40_000) + "\n")
+      while writer.isRunning, !writer.stderrSoFar.contains("waiting for a router") { breathe() }
+      let second = try CLIBus(dir.path)
+      writer.closeInput()
+      let result = try writer.wait(timeout: .seconds(90))
+      #expect(result.succeeded, "\(result)")
+      #expect(result.stdout.contains("published 2 messages"))
+      try second.end()
+    }
+  }
+
+  @Test("a publisher that goes on without a reader takes nothing with it of what others sent")
+  func evictedBesideOthers() throws {
+    try Watchdog.bounding("an eviction beside another publisher", seconds: 120) {
+      let bus = try ClientBus(["--stall", "0.3"])
+      let agents = [try bus.agent("fast"), try bus.agent("other")]
+      defer { for agent in agents { agent.close() } }
+      let reader = try Child.start(
+        try Programs.path("bcs"), ["sub", "a", "--lossless", "--line", "--dir", bus.directory])
+      while reader.isRunning, !reader.stderrSoFar.contains("subscribed to") { breathe() }
+      // In this order, after which each look takes what the other one sent first.
+      var fast = try agents[0].publisher(on: "a", options: smallLog)
+      try fast.publish("a", Array("begin".utf8))
+      try reader.waitForLine(containing: "begin")
+      var other = try agents[1].publisher(on: "a", options: smallLog)
+      try other.publish("a", Array("zero".utf8))
+      try reader.waitForLine(containing: "zero")
+      #expect(reader.stop())
+      // Nobody tells the reader then: it finds out from the log.
+      try bus.endRouter(SIGKILL)
+      for word in ["one", "two", "three"] { try other.publish("a", Array(word.utf8)) }
+      for number in 0..<2000 { try fast.publish("a", numbered(number)) }
+      #expect(reader.signal(SIGCONT))
+      while reader.isRunning, !reader.stderrSoFar.contains("EVICTED") { breathe() }
+      try other.publish("a", Array("last".utf8))
+      try reader.waitForLine(containing: "last")
+      let shown = reader.stdoutSoFar
+      #expect(shown == "a begin\na zero\na one\na two\na three\na last\n")
+      reader.signal(SIGINT)
+      #expect(try reader.wait().stderr.contains("received 6 lost 0 problems 1"))
+    }
   }
 
   @Test("a publisher whose router went for good says that only those who were there have it all")

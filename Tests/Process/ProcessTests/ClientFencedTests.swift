@@ -30,6 +30,59 @@ struct ClientFencedTests {
     }
   }
 
+  @Test("bcs sub that is evicted and loses its agent while its output is full ends with the cause")
+  func evictedToo() throws {
+    try Watchdog.bounding("an evicted reader of a fenced agent", seconds: 180) {
+      var bus = try ClientBus(["--stall", "0.3"])
+      let home = try TemporaryDirectory("fenced")
+      let pipe = home.file("pipe")
+      try #require(unsafe mkfifo(pipe, 0o600) == 0)
+      let output = unsafe open(pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+      defer { close(output) }
+      let child = try Child.start(
+        "/bin/sh",
+        [
+          "-c", "exec \"$0\" sub t --raw --lossless --dir \"$1\" > \"$2\"",
+          try Programs.path("bcs"), bus.directory, pipe,
+        ])
+      while child.isRunning, !child.stderrSoFar.contains("subscribed to") { breathe() }
+      let writer = try bus.agent("writer")
+      defer { writer.close() }
+      var publisher = try writer.publisher(on: "t", options: smallLog)
+      // More than the pipe and the log hold: at their end it has gone on without the reader.
+      let body = [UInt8](repeating: 0x78, count: 2000)
+      for _ in 0..<300 { try publisher.publish("t", body) }
+      try bus.endRouter(SIGKILL)
+      // To the next router its ticket is a stranger's.
+      try FileManager.default.removeItem(atPath: bus.directory + "/router.lock")
+      try bus.startRouter()
+      // That thread ends with the agent.
+      while child.isRunning, Self.threads(of: child.pid).contains("bcs-service") { breathe() }
+      let drain = Worker {
+        var room = [UInt8](repeating: 0, count: 1 << 16)
+        while child.isRunning {
+          if unsafe read(output, &room, room.count) <= 0 { breathe() }
+        }
+        return 0
+      }
+      let end = Result { try child.wait(timeout: .seconds(60)) }
+      _ = try drain.join()
+      let result = try end.get()
+      #expect(result.exit == .code(1) && result.stderr.contains("EVICTED"), "\(result)")
+      #expect(result.stderr.contains("FENCED"), "\(result)")
+    }
+  }
+
+  /// The names of a process's threads.
+  private static func threads(of pid: Int32) -> [String] {
+    let tasks = "/proc/\(pid)/task"
+    let numbers = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+    return numbers.compactMap { number in
+      let name = try? String(contentsOfFile: "\(tasks)/\(number)/comm", encoding: .utf8)
+      return name?.trimmingCharacters(in: .newlines)
+    }
+  }
+
   @Test("every sequence of the library ends with the cause, and what is asked later does")
   func library() async throws {
     try await Watchdog.bounding("the sequences of a fenced agent", seconds: 90) {

@@ -86,6 +86,30 @@ struct ClientHandOverTests {
     }
   }
 
+  @Test("a publisher that lets nobody in for want of a descriptor is said to need a larger limit")
+  func noRoomAtThePublisher() async {
+    await #expect(processExitsWith: .success) {
+      try Watchdog.bounding("a publisher without a descriptor", seconds: 100) {
+        let bus = try ClientBus()
+        let writer = try bus.agent("writer")
+        var publisher = try writer.publisher(on: "alerts")
+        let line = "exec \"$0\" sub alerts --lossless"
+        let reader = try Self.feed(
+          bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
+        defer { reader.kill() }
+        try Self.withoutDescriptors {
+          _ = unsafe mkdir("\(bus.directory)/go", 0o700)
+          while reader.isRunning, !reader.stderrSoFar.contains("EVICTED") { breathe() }
+        }
+        guard reader.stderrSoFar.contains("raise its limit of open files") else {
+          print("child process: \(reader.stderrSoFar)")
+          throw Unexpected()
+        }
+        publisher.close()
+      }
+    }
+  }
+
   private struct Unexpected: Error {}
 
   private static func feed(_ bus: borrowing ClientBus, _ script: String) throws -> Child {

@@ -147,7 +147,8 @@ final class PublisherShared: Sendable {
           JoinRefusedFrame(
             attachment: attachment,
             reason: descriptor == nil
-              ? "\(agent.name) had no descriptor left to let this reader in"
+              ? "\(agent.name) had no descriptor left to let this reader in: raise its limit of "
+                + "open files (`ulimit -n`)"
               : "the reader segment is not usable")))
       return
     }

@@ -71,7 +71,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   var problems: [StreamProblem] = []
   /// The publisher that a poll found to have gone on without this reader: what that poll handed
   /// over of it is void, what it handed over of others is not.
-  var evictedSource: BusUUID?
+  package var evictedSource: BusUUID?
   /// Why nothing comes any more, nil while something may.
   var agentEnd: BusError?
   var isClosed = false

@@ -14,6 +14,8 @@ struct MessageReceiver: ~Copyable {
   private var trouble: StreamProblem?
   private var isEvictedOnly = true
   private var missing = 0
+  /// Messages that were taken out of a log and then dropped.
+  private var void: UInt64 = 0
 
   init(
     _ reader: consuming Reader, of agent: Agent, isLatest: Bool, printer: MessagePrinter,
@@ -27,7 +29,7 @@ struct MessageReceiver: ~Copyable {
   }
 
   /// Messages lost so far.
-  var lost: UInt64 { reader.statistics.gaps }
+  var lost: UInt64 { reader.statistics.gaps + void }
 
   /// Publishers of whose messages nothing more is read, or never was, though they did not end.
   var problems: UInt64 { reader.statistics.problems }
@@ -106,21 +108,33 @@ struct MessageReceiver: ~Copyable {
     _ error: BusError, _ batch: inout [(ReceivedMessage, channel: String)]
   ) throws {
     let found = reader.drainProblems()
-    guard !found.isEmpty else {
-      guard case .closed = error else { throw error }
-      return common.log(.warning, error.description)
-    }
+    drop(reader.evictedSource.take(), from: &batch)
     for problem in found {
-      if case .evicted = problem.error {
-        // What was lent in this batch may have been overwritten while it was copied.
-        batch = []
-      } else {
-        isEvictedOnly = false
-      }
+      if case .evicted = problem.error {} else { isEvictedOnly = false }
       trouble = trouble ?? problem
       common.log(.warning, problem.error.description)
     }
-    bodies.lose()
+    if !found.isEmpty { bodies.lose() }
+    // What is none of these is about the reader itself, and may have come in one look with them.
+    guard !found.contains(where: { $0.error == error }) else { return }
+    guard case .closed = error else { throw error }
+    common.log(.warning, error.description)
+  }
+
+  /// Drops what this batch holds of a publisher that has gone on without this reader.
+  ///
+  /// It may have been overwritten while it was copied. What others gave stands.
+  private mutating func drop(
+    _ source: BusUUID?, from batch: inout [(ReceivedMessage, channel: String)]
+  ) {
+    guard let source else { return }
+    let before = batch.count
+    batch.removeAll { message, _ in message.header.source == source }
+    let dropped = before - batch.count
+    guard dropped > 0 else { return }
+    void += UInt64(dropped)
+    common.log(
+      .warning, "dropped the last \(dropped) messages: they may have been overwritten by then")
   }
 
   private func failure(_ first: StreamProblem) -> Failure {

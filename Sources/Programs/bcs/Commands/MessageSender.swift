@@ -18,13 +18,16 @@ struct MessageSender: ~Copyable {
   private let topic: String
   private let chunk: Int?
   private let timeout: Duration
+  private let common: CommonOptions
   let startNs = System.monotonicNs
   private(set) var messages = 0
   private(set) var parts = 0
   private(set) var bytes = 0
 
   /// Opens a publisher for a topic.
-  init(_ agent: Agent, topic: String, chunk: Int?, timeout: Double) throws {
+  init(
+    _ agent: Agent, topic: String, chunk: Int?, timeout: Double, common: CommonOptions
+  ) throws {
     var publisher = try agent.publisher(on: topic)
     whole = try publisher.topic(topic)
     part = publisher.handle(whole, flags: .more)
@@ -33,6 +36,7 @@ struct MessageSender: ~Copyable {
     self.topic = topic
     self.chunk = chunk
     self.timeout = Duration(seconds: timeout)
+    self.common = common
   }
 
   /// Waits until at least one reader has joined: one that the router has only told of the stream
@@ -40,7 +44,11 @@ struct MessageSender: ~Copyable {
   func awaitReader(_ agent: Agent) throws {
     let limit = Deadline(after: timeout)
     while true {
-      if try rows(of: agent).contains(where: { $0["state"] == "joined" }) { return }
+      do {
+        if try rows(of: agent).contains(where: { $0["state"] == "joined" }) { return }
+      } catch let error as BusError where error.code == .noRouter && !limit.isOver {
+        // The next router knows who has joined as soon as they are back.
+      }
       guard !limit.isOver else {
         throw Failure(.timeout, "Nobody reads \(topic) after \(timeout).")
       }
@@ -83,6 +91,7 @@ struct MessageSender: ~Copyable {
   private mutating func write(_ body: [UInt8], _ handle: TopicHandle) throws {
     try Interrupt.check()
     let limit = Deadline(after: timeout)
+    var isToldToWait = false
     while true {
       do {
         try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
@@ -90,9 +99,13 @@ struct MessageSender: ~Copyable {
         return
       } catch {
         switch error {
-        case .resourceExhausted, .timeout:
+        case .resourceExhausted, .timeout, .noRouter:
           if limit.isOver { throw error }
           try Interrupt.check()
+          if error.code == .noRouter, !isToldToWait {
+            isToldToWait = true
+            common.log(.notice, "a larger log is needed: waiting for a router")
+          }
           // What no reader frees, such as memory of this process, is refused without a wait.
           System.sleep(.milliseconds(5))
         default: throw error

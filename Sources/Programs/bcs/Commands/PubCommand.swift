@@ -49,7 +49,8 @@ struct PubCommand: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "How long to wait for a reader, or for slow lossless readers.", valueName: "seconds"))
+      "How long to wait for a reader, for slow lossless readers, or for a larger log.",
+      valueName: "seconds"))
   var timeout = 5.0
 
   func validate() throws {
@@ -86,7 +87,8 @@ struct PubCommand: ParsableCommand {
     let template = try stdinLines ? nil : bodyTemplate()
     let session = try Session.open(common, name: name)
     var work = try MessageSender(
-      session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout)
+      session.agent, topic: topic, chunk: chunk.map { Int($0.bytes) }, timeout: timeout,
+      common: common)
     Interrupt.beGraceful()
     let outcome = Result { try publish(template, &work, session) }
     let readers = Terminal.isTerminal(1) && !common.json ? try? work.readers(session.agent) : nil

@@ -8,7 +8,11 @@ import BusWire
 /// `trace` take it from there: a loop of command lines ends as a loop of agents does, and nobody
 /// works longer than its requester waits.
 enum InheritedContext {
-  private static let deadline = "BCS_DEADLINE_MS"
+  /// What is left of the requester's time when the command is started, for scripts to read.
+  private static let span = "BCS_DEADLINE_MS"
+  /// The same as a moment of CLOCK_MONOTONIC: a command that works first, or that asks more than
+  /// once, has no more time for it.
+  private static let end = "BCS_DEADLINE_NS"
   private static let conversation = "BCS_CONVERSATION"
   private static let hops = "BCS_HOPS"
 
@@ -16,7 +20,8 @@ enum InheritedContext {
   static func variables(of context: MessageContext, timeLeftNs left: UInt64?) -> [(String, String)]
   {
     [
-      (deadline, left.map { "\($0 / 1_000_000)" } ?? ""),
+      (span, left.map { "\($0 / 1_000_000)" } ?? ""),
+      (end, context.deadlineNs.map { "\($0)" } ?? ""),
       (conversation, context.conversation.map { "\($0)" } ?? ""),
       (hops, "\(context.hops)"),
     ]
@@ -26,14 +31,23 @@ enum InheritedContext {
   static var own: MessageContext {
     var context = MessageContext(
       conversation: ProcessEnvironment.variable(conversation).flatMap { BusUUID($0) })
-    if let left = ProcessEnvironment.variable(deadline).flatMap({ UInt64($0) }) {
-      let (span, isTooLong) = left.multipliedReportingOverflow(by: 1_000_000)
-      let (end, isEndless) = System.monotonicNs.addingReportingOverflow(span)
-      if !isTooLong, !isEndless { context.deadlineNs = end }
-    }
+    context.deadlineNs = deadlineNs
     if let passed = ProcessEnvironment.variable(hops).flatMap({ UInt($0) }) {
       context.hops = UInt8(clamping: passed)
     }
     return context
+  }
+
+  /// When the work is over; nil: never.
+  ///
+  /// The earlier one where both are given: whoever sets the span alone, or a shorter one, means it.
+  /// What is no number is nobody's request, as are spans that are too long to have an end.
+  private static var deadlineNs: UInt64? {
+    let given = ProcessEnvironment.variable(end).flatMap { UInt64($0) }
+    guard let left = ProcessEnvironment.variable(span).flatMap({ UInt64($0) }) else { return given }
+    let (spanNs, isTooLong) = left.multipliedReportingOverflow(by: 1_000_000)
+    let (endNs, isEndless) = System.monotonicNs.addingReportingOverflow(spanNs)
+    guard !isTooLong, !isEndless else { return given }
+    return min(endNs, given ?? .max)
   }
 }

@@ -62,7 +62,7 @@ struct ListenCommand: ParsableCommand {
         }
       }
       common.tellProblems(of: &messenger)
-      for (incoming, message) in fresh {
+      for (incoming, message) in fresh where Self.isShown(incoming) {
         shown += 1
         do {
           try show(incoming, message, printer)
@@ -77,10 +77,14 @@ struct ListenCommand: ParsableCommand {
     messenger.close()
   }
 
+  /// Whether it is a message to people: the cancel of a request, which was refused, is none.
+  private static func isShown(_ incoming: InboxMessage) -> Bool {
+    incoming.kind == .event || incoming.kind == .command
+  }
+
   private func show(
     _ incoming: InboxMessage, _ message: ReceivedMessage, _ printer: PayloadPrinter
   ) throws {
-    guard incoming.kind == .event || incoming.kind == .command else { return }
     if printer.form == .text {
       let kind = incoming.kind == .command ? "command" : "message"
       try Output.write(

@@ -11,9 +11,9 @@ struct ReplyCommand: ParsableCommand {
       it writes to standard output is the reply. An exit status other than 0 is an error: its code \
       is 1000 + the status, or 1000 + 128 + the signal; its text is the end of standard error. \
       The command finds BCS_SERVICE, BCS_REQUESTER, BCS_CORRELATION, BCS_DEADLINE_MS, \
-      BCS_CONVERSATION and BCS_HOPS in its environment; `bcs req`, `tell` and `trace` pass the \
-      last three on, so that loops of services are stopped. No shell is involved unless you name \
-      one.
+      BCS_DEADLINE_NS, BCS_CONVERSATION and BCS_HOPS in its environment; `bcs req`, `tell` and \
+      `trace` pass the last four on, so that loops of services are stopped. No shell is involved \
+      unless you name one.
 
       The command and all that it started end when the request is cancelled, at its time limit, \
       and with bcs reply, however that ends.
