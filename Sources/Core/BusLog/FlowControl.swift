@@ -103,11 +103,18 @@ public final class FlowControl: @unchecked Sendable {
   let stall: StallPolicy
   /// Called, outside the lock, with each reader this gate evicted and why.
   let onEvict: @Sendable (UInt64, String) -> Void
+  /// Called, outside the lock, with each reader that a look found to have left by itself.
+  let onLeave: @Sendable (UInt64) -> Void
 
-  /// A gate that evicts by `stall` and reports to `onEvict`.
-  public init(stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void) {
+  /// A gate that evicts by `stall` and reports to `onEvict`, and to `onLeave` who has cleared its
+  /// ticket before anybody said that it leaves.
+  public init(
+    stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void,
+    onLeave: @escaping @Sendable (UInt64) -> Void = { _ in }
+  ) {
     self.stall = stall
     self.onEvict = onEvict
+    self.onLeave = onLeave
   }
 
   /// Adds lossless readers that subscribed before this stream existed: the window stays at the

@@ -16,13 +16,19 @@ final class Stage: @unchecked Sendable {
   let segment: ReaderSegment
   let peer: PeerSegment
   let evictions: Evictions
+  /// Who left without a word, as the gate tells it.
+  let departures: Evictions
   private(set) var logs: [PeerSegment] = []
   private var descriptors: [Int32] = []
 
   init(stall: StallPolicy = StallPolicy(stallNs: 0)) throws {
     let evictions = Evictions()
     self.evictions = evictions
-    gate = FlowControl(stall: stall) { attachment, _ in evictions.note(attachment) }
+    let departures = Evictions()
+    self.departures = departures
+    gate = FlowControl(
+      stall: stall, onEvict: { attachment, _ in evictions.note(attachment) },
+      onLeave: { attachment in departures.note(attachment) })
     segment = try ReaderSegment(agent: Self.agent, incarnation: 7)
     peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 131072)
   }
@@ -89,7 +95,7 @@ final class Stage: @unchecked Sendable {
   }
 }
 
-/// Which attachments a gate evicted, in order.
+/// Which attachments a gate told of, in order.
 final class Evictions: Sendable {
   private let all = Mutex<[UInt64]>([])
   func note(_ attachment: UInt64) { all.withLock { $0.append(attachment) } }
