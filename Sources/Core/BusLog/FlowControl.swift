@@ -153,6 +153,14 @@ public final class FlowControl: @unchecked Sendable {
     }
   }
 
+  /// Why a reader is not taken in.
+  public enum JoinRefusal: Error, Equatable {
+    /// The publisher is gone, and its stream with it.
+    case streamEnded
+    /// It was evicted before, and what it has not read since is gone.
+    case evicted
+  }
+
   /// Takes a reader in and says where it begins.
   ///
   /// Called by the service thread.
@@ -160,9 +168,10 @@ public final class FlowControl: @unchecked Sendable {
   /// `barrier` is a full barrier on every thread of this process.
   public func join(
     attachment: UInt64, link: Link, lossless: Bool, barrier: () -> Void
-  ) -> Start? {
-    state.withLock { state in
-      guard let log = state.log, !state.evicted.contains(attachment) else { return nil }
+  ) throws(JoinRefusal) -> Start {
+    try state.withLock { state throws(JoinRefusal) in
+      guard let log = state.log else { throw .streamEnded }
+      guard !state.evicted.contains(attachment) else { throw .evicted }
       state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()

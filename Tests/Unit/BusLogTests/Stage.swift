@@ -81,10 +81,10 @@ final class Stage: @unchecked Sendable {
     let slot = try #require(segment.takeSlot())
     slot.open(attachment: attachment)
     let link = try #require(FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch))
-    let start = gate.join(attachment: attachment, link: link, lossless: lossless) {
+    let start = try gate.join(attachment: attachment, link: link, lossless: lossless) {
       _ = plat_barrier_own_threads()
     }
-    return (try #require(start), slot)
+    return (start, slot)
   }
 
   /// A reader that joins now.

@@ -130,7 +130,9 @@ struct StreamTests {
     slot.open(attachment: 1)
     let link = try #require(
       FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil))
-    #expect(stage.gate.join(attachment: 1, link: link, lossless: true) {} == nil)
+    #expect(throws: FlowControl.JoinRefusal.streamEnded) {
+      try stage.gate.join(attachment: 1, link: link, lossless: true) {}
+    }
   }
 
   @Test("the same question gets the same answer, and an expected reader begins at the start")

@@ -156,21 +156,12 @@ final class PublisherShared: Sendable {
               + "publisher after the filter is in force")))
       return
     }
-    let start = descriptor.flatMap { descriptor in
-      link(join, descriptor).flatMap { link in
-        gate.join(attachment: attachment.value, link: link, lossless: isLossless) {
-          _ = plat_barrier_own_threads()
-        }
-      }
-    }
-    guard let start else {
-      agent.tell(
-        .joinRefused(
-          JoinRefusedFrame(
-            attachment: attachment,
-            reason: descriptor == nil
-              ? "\(agent.name) had no descriptor left to let this reader in"
-              : "the reader segment is not usable")))
+    let start: FlowControl.Start
+    do throws(RefusedJoin) {
+      start = try letIn(join, descriptor, isLossless: isLossless)
+    } catch {
+      let reason = error.text(agent.name)
+      agent.tell(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
       return
     }
     let window = window
@@ -180,6 +171,20 @@ final class PublisherShared: Sendable {
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
           startSequence: start.sequence, departed: start.departed)))
+  }
+
+  private func letIn(
+    _ join: JoinFrame, _ descriptor: FileDescriptor?, isLossless: Bool
+  ) throws(RefusedJoin) -> FlowControl.Start {
+    guard let descriptor else { throw .noDescriptor }
+    guard let link = link(join, descriptor) else { throw .unusableSegment }
+    do throws(FlowControl.JoinRefusal) {
+      return try gate.join(
+        attachment: join.attachment.value, link: link, lossless: isLossless,
+        barrier: { _ = plat_barrier_own_threads() })
+    } catch {
+      throw RefusedJoin(error)
+    }
   }
 
   private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
