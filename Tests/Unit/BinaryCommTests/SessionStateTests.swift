@@ -232,6 +232,27 @@ struct SessionRestoreTests {
     #expect(words(actions) == ["deliver(leave)", "up"])
   }
 
+  @Test("hears a list of several frames in its order, though its last one is an answer")
+  func longList() {
+    let name = NameFrame(name: "n", group: .service)
+    func part(_ number: UInt16) -> RouterFrame {
+      let one = Responder(incarnation: Incarnation(UInt64(number)), name: "a\(number)")
+      return .responders(
+        RespondersFrame(
+          name: "n", group: .service, isProvisional: false, before: number, total: 3,
+          responders: [one]))
+    }
+    var probe = SessionProbe.restoring()
+    probe.session.restore([Step(.name(.resolve(name)), .resolve(name))])
+    var actions = probe.receive(part(0)) + probe.receive(part(1)) + probe.answer(part(2))
+    actions += probe.answer(.done)
+    var lists = ResponderLists()
+    var whole: RespondersFrame?
+    for case .deliver(.responders(let frame), _) in actions { whole = lists.add(frame) ?? whole }
+    #expect(whole?.responders.map(\.name) == ["a0", "a1", "a2"])
+    #expect(words(actions) == Array(repeating: "deliver(responders)", count: 3) + ["up"])
+  }
+
   @Test("a subscription that is refused loses its readings alone; a stream ends the agent")
   func refused() {
     var probe = SessionProbe.restoring()

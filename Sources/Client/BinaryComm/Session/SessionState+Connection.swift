@@ -188,8 +188,8 @@ extension SessionState {
       guard step.mayBeRefused(with: why.code) else { throw why }
       attempt.steps.removeAll { $0.subject == step.subject }
       actions = [.refused(step.subject, why)]
-    // It may say at once who answers a name.
-    case .responders: actions = [.deliver(frame, nil)]
+    // It may say at once who answers a name: the end of a list, whose beginning came before it.
+    case .responders: attempt.early.append((0, frame, nil))
     default: break
     }
     if step.subject == .end { return actions + goUp() }
