@@ -232,6 +232,29 @@ struct SessionRestoreTests {
     #expect(words(actions) == ["deliver(leave)", "up"])
   }
 
+  @Test("asks behind what is told meanwhile: a name let go and wanted again is asked for last")
+  func wantedAgain() {
+    let name = NameFrame(name: "n", group: .service)
+    var probe = SessionProbe.restoring()
+    probe.session.restore([Step(.name(.resolve(name)), .resolve(name))])
+    probe.session.tell(.forget(name))
+    let asked = probe.session.ask(.resolve(name), nil, "again")
+    #expect(asked != nil)
+    _ = probe.answer(.done)
+    let up = probe.answer(.done)
+    #expect(words(up) == ["up"])
+    let forget = probe.sent()
+    let resolve = probe.sent()
+    #expect(forget?.frame == .forget(name))
+    #expect(resolve?.frame == .resolve(name) && resolve?.request == asked)
+    let answered = probe.receive(.done, request: resolve?.request ?? 0)
+    #expect(words(answered) == ["answered(again, done)"])
+    var other = SessionProbe.restoring()
+    _ = other.session.ask(.resolve(name), nil, "again")
+    let lost = other.lose()
+    #expect(words(lost) == ["lost(again)"] && other.session.nextOutbound == nil)
+  }
+
   @Test("hears a list of several frames in its order, though its last one is an answer")
   func longList() {
     let name = NameFrame(name: "n", group: .service)

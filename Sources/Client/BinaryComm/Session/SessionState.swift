@@ -161,10 +161,14 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   package mutating func ask(
     _ frame: AgentFrame, _ descriptor: Descriptor?, _ reply: Reply
   ) -> UInt32? {
-    guard phase == .up else { return nil }
-    let number = send(frame, descriptor)
-    pending[number] = reply
-    return number
+    switch phase {
+    case .up: queue(request(frame, descriptor))
+    // Behind what was told meanwhile: a name that was let go and is wanted again, say.
+    case .restoring: kept.append(request(frame, descriptor))
+    case .down, .greeting, .registering, .closed: return nil
+    }
+    pending[lastRequest] = reply
+    return lastRequest
   }
 
   /// Whoever asked waits no more.
@@ -198,9 +202,14 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   }
 
   mutating func send(_ frame: AgentFrame, _ descriptor: Descriptor? = nil) -> UInt32 {
-    lastRequest = lastRequest == .max ? 1 : lastRequest + 1
-    queue(Outbound(bytes: frame.encode(request: lastRequest), descriptor: descriptor))
+    queue(request(frame, descriptor))
     return lastRequest
+  }
+
+  /// The next request, under a number of its own.
+  private mutating func request(_ frame: AgentFrame, _ descriptor: Descriptor?) -> Outbound {
+    lastRequest = lastRequest == .max ? 1 : lastRequest + 1
+    return Outbound(bytes: frame.encode(request: lastRequest), descriptor: descriptor)
   }
 
   mutating func queue(_ frame: Outbound) { outbound.appendAnyway(frame) }
