@@ -90,7 +90,7 @@ struct SessionStateTests {
   func slow() {
     var probe = SessionProbe.restoring()
     let name = AgentFrame.resolve(NameFrame(name: "n", group: .service))
-    probe.session.restore((0..<10).map { _ in RestoreStep(.name(name), name) })
+    probe.restore((0..<10).map { _ in RestoreStep(.name(name), name) })
     for _ in 0..<10 {
       probe.nowNs += SessionProbe.Session.attemptNs - 1
       _ = probe.answer(.done)
@@ -214,7 +214,7 @@ struct SessionRestoreTests {
   @Test("tells it all in order, then what changed meanwhile, and hears what came early")
   func order() {
     var probe = SessionProbe.restoring()
-    probe.session.restore([Self.log(1)] + Self.subscription(2) + Self.subscription(3))
+    probe.restore([Self.log(1)] + Self.subscription(2) + Self.subscription(3))
     probe.session.tell(.unsubscribe(UnsubscribeFrame(subscription: 3)))
     let early = probe.receive(.leave(LeaveFrame(attachment: AttachmentID(1))))
     #expect(early.isEmpty)
@@ -236,7 +236,7 @@ struct SessionRestoreTests {
   func wantedAgain() {
     let name = NameFrame(name: "n", group: .service)
     var probe = SessionProbe.restoring()
-    probe.session.restore([Step(.name(.resolve(name)), .resolve(name))])
+    probe.restore([Step(.name(.resolve(name)), .resolve(name))])
     probe.session.tell(.forget(name))
     let asked = probe.session.ask(.resolve(name), nil, "again")
     #expect(asked != nil)
@@ -266,7 +266,7 @@ struct SessionRestoreTests {
           responders: [one]))
     }
     var probe = SessionProbe.restoring()
-    probe.session.restore([Step(.name(.resolve(name)), .resolve(name))])
+    probe.restore([Step(.name(.resolve(name)), .resolve(name))])
     var actions = probe.receive(part(0)) + probe.receive(part(1)) + probe.answer(part(2))
     actions += probe.answer(.done)
     var lists = ResponderLists()
@@ -276,16 +276,34 @@ struct SessionRestoreTests {
     #expect(words(actions) == Array(repeating: "deliver(responders)", count: 3) + ["up"])
   }
 
+  @Test("is told nothing where not all can be said, and everything in the next attempt")
+  func notNow() throws {
+    var probe = SessionProbe.restoring()
+    _ = probe.session.ask(.watch, nil, "kept")
+    let actions = probe.restore(nil)
+    #expect(words(actions) == ["lost(kept)"] && probe.session.phase == .down)
+    #expect(probe.session.dueNs == probe.nowNs + SessionProbe.pauseNs)
+    #expect(probe.session.nextOutbound == nil, "no end of a restoring that was none")
+    probe.nowNs = probe.session.dueNs
+    probe.connect()
+    _ = probe.answer(.welcome(SessionProbe.welcome))
+    let collect = probe.answer(.registered(SessionProbe.registered(ticket: 3)))
+    #expect(words(collect) == ["registered", "collect"])
+    probe.restore([Self.log(1)])
+    let first = probe.sent()
+    #expect(first?.frame == Self.log(1).frame)
+  }
+
   @Test("a subscription that is refused loses its readings alone; a stream ends the agent")
   func refused() {
     var probe = SessionProbe.restoring()
-    probe.session.restore(Self.subscription(2) + Self.subscription(3))
+    probe.restore(Self.subscription(2) + Self.subscription(3))
     let refused = probe.answer(SessionProbe.error(.denied))
     #expect(words(refused) == ["refused(2, DENIED)"])
     let kinds = probe.allSent().map(\.kind)
     #expect(kinds == [.restoreSubscription], "the readings of 2 are not told")
     var other = SessionProbe.restoring()
-    other.session.restore([Self.log(1), Self.log(2)])
+    other.restore([Self.log(1), Self.log(2)])
     let ended = other.answer(SessionProbe.error(.fenced))
     #expect(words(ended) == ["ended(FENCED)"])
   }
@@ -301,7 +319,7 @@ struct SessionRestoreTests {
     ]
     for (subject, code, goesOn) in subjects {
       var probe = SessionProbe.restoring()
-      probe.session.restore([Step(subject, name)])
+      probe.restore([Step(subject, name)])
       let actions = probe.answer(SessionProbe.error(code))
       #expect(words(actions).count == (goesOn ? 1 : 0), "\(subject) \(code)")
       #expect(probe.session.isConnected == goesOn, "\(subject) \(code)")
@@ -313,7 +331,7 @@ struct SessionRestoreTests {
     let steps = [Self.log(1), Self.log(2)] + Self.subscription(3)
     for place in 0..<steps.count {
       var probe = SessionProbe.restoring()
-      probe.session.restore(steps)
+      probe.restore(steps)
       for _ in 0..<place { _ = probe.answer(.done) }
       let actions = probe.lose()
       #expect(actions.isEmpty && probe.session.phase == .down)
@@ -330,7 +348,7 @@ struct SessionRestoreTests {
       #expect(frame.ticket == SessionProbe.registered(ticket: 2).ticket)
       _ = probe.receive(
         .registered(SessionProbe.registered(ticket: 3)), request: reattach.request)
-      probe.session.restore(steps)
+      probe.restore(steps)
       #expect(probe.sent()?.frame == steps[0].frame)
     }
   }

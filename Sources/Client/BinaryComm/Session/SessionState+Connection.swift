@@ -37,10 +37,19 @@ extension SessionState {
   }
 
   /// What the router that took this agent back has to be told, in this order.
-  package mutating func restore(_ steps: [RestoreStep<Descriptor>]) {
-    guard phase == .restoring, attempt.step == nil else { return }
+  ///
+  /// Nil when that cannot be said now: it is told all of it in another attempt, never a part.
+  package mutating func restore(
+    _ steps: [RestoreStep<Descriptor>]?, nowNs: UInt64, pauseNs: UInt64
+  ) -> [Action] {
+    guard phase == .restoring, attempt.step == nil else { return [] }
+    guard let steps else {
+      return fail(
+        .timeout("a publisher stands between two logs"), nowNs: nowNs, pauseNs: pauseNs)
+    }
     attempt.steps = [RestoreStep(.end, .restoreDone)] + steps.reversed()
     proceed()
+    return []
   }
 
   /// Time passes.

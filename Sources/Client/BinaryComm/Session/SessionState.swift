@@ -39,7 +39,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     case makeSegment(Incarnation)
     /// The router knows this agent, for the first time or again.
     case registered(RegisteredFrame, isFirst: Bool)
-    /// ``restore(_:)`` what the router has to be told.
+    /// ``restore(_:nowNs:pauseNs:)`` what the router has to be told.
     case collect
     /// The router does not take something back, and the rest goes on.
     case refused(RestoreStep<Descriptor>.Subject, BusError)
