@@ -172,7 +172,9 @@ struct SessionRequestTests {
   @Test("after goodbye the end of the connection is the end; closing tells who waits")
   func leaving() {
     var probe = SessionProbe.up()
+    #expect(probe.session.closing == nil)
     probe.session.leave()
+    #expect(probe.session.closing?.code == .closed && probe.session.end == nil)
     probe.session.tell(.goodbye)
     #expect(probe.allSent().last == .goodbye)
     let actions = probe.lose()

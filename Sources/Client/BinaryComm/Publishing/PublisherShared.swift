@@ -137,6 +137,9 @@ final class PublisherShared: Sendable {
     }
     agent.counters.activate(row, stream: added.stream.value)
     agent.state.withLock { $0.publishers[added.stream] = self }
+    // The agent may have ended since this answer was taken, and have ended its publishers before
+    // this one was among them.
+    if let why = agent.connection.closing { shut(why) }
   }
 
   // MARK: Frames of the router (service thread)

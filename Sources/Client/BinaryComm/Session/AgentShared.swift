@@ -128,7 +128,7 @@ final class AgentShared: Sendable {
 
   /// Ends every wait with the reason, and the service thread.
   func shut(_ why: BusError) {
-    // First: no answer makes a publisher from here on.
+    // First: no answer is taken from here on, and the publisher that one before makes sees the end.
     let lost = connection.close(why)
     let (publishers, subscriptions) = state.withLock { state in
       (Array(state.publishers.values), Array(state.subscriptions.values))

@@ -134,6 +134,11 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     if case .closed(let why) = phase { why } else { nil }
   }
 
+  /// Why nothing new begins: the agent has ended, or is about to; nil while it may.
+  package var closing: BusError? {
+    end ?? (isLeaving ? .closed("the agent was closed") : nil)
+  }
+
   /// There is a connection, which may not be up yet.
   package var isConnected: Bool {
     switch phase {
