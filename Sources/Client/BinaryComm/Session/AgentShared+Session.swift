@@ -35,7 +35,7 @@ extension AgentShared {
         state.withLock { $0.downSinceNs = nil }
         notifyRouterChange(true)
       case .down:
-        state.withLock { forgetCounters(&$0) }
+        loseCounters()
         notifyRouterChange(false)
       case .ended(let why): shut(why)
       }

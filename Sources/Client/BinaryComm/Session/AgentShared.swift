@@ -35,9 +35,13 @@ final class AgentShared: Sendable {
     var limits = Limits()
     /// The segments of counters that the router of this connection was offered.
     var offeredCounters: Set<Int> = []
-    /// Who watches everybody's counters here, and whether this router was asked for them.
+    /// Who watches everybody's counters here.
     weak var watch: CounterWatch?
+    /// How many wait for a router to grant that.
+    var watchAsks = 0
+    /// A router has granted it: the next one is asked as well, by the service thread.
     var isWatching = false
+    /// This one need not be asked any more.
     var isWatchAsked = true
     /// Since when there has been no router.
     var downSinceNs: UInt64?
