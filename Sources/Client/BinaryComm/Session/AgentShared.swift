@@ -31,6 +31,8 @@ final class AgentShared: Sendable {
     var lost = LostHandOvers()
     /// The blobs that this agent made and holds.
     var blobs: [BusUUID: HeldBlob] = [:]
+    /// When the next of them that nobody holds is over; monotonic ns.
+    var blobEndNs = UInt64.max
     var identity: Identity?
     var limits = Limits()
     /// The segments of counters that the router of this connection was offered.
