@@ -205,8 +205,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// What the inbox has seen so far.
   public var inboxStatistics: ReaderStatistics { inbox.statistics }
 
-  /// Peers whose messages could not be read since the last call, and why: they were corrupt, or
-  /// this process had no descriptor or no memory left for them. At most 64 are kept.
+  /// Peers whose messages could not be read since the last call, and why; at most 64 are kept.
+  ///
+  /// They were corrupt, or this process had no descriptor or no memory left for them.
   public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
 
   /// The name of a peer, nil when it has ended and all about it is forgotten.
