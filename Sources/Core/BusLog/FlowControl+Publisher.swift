@@ -49,15 +49,15 @@ extension FlowControl {
   /// `end`: what the publisher wants to write up to. The clocks of readers that still hold it back
   /// go on, even if it looks many times before it waits.
   func look(from version: UInt64, for end: UInt64) -> GateView {
-    state.withLock { state in
+    let (view, left) = state.withLock { state -> (GateView, [UInt64]) in
       guard let log = state.log, !state.isShut else {
         limit.storeRelaxed(0)
-        return GateView(limit: 0, version: version)
+        return (GateView(limit: 0, version: version), [])
       }
       let commit = log.commit.loadRelaxed()
       let (capacity, base) = (log.shape.capacity, log.basePosition)
       var lowest = UInt64.max
-      state.removeReaders { reader in
+      let left = state.removeReaders { reader in
         guard reader.lossless, let link = reader.link else { return false }
         return link.ticket.loadAcquire() != reader.attachment
       }
@@ -76,8 +76,10 @@ extension FlowControl {
         view.sleepers = state.sleepers
         view.fences = state.readers.contains { $0.link?.wantsFences ?? false }
       }
-      return view
+      return (view, left)
     }
+    for attachment in left { onLeave(attachment) }
+    return view
   }
 
   /// The reader that keeps the publisher from writing up to `end`, nil when there is room now.
@@ -129,15 +131,17 @@ extension FlowControl.Reader {
 }
 
 extension FlowControl.State {
-  /// Takes readers out of the window and remembers whom, for the publisher to say so.
-  mutating func removeReaders(where leaves: (FlowControl.Reader) -> Bool) {
+  /// Takes readers out of the window and remembers whom, for the publisher to say so; returns them.
+  @discardableResult
+  mutating func removeReaders(where leaves: (FlowControl.Reader) -> Bool) -> [UInt64] {
     let gone = readers.filter(leaves)
-    guard !gone.isEmpty else { return }
+    guard !gone.isEmpty else { return [] }
     readers.removeAll(where: leaves)
     let lossless = gone.filter(\.lossless).map(\.attachment)
     departures.append(contentsOf: lossless)
     departed += UInt64(lossless.count)
     version += 1
+    return gone.map(\.attachment)
   }
 
   var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)] {

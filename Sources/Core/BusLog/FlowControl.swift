@@ -103,11 +103,18 @@ public final class FlowControl: @unchecked Sendable {
   let stall: StallPolicy
   /// Called, outside the lock, with each reader this gate evicted and why.
   let onEvict: @Sendable (UInt64, String) -> Void
+  /// Called, outside the lock, with each reader that a look found to have left by itself.
+  let onLeave: @Sendable (UInt64) -> Void
 
-  /// A gate that evicts by `stall` and reports to `onEvict`.
-  public init(stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void) {
+  /// A gate that evicts by `stall` and reports to `onEvict`, and to `onLeave` who has cleared its
+  /// ticket before anybody said that it leaves.
+  public init(
+    stall: StallPolicy, onEvict: @escaping @Sendable (UInt64, String) -> Void,
+    onLeave: @escaping @Sendable (UInt64) -> Void = { _ in }
+  ) {
     self.stall = stall
     self.onEvict = onEvict
+    self.onLeave = onLeave
   }
 
   /// Adds lossless readers that subscribed before this stream existed: the window stays at the
@@ -146,6 +153,14 @@ public final class FlowControl: @unchecked Sendable {
     }
   }
 
+  /// Why a reader is not taken in.
+  public enum JoinRefusal: Error, Equatable {
+    /// The publisher is gone, and its stream with it.
+    case streamEnded
+    /// It was evicted before, and what it has not read since is gone.
+    case evicted
+  }
+
   /// Takes a reader in and says where it begins.
   ///
   /// Called by the service thread.
@@ -153,9 +168,10 @@ public final class FlowControl: @unchecked Sendable {
   /// `barrier` is a full barrier on every thread of this process.
   public func join(
     attachment: UInt64, link: Link, lossless: Bool, barrier: () -> Void
-  ) -> Start? {
-    state.withLock { state in
-      guard let log = state.log, !state.evicted.contains(attachment) else { return nil }
+  ) throws(JoinRefusal) -> Start {
+    try state.withLock { state throws(JoinRefusal) in
+      guard let log = state.log else { throw .streamEnded }
+      guard !state.evicted.contains(attachment) else { throw .evicted }
       state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()

@@ -175,12 +175,12 @@ private final class CursorStage {
   private static func join(
     _ gate: FlowControl, _ peer: PeerSegment, slot: Int, attachment: UInt64
   ) throws -> FlowControl.Start {
-    guard let link = FlowControl.Link(segment: peer, slot: slot, epoch: 0),
-      let start = gate.join(
-        attachment: attachment, link: link, lossless: true,
-        barrier: { _ = plat_barrier_own_threads() })
-    else { throw SetUpFailure("reader \(attachment) was not let in") }
-    return start
+    guard let link = FlowControl.Link(segment: peer, slot: slot, epoch: 0) else {
+      throw SetUpFailure("reader \(attachment) was not let in")
+    }
+    return try gate.join(
+      attachment: attachment, link: link, lossless: true,
+      barrier: { _ = plat_barrier_own_threads() })
   }
 
   func join(_ segment: RawReaderSegment, slot: Int, attachment: UInt64) throws {

@@ -8,38 +8,8 @@ import Glibc
 
 enum FakeRouterRows {
   static var all: [AttackRow] {
-    answers.map(\.row) + FrameShape.fromRouter.flatMap(news) + [lateAnswer, endedWatch, unreadable]
-  }
-
-  // MARK: An answer to who has gone
-
-  private static let lateAnswer = AttackRow(
-    "false router: takes a log after whoever asked has given up"
-  ) { stand, report in
-    let (fake, agent, peer) = try join(stand)
-    defer { withExtendedLifetime(fake) {} }
-    var error = "none"
-    do throws(BusError) {
-      _ = try agent.publisher(on: "kit.late")
-    } catch let failure {
-      error = failure.code.name
-    }
-    report.result(error, is: "TIMEOUT")
-    let asked = try peer.wait(for: 3)
-    for number in [(77, asked.request), (78, asked.request), (79, 4_000_000)] as [(UInt64, UInt32)]
-    {
-      var frame = RawFrame(kind: RawReply.Kind.logAdded, request: number.1)
-      frame.number(number.0, 8)
-      frame.number(0, 4)
-      frame.number(0, 2)
-      for _ in 0..<32 { frame.number(7, 1) }
-      try peer.send(frame.bytes)
-      // A stream that nobody will write is given back, each time.
-      report.result("\(try peer.wait(for: 5).number(0, 8))", is: "\(number.0)", "closed stream")
-    }
-    report.work(peer.framesReceived, atMost: 16, "frames of the agent")
-    agent.close()
-    peer.leave()
+    answers.map(\.row) + FrameShape.fromRouter.flatMap(news)
+      + [lateAnswer, lateWishes, endedWatch, unreadable]
   }
 
   // MARK: A watch that nobody holds any more
@@ -262,7 +232,7 @@ enum FakeRouterRows {
     }
   }
 
-  private static func join(
+  static func join(
     _ stand: Stand
   ) throws -> (fake: FakeRouter, agent: Agent, peer: HostilePeer) {
     let fake = try FakeRouter(stand)

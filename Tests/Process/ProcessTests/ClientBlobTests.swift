@@ -40,6 +40,32 @@ struct ClientBlobTests {
     }
   }
 
+  @Test("let go of, it takes no memory after its time, though its maker does nothing more")
+  func memoryGoes() throws {
+    try Watchdog.bounding("memory of a blob that is over", seconds: 60) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      // A size that no other file of this process has.
+      let size = 7_654_321
+      var blob: Blob? = try writer.makeBlob(byteCount: size, keep: .milliseconds(500)) { _ in }
+      let files = Self.files(from: size)
+      #expect(files.count == 1)
+      #expect(blob?.byteCount == size)
+      blob = nil
+      while !Self.files(from: size).isEmpty { breathe() }
+      withExtendedLifetime(writer) {}
+    }
+  }
+
+  /// The open files of this process with so many bytes, and up to four pages more.
+  private static func files(from bytes: Int) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return names.compactMap { Int32($0) }.filter { number in
+      var status = stat()
+      return unsafe fstat(number, &status) == 0 && (bytes...bytes + 16384) ~= Int(status.st_size)
+    }
+  }
+
   @Test("dropped it is gone for new readers, while who has opened it goes on")
   func drop() throws {
     try Watchdog.bounding("dropped blob", seconds: 60) {

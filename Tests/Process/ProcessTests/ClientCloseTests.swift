@@ -2,6 +2,7 @@ import BinaryComm
 import BusLog
 import BusTestSupport
 import BusWire
+import Glibc
 import Testing
 
 @Suite("A publisher that closes while its readers join")
@@ -29,6 +30,34 @@ struct ClientCloseTests {
             return true
           }
         }
+      }
+    }
+  }
+
+  @Test("its agent closes while it is made: what it publishes afterwards is refused")
+  func agentCloses() throws {
+    try Watchdog.bounding("closing while a publisher is made", seconds: 120) {
+      let bus = try ClientBus()
+      var random = Seed.announced(for: "closing while a publisher is made").generator()
+      for round in 0..<300 {
+        let writer = try bus.agent("writer\(round)")
+        let (isClosed, isAsking) = (Flag(), Flag())
+        let worker = Worker {
+          isAsking.raise()
+          // One that comes too late is not made.
+          guard var publisher = try? writer.publisher(on: "ticks") else { return 0 }
+          isClosed.wait()
+          let error = failure { () throws(BusError) in
+            try publisher.tryPublish("ticks", numbered(1))
+          }
+          return error?.code == .closed ? 0 : 1
+        }
+        isAsking.wait()
+        // So that the end meets every step of the answer's way.
+        for _ in 0..<Int.random(in: 0..<300, using: &random) { sched_yield() }
+        writer.close()
+        isClosed.raise()
+        #expect(try worker.join() == 0, "round \(round)")
       }
     }
   }

@@ -185,6 +185,27 @@ struct ConversationEndTests {
     }
   }
 
+  @Test("a responder that ends in order is known to have ended, also without a router")
+  func responderEndsWithoutRouter() throws {
+    try Watchdog.bounding("a responder that ends without a router", seconds: 60) {
+      var pair = try Pair()
+      let recipient = try pair.openLanes()
+      try pair.bus.endRouter(SIGKILL)
+      pair.right.close()
+      // Large ones: after some of them the writer has to look who still reads.
+      while pair.failures.isEmpty {
+        let refusal = failure { () throws(BusError) in
+          _ = try pair.left.out.request(
+            recipient, numbered(1, bytes: 4000), SendOptions(timeoutNs: 3_000_000_000_000))
+        }
+        if let refusal, refusal != .wouldBlock { pair.failures.append(refusal) }
+        try pair.hear()
+        usleep(200)
+      }
+      #expect(pair.failures.allSatisfy { $0.code == .peerDied })
+    }
+  }
+
   @Test("one responder that reads nothing is one failure of a scatter, and one of a team")
   func partial() async throws {
     try await Watchdog.bounding("a scatter with one full lane", seconds: 90) {

@@ -123,6 +123,30 @@ struct CounterProcessTests {
     }
   }
 
+  @Test("who asks for a second watch without a router gets the first, and the next router is asked")
+  func secondWatch() throws {
+    try Watchdog.bounding("a second watch without a router", seconds: 120) {
+      var bus = try ClientBus()
+      let leaver = try bus.agent("leaver")
+      var stream = try leaver.publisher(on: "ticks")
+      try stream.publish("ticks", [1])
+      let top = try bus.agent("top")
+      let first = try top.watchCounters()
+      _ = first.picture { $0.all("leaver", .sent).count == 1 }
+      try bus.endRouter(SIGKILL)
+      while first.routerGoneNs == nil { breathe() }
+      let second = try top.watchCounters()
+      #expect(second === first)
+      leaver.close()
+      try bus.startRouter()
+      let newcomer = try bus.agent("newcomer")
+      var other = try newcomer.publisher(on: "alerts")
+      try other.publish("alerts", [1])
+      // Whoever ended in between is not shown for ever, whoever came is.
+      _ = first.picture { $0.all("newcomer", .sent).count == 1 && $0.all("leaver", .sent).isEmpty }
+    }
+  }
+
   @Test("a hung router stops no figure either")
   func routerHung() throws {
     try Watchdog.bounding("counters with a hung router", seconds: 60) {

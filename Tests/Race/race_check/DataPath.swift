@@ -42,11 +42,12 @@ final class DataPath: @unchecked Sendable {
     throws -> LogReader
   {
     slot.open(attachment: attachment)
-    guard let link = FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch),
-      let start = gate.join(
-        attachment: attachment, link: link, lossless: mode == .lossless,
-        barrier: { _ = plat_barrier_own_threads() })
-    else { throw Fault("the gate refuses a reader") }
+    guard let link = FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch) else {
+      throw Fault("the gate refuses a reader")
+    }
+    let start = try gate.join(
+      attachment: attachment, link: link, lossless: mode == .lossless,
+      barrier: { _ = plat_barrier_own_threads() })
     let log = logs.withLock { $0[Int(start.generation)] }
     return try LogReader(log, mode: mode, start: start, slot: slot)
   }

@@ -36,7 +36,7 @@ extension SimulatedAgent {
       case .registered(let frame, _): ticket = frame.ticket
       // A hostile one never says that it has told all.
       case .collect:
-        if kind != "spy" { session.restore(restoreSteps()) }
+        if kind != "spy" { _ = session.restore(restoreSteps(), nowNs: 0, pauseNs: 0) }
       case .answered(let question, let frame, _): answered(question, frame)
       case .lost(let question):
         if case .rotate(let id, _) = question {

@@ -29,7 +29,9 @@ struct AttachedReadersTests {
     }
     #expect(table.readers(of: Incarnation(2)) == [Self.reader(2)])
     #expect(table.present(in: [Self.reader(3)]) == [Self.reader(3): Incarnation(3)])
-    table.remove(Self.reader(2))
+    let wasThere = table.remove(Self.reader(2))
+    let isThere = table.remove(Self.reader(2))
+    #expect(wasThere && !isThere, "that it left is news once")
     #expect(table.readers(of: Incarnation(2)).isEmpty && table.count == 2)
   }
 

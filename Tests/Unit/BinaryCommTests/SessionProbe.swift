@@ -59,6 +59,12 @@ struct SessionProbe {
     session.connected()
   }
 
+  /// Says what the next router has to be told; nil: that cannot be said now.
+  @discardableResult
+  mutating func restore(_ steps: [RestoreStep<Int>]?) -> [Session.Action] {
+    session.restore(steps, nowNs: nowNs, pauseNs: Self.pauseNs)
+  }
+
   mutating func lose() -> [Session.Action] {
     session.lose(nowNs: nowNs, pauseNs: Self.pauseNs)
   }

@@ -90,7 +90,7 @@ struct SessionStateTests {
   func slow() {
     var probe = SessionProbe.restoring()
     let name = AgentFrame.resolve(NameFrame(name: "n", group: .service))
-    probe.session.restore((0..<10).map { _ in RestoreStep(.name(name), name) })
+    probe.restore((0..<10).map { _ in RestoreStep(.name(name), name) })
     for _ in 0..<10 {
       probe.nowNs += SessionProbe.Session.attemptNs - 1
       _ = probe.answer(.done)
@@ -172,7 +172,9 @@ struct SessionRequestTests {
   @Test("after goodbye the end of the connection is the end; closing tells who waits")
   func leaving() {
     var probe = SessionProbe.up()
+    #expect(probe.session.closing == nil)
     probe.session.leave()
+    #expect(probe.session.closing?.code == .closed && probe.session.end == nil)
     probe.session.tell(.goodbye)
     #expect(probe.allSent().last == .goodbye)
     let actions = probe.lose()
@@ -214,7 +216,7 @@ struct SessionRestoreTests {
   @Test("tells it all in order, then what changed meanwhile, and hears what came early")
   func order() {
     var probe = SessionProbe.restoring()
-    probe.session.restore([Self.log(1)] + Self.subscription(2) + Self.subscription(3))
+    probe.restore([Self.log(1)] + Self.subscription(2) + Self.subscription(3))
     probe.session.tell(.unsubscribe(UnsubscribeFrame(subscription: 3)))
     let early = probe.receive(.leave(LeaveFrame(attachment: AttachmentID(1))))
     #expect(early.isEmpty)
@@ -232,16 +234,78 @@ struct SessionRestoreTests {
     #expect(words(actions) == ["deliver(leave)", "up"])
   }
 
+  @Test("asks behind what is told meanwhile: a name let go and wanted again is asked for last")
+  func wantedAgain() {
+    let name = NameFrame(name: "n", group: .service)
+    var probe = SessionProbe.restoring()
+    probe.restore([Step(.name(.resolve(name)), .resolve(name))])
+    probe.session.tell(.forget(name))
+    let asked = probe.session.ask(.resolve(name), nil, "again")
+    #expect(asked != nil)
+    _ = probe.answer(.done)
+    let up = probe.answer(.done)
+    #expect(words(up) == ["up"])
+    let forget = probe.sent()
+    let resolve = probe.sent()
+    #expect(forget?.frame == .forget(name))
+    #expect(resolve?.frame == .resolve(name) && resolve?.request == asked)
+    let answered = probe.receive(.done, request: resolve?.request ?? 0)
+    #expect(words(answered) == ["answered(again, done)"])
+    var other = SessionProbe.restoring()
+    _ = other.session.ask(.resolve(name), nil, "again")
+    let lost = other.lose()
+    #expect(words(lost) == ["lost(again)"] && other.session.nextOutbound == nil)
+  }
+
+  @Test("hears a list of several frames in its order, though its last one is an answer")
+  func longList() {
+    let name = NameFrame(name: "n", group: .service)
+    func part(_ number: UInt16) -> RouterFrame {
+      let one = Responder(incarnation: Incarnation(UInt64(number)), name: "a\(number)")
+      return .responders(
+        RespondersFrame(
+          name: "n", group: .service, isProvisional: false, before: number, total: 3,
+          responders: [one]))
+    }
+    var probe = SessionProbe.restoring()
+    probe.restore([Step(.name(.resolve(name)), .resolve(name))])
+    var actions = probe.receive(part(0)) + probe.receive(part(1)) + probe.answer(part(2))
+    actions += probe.answer(.done)
+    var lists = ResponderLists()
+    var whole: RespondersFrame?
+    for case .deliver(.responders(let frame), _) in actions { whole = lists.add(frame) ?? whole }
+    #expect(whole?.responders.map(\.name) == ["a0", "a1", "a2"])
+    #expect(words(actions) == Array(repeating: "deliver(responders)", count: 3) + ["up"])
+  }
+
+  @Test("is told nothing where not all can be said, and everything in the next attempt")
+  func notNow() throws {
+    var probe = SessionProbe.restoring()
+    _ = probe.session.ask(.watch, nil, "kept")
+    let actions = probe.restore(nil)
+    #expect(words(actions) == ["lost(kept)"] && probe.session.phase == .down)
+    #expect(probe.session.dueNs == probe.nowNs + SessionProbe.pauseNs)
+    #expect(probe.session.nextOutbound == nil, "no end of a restoring that was none")
+    probe.nowNs = probe.session.dueNs
+    probe.connect()
+    _ = probe.answer(.welcome(SessionProbe.welcome))
+    let collect = probe.answer(.registered(SessionProbe.registered(ticket: 3)))
+    #expect(words(collect) == ["registered", "collect"])
+    probe.restore([Self.log(1)])
+    let first = probe.sent()
+    #expect(first?.frame == Self.log(1).frame)
+  }
+
   @Test("a subscription that is refused loses its readings alone; a stream ends the agent")
   func refused() {
     var probe = SessionProbe.restoring()
-    probe.session.restore(Self.subscription(2) + Self.subscription(3))
+    probe.restore(Self.subscription(2) + Self.subscription(3))
     let refused = probe.answer(SessionProbe.error(.denied))
     #expect(words(refused) == ["refused(2, DENIED)"])
     let kinds = probe.allSent().map(\.kind)
     #expect(kinds == [.restoreSubscription], "the readings of 2 are not told")
     var other = SessionProbe.restoring()
-    other.session.restore([Self.log(1), Self.log(2)])
+    other.restore([Self.log(1), Self.log(2)])
     let ended = other.answer(SessionProbe.error(.fenced))
     #expect(words(ended) == ["ended(FENCED)"])
   }
@@ -257,7 +321,7 @@ struct SessionRestoreTests {
     ]
     for (subject, code, goesOn) in subjects {
       var probe = SessionProbe.restoring()
-      probe.session.restore([Step(subject, name)])
+      probe.restore([Step(subject, name)])
       let actions = probe.answer(SessionProbe.error(code))
       #expect(words(actions).count == (goesOn ? 1 : 0), "\(subject) \(code)")
       #expect(probe.session.isConnected == goesOn, "\(subject) \(code)")
@@ -269,7 +333,7 @@ struct SessionRestoreTests {
     let steps = [Self.log(1), Self.log(2)] + Self.subscription(3)
     for place in 0..<steps.count {
       var probe = SessionProbe.restoring()
-      probe.session.restore(steps)
+      probe.restore(steps)
       for _ in 0..<place { _ = probe.answer(.done) }
       let actions = probe.lose()
       #expect(actions.isEmpty && probe.session.phase == .down)
@@ -286,7 +350,7 @@ struct SessionRestoreTests {
       #expect(frame.ticket == SessionProbe.registered(ticket: 2).ticket)
       _ = probe.receive(
         .registered(SessionProbe.registered(ticket: 3)), request: reattach.request)
-      probe.session.restore(steps)
+      probe.restore(steps)
       #expect(probe.sent()?.frame == steps[0].frame)
     }
   }

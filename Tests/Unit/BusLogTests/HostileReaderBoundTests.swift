@@ -30,8 +30,9 @@ struct HostileReaderBoundTests {
     #expect(stage.gate.attachments.isEmpty)
     #expect(stage.gate.evictedCount == 1024, "remembered of \(rounds)")
     let link = try #require(last)
-    let back = stage.gate.join(attachment: UInt64(rounds), link: link, lossless: true) {}
-    #expect(back == nil)
+    #expect(throws: FlowControl.JoinRefusal.evicted) {
+      try stage.gate.join(attachment: UInt64(rounds), link: link, lossless: true) {}
+    }
   }
 
   @Test("a sleeper behind a thousand others is woken like the first")
@@ -50,7 +51,7 @@ struct HostileReaderBoundTests {
         slot.open(attachment: attachment)
         let link = try #require(
           FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch.index))
-        lastStart = stage.gate.join(attachment: attachment, link: link, lossless: false) {}
+        lastStart = try stage.gate.join(attachment: attachment, link: link, lossless: false) {}
         lastEpoch = epoch
         attachment += 1
       }
@@ -93,7 +94,7 @@ struct HostileReaderBoundTests {
     #expect(pen.send(0, count: 8))
     #expect(!pen.fences)
     let link = try #require(FlowControl.Link(segment: peer, slot: 0, epoch: 0))
-    #expect(stage.gate.join(attachment: 9, link: link, lossless: false) {} != nil)
+    _ = try stage.gate.join(attachment: 9, link: link, lossless: false) {}
     for number in UInt64(1)...2 { #expect(pen.send(number, count: 8)) }
     #expect(pen.fences)
     stage.gate.leave(9)
@@ -135,7 +136,7 @@ struct HostileReaderBoundTests {
         slot.open(attachment: attachment)
         guard let link = FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil),
           // No barrier: what is left is the fence of the publisher.
-          let start = stage.gate.join(
+          let start = try? stage.gate.join(
             attachment: attachment, link: link, lossless: true, barrier: {}),
           let made = try? LogReader(stage.logs[0], mode: .lossless, start: start, slot: slot)
         else { break }

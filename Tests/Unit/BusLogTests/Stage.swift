@@ -16,13 +16,19 @@ final class Stage: @unchecked Sendable {
   let segment: ReaderSegment
   let peer: PeerSegment
   let evictions: Evictions
+  /// Who left without a word, as the gate tells it.
+  let departures: Evictions
   private(set) var logs: [PeerSegment] = []
   private var descriptors: [Int32] = []
 
   init(stall: StallPolicy = StallPolicy(stallNs: 0)) throws {
     let evictions = Evictions()
     self.evictions = evictions
-    gate = FlowControl(stall: stall) { attachment, _ in evictions.note(attachment) }
+    let departures = Evictions()
+    self.departures = departures
+    gate = FlowControl(
+      stall: stall, onEvict: { attachment, _ in evictions.note(attachment) },
+      onLeave: { attachment in departures.note(attachment) })
     segment = try ReaderSegment(agent: Self.agent, incarnation: 7)
     peer = try PeerSegment(consuming: dup(segment.descriptor), announced: 131072)
   }
@@ -75,10 +81,10 @@ final class Stage: @unchecked Sendable {
     let slot = try #require(segment.takeSlot())
     slot.open(attachment: attachment)
     let link = try #require(FlowControl.Link(segment: peer, slot: slot.index, epoch: epoch))
-    let start = gate.join(attachment: attachment, link: link, lossless: lossless) {
+    let start = try gate.join(attachment: attachment, link: link, lossless: lossless) {
       _ = plat_barrier_own_threads()
     }
-    return (try #require(start), slot)
+    return (start, slot)
   }
 
   /// A reader that joins now.
@@ -89,7 +95,7 @@ final class Stage: @unchecked Sendable {
   }
 }
 
-/// Which attachments a gate evicted, in order.
+/// Which attachments a gate told of, in order.
 final class Evictions: Sendable {
   private let all = Mutex<[UInt64]>([])
   func note(_ attachment: UInt64) { all.withLock { $0.append(attachment) } }

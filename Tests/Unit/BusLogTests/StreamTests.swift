@@ -130,7 +130,9 @@ struct StreamTests {
     slot.open(attachment: 1)
     let link = try #require(
       FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil))
-    #expect(stage.gate.join(attachment: 1, link: link, lossless: true) {} == nil)
+    #expect(throws: FlowControl.JoinRefusal.streamEnded) {
+      try stage.gate.join(attachment: 1, link: link, lossless: true) {}
+    }
   }
 
   @Test("the same question gets the same answer, and an expected reader begins at the start")
@@ -172,6 +174,24 @@ struct StreamTests {
     #expect(!pen.send(number, count: 960), "the other one is still expected")
     stage.gate.leave(6)
     #expect(pen.send(number, count: 960))
+  }
+
+  @Test("a reader that cleared its ticket is told of once, by the look that finds it")
+  func leftByItself() throws {
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let (_, first) = try stage.join(1, lossless: true)
+    let (_, second) = try stage.join(2, lossless: true)
+    while pen.send(0, count: 960) {}
+    #expect(stage.departures.list == [], "nobody has left")
+    stage.segment.give(back: first)
+    #expect(!pen.send(0, count: 960), "the other one still holds it")
+    #expect(stage.departures.list == [1])
+    #expect(!stage.gate.leave(1), "the router's word comes later")
+    #expect(stage.gate.leave(2))
+    #expect(pen.send(0, count: 960))
+    stage.segment.give(back: second)
+    #expect(stage.departures.list == [1] && stage.evictions.list == [])
   }
 
   @Test(

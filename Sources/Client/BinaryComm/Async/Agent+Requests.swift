@@ -96,8 +96,8 @@ public struct ServiceRegistration: Sendable {
     try loop.submit { work in work.withdraw(name, only: handler) }
     guard name != core.agent.name else { return }
     try await blocking { () throws(BusError) in
-      try core.answer(
-        PeerName(group: .service, text: name), false, deadline: Deadline(after: .seconds(5)))
+      try core.stopAnswering(
+        PeerName(group: .service, text: name), deadline: Deadline(after: .seconds(5)))
     }
   }
 }
@@ -251,7 +251,7 @@ extension Agent {
       guard name.text != self.name || name.group == .team else { return }
       let core = loop.core
       try await blocking { () throws(BusError) in
-        try core.answer(name, true, deadline: Deadline(after: .seconds(5)))
+        try core.answer(name, deadline: Deadline(after: .seconds(5)))
       }
     } catch {
       // What the router does not know of is not answered either.

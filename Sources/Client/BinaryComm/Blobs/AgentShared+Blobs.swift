@@ -27,7 +27,6 @@ extension AgentShared {
   /// Hands a blob in and keeps what the next router must be told.
   func hold(_ held: HeldBlob, _ token: BusUUID) throws(BusError) {
     let end = Deadline(after: .seconds(5))
-    forgetOldBlobs()
     // Before it is asked for: a router that comes back in between is told by the handing in.
     state.withLock { $0.blobs[token] = held }
     do throws(BusError) {
@@ -44,27 +43,40 @@ extension AgentShared {
 
   /// The program holds a blob no more.
   func release(_ token: BusUUID, now: Bool) {
-    let wasHeld = state.withLock { state in
-      guard let held = state.blobs[token], now || !held.isReleased else { return false }
+    let (wasHeld, isNext) = state.withLock { state -> (Bool, Bool) in
+      guard let held = state.blobs[token], now || !held.isReleased else { return (false, false) }
       state.blobs[token]?.isReleased = true
       if now { state.blobs[token] = nil }
-      return true
+      let isNext = !now && held.endNs < state.blobEndNs
+      if isNext { state.blobEndNs = held.endNs }
+      return (true, isNext)
     }
     guard wasHeld else { return }
     tell(.dropBlob(DropBlobFrame(token: token, now: now)))
-    forgetOldBlobs()
+    // The service thread may be asleep until something else happens.
+    if isNext { wakeup.signal() }
+    // Or be no more.
+    if connection.end != nil { forgetOldBlobs() }
   }
 
   /// Closes the descriptors of blobs that nobody holds and whose time is over.
-  private func forgetOldBlobs() {
+  ///
+  /// The router counts their memory no more from then on.
+  func forgetOldBlobs() {
     let nowNs = HostClock.monotonicNs()
-    let old = state.withLock { state in
-      let old = state.blobs.filter { $0.value.isReleased && $0.value.endNs <= nowNs }
+    let old = state.withLock { state -> [BusUUID: HeldBlob] in
+      guard state.blobEndNs <= nowNs else { return [:] }
+      let released = state.blobs.filter { $0.value.isReleased }
+      let old = released.filter { $0.value.endNs <= nowNs }
       for token in old.keys { state.blobs[token] = nil }
+      state.blobEndNs = released.values.map(\.endNs).filter { $0 > nowNs }.min() ?? .max
       return old
     }
     withExtendedLifetime(old) {}
   }
+
+  /// When the service thread has to look for such blobs again; monotonic ns.
+  var blobEndNs: UInt64 { state.withLock { $0.blobEndNs } }
 
   /// Whether a blob can still be opened, as far as its maker knows.
   func holds(_ token: BusUUID) -> Bool { state.withLock { $0.blobs[token] != nil } }

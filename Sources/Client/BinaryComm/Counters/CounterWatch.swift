@@ -159,22 +159,10 @@ extension Agent {
   /// Begins to watch the counters of every agent.
   ///
   /// Throws `denied` when a policy file is in force and does not give this agent `watch: true`.
-  /// After a restart of the router the watch goes on by itself, for as long as it is held; the
-  /// router is told when the last holder lets go of it.
+  /// After a restart of the router the watch goes on by itself, for as long as it is held, and who
+  /// asks for another one gets the same, also while there is no router; the router is told when the
+  /// last holder lets go of it.
   public func watchCounters() throws(BusError) -> CounterWatch {
-    let watch = core.state.withLock { state in
-      let watch = state.watch ?? CounterWatch(self)
-      state.watch = watch
-      state.isWatching = true
-      state.isWatchAsked = true
-      return watch
-    }
-    do throws(BusError) {
-      _ = try core.request(.watch, deadline: Deadline(after: .seconds(5)))
-    } catch {
-      core.state.withLock { $0.isWatching = false }
-      throw error
-    }
-    return watch
+    try core.watch { CounterWatch(self) }
   }
 }

@@ -73,7 +73,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     // Known here before anybody can send to it.
     let index = out.serve(name.text)
     if name.text != core.agent.name || name.group == .team {
-      try core.answer(name, true, deadline: end)
+      try core.answer(name, deadline: end)
     }
     return index
   }
@@ -90,7 +90,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   private mutating func leave(_ name: PeerName) throws(BusError) {
     unserve(name.text)
-    try core.answer(name, false, deadline: Deadline(after: .seconds(5)))
+    try core.stopAnswering(name, deadline: Deadline(after: .seconds(5)))
   }
 
   /// Refuses what arrives for a name, whatever is known of the topics of open streams.

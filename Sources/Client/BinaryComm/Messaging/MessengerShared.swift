@@ -33,6 +33,8 @@ final class MessengerShared: Sendable {
   private struct State: Sendable {
     var events = CoalescingQueue<PeerName, MessengerEvent>()
     var answers: Set<PeerName> = []
+    /// Names for which the router is being asked, each as often as it is.
+    var asking = CountedSet<PeerName>()
     var interests: Set<PeerName> = []
     var lists = ResponderLists()
   }
@@ -77,16 +79,36 @@ final class MessengerShared: Sendable {
   // MARK: Names
 
   /// Tells the router that this agent answers a name; throws what it says against it.
-  func answer(_ name: PeerName, _ answers: Bool, deadline: Deadline) throws(BusError) {
-    // Whatever the router says to it, the next one is not told of a name that was given up.
-    if !answers { state.withLock { _ = $0.answers.remove(name) } }
-    let frame = AnswerFrame(name: name.text, group: name.group, answers: answers)
-    _ = try agent.request(.answer(frame), deadline: deadline) { [self] reply in
-      guard case .done = reply else { return }
-      state.withLock { state in
-        if answers { state.answers.insert(name) }
+  func answer(_ name: PeerName, deadline: Deadline) throws(BusError) {
+    state.withLock { $0.asking.add(name) }
+    do throws(BusError) {
+      _ = try agent.request(Self.frame(name, answers: true), deadline: deadline) { [self] reply in
+        guard case .done = reply else { return }
+        state.withLock { _ = $0.answers.insert(name) }
       }
+    } catch {
+      let isUnwanted = state.withLock { state in
+        state.asking.remove(name) && !state.answers.contains(name)
+      }
+      // A router that is only slow takes it all the same, and would send its requests here.
+      if isUnwanted { agent.tell(Self.frame(name, answers: false)) }
+      throw error
     }
+    state.withLock { _ = $0.asking.remove(name) }
+  }
+
+  /// Tells the router that this agent answers a name no more.
+  func stopAnswering(_ name: PeerName, deadline: Deadline) throws(BusError) {
+    // Whatever the router says to it, the next one is not told of a name that was given up.
+    state.withLock { _ = $0.answers.remove(name) }
+    _ = try agent.request(Self.frame(name, answers: false), deadline: deadline) { [self] _ in
+      // Once more: an answer to the contrary may have come in between.
+      state.withLock { _ = $0.answers.remove(name) }
+    }
+  }
+
+  private static func frame(_ name: PeerName, answers: Bool) -> AgentFrame {
+    .answer(AnswerFrame(name: name.text, group: name.group, answers: answers))
   }
 
   /// Asks who answers a name; the answer comes as an event.
@@ -135,9 +157,7 @@ final class MessengerShared: Sendable {
   /// What the next router is told.
   func restore() -> [AgentFrame] {
     state.withLock { state in
-      state.answers.map { name in
-        .answer(AnswerFrame(name: name.text, group: name.group, answers: true))
-      }
+      state.answers.map { Self.frame($0, answers: true) }
         + state.interests.map { .resolve(NameFrame(name: $0.text, group: $0.group)) }
     }
   }

@@ -29,8 +29,10 @@ package struct AttachedReaders: Sendable {
     incarnations[attachment] = incarnation
   }
 
-  package mutating func remove(_ attachment: AttachmentID) {
-    incarnations[attachment] = nil
+  /// A reader has left; true when that is news.
+  @discardableResult
+  package mutating func remove(_ attachment: AttachmentID) -> Bool {
+    incarnations.removeValue(forKey: attachment) != nil
   }
 
   package func readers(of incarnation: Incarnation) -> [AttachmentID] {

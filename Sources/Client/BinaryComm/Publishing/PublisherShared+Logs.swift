@@ -18,14 +18,15 @@ extension PublisherShared {
   /// Every log that some reader may still need, oldest first, and the readers.
   ///
   /// A log that is ready but not in use has no place in the stream yet: it is dropped, and the
-  /// publisher asks for another. One that the publisher is going over to is waited for.
-  func restoreSteps() -> [RestoreStep<FileDescriptor>] {
+  /// publisher asks for another. One that the publisher is going over to is waited for; nil when
+  /// its thread stands still in between: to a router without these logs the stream is over.
+  func restoreSteps() -> [RestoreStep<FileDescriptor>]? {
     // In one look: a publisher that takes the log between two would move where no router knows.
     for _ in 0..<500 {
       if let logs = logStepsUnlessMoving() { return logs + readerSteps() }
       SystemThread.sleep(milliseconds: 1)
     }
-    return []
+    return nil
   }
 
   private func logStepsUnlessMoving() -> [RestoreStep<FileDescriptor>]? {

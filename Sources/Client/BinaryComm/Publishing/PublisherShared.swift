@@ -12,8 +12,7 @@ final class PublisherShared: Sendable {
   let agent: AgentShared
   let channel: String
   let gate: FlowControl
-  /// Called with every reader that left, after it has left the window.
-  private let onLeave: @Sendable () -> Void
+  private let attached: AttachedRegister
   /// What this stream's messages are counted in.
   let row: CounterRow
   let state = Mutex(State())
@@ -25,7 +24,6 @@ final class PublisherShared: Sendable {
     var logs: [Log] = []
     /// A larger log, between the wish for it and its use.
     var growth = LogGrowthState<NewLog>()
-    var readers = AttachedReaders()
     var ended: BusError?
 
     /// A larger log that the publisher has not gone over to has no place in the stream yet, and
@@ -39,11 +37,14 @@ final class PublisherShared: Sendable {
   ) {
     self.agent = agent
     self.channel = channel
-    self.onLeave = onLeave
     row = agent.counters.reserve(countedAs ?? .sent(channel))
     let evictions = Evictions(agent)
+    let attached = AttachedRegister(onLeave)
+    self.attached = attached
     gate = FlowControl(stall: stall) { attachment, reason in
       evictions.report(AttachmentID(attachment), reason)
+    } onLeave: { attachment in
+      attached.remove(AttachmentID(attachment), isNews: true)
     }
   }
 
@@ -58,13 +59,34 @@ final class PublisherShared: Sendable {
     }
   }
 
+  /// The attached readers, and what is called when one of them has left, whether the router says so
+  /// or the publishing thread finds it.
+  private final class AttachedRegister: Sendable {
+    private let table = Mutex(AttachedReaders())
+    private let onLeave: @Sendable () -> Void
+
+    init(_ onLeave: @escaping @Sendable () -> Void) { self.onLeave = onLeave }
+
+    func with<Result: Sendable>(
+      _ body: (inout AttachedReaders) -> sending Result
+    ) -> sending Result {
+      table.withLock { body(&$0) }
+    }
+
+    /// A reader is in the window no more; `isNews`: the window did not know so before.
+    func remove(_ attachment: AttachmentID, isNews: Bool = false) {
+      let wasAttached = table.withLock { $0.remove(attachment) }
+      if wasAttached || isNews { onLeave() }
+    }
+  }
+
   /// The router's name for the stream, nil before it was registered.
   var stream: StreamID? { state.withLock { $0.stream } }
 
   /// The readers in the window, each with the incarnation it belongs to.
   var readers: [AttachmentID: Incarnation] {
     let window = window
-    return state.withLock { $0.readers.present(in: window) }
+    return attached.with { $0.present(in: window) }
   }
 
   private var window: Set<AttachmentID> { Set(gate.attachments.map(AttachmentID.init)) }
@@ -115,13 +137,16 @@ final class PublisherShared: Sendable {
     }
     agent.counters.activate(row, stream: added.stream.value)
     agent.state.withLock { $0.publishers[added.stream] = self }
+    // The agent may have ended since this answer was taken, and have ended its publishers before
+    // this one was among them.
+    if let why = agent.connection.closing { shut(why) }
   }
 
   // MARK: Frames of the router (service thread)
 
   func handle(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
     let attachment = join.attachment
-    state.withLock { $0.readers.announce(attachment) }
+    attached.with { $0.announce(attachment) }
     let isLossless = join.flags.contains(.lossless)
     // A filter of system calls may have come after the publisher was made: without a barrier a
     // lossless reader could miss a message silently, so it is refused.
@@ -134,31 +159,35 @@ final class PublisherShared: Sendable {
               + "publisher after the filter is in force")))
       return
     }
-    let start = descriptor.flatMap { descriptor in
-      link(join, descriptor).flatMap { link in
-        gate.join(attachment: attachment.value, link: link, lossless: isLossless) {
-          _ = plat_barrier_own_threads()
-        }
-      }
-    }
-    guard let start else {
-      agent.tell(
-        .joinRefused(
-          JoinRefusedFrame(
-            attachment: attachment,
-            reason: descriptor == nil
-              ? "\(agent.name) had no descriptor left to let this reader in: raise its limit of "
-                + "open files (`ulimit -n`)"
-              : "the reader segment is not usable")))
+    let start: FlowControl.Start
+    do throws(RefusedJoin) {
+      start = try letIn(join, descriptor, isLossless: isLossless)
+    } catch {
+      let reason = error.text(agent.name)
+      agent.tell(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
       return
     }
     let window = window
-    state.withLock { $0.readers.insert(attachment, of: join.readerIncarnation, window: window) }
+    attached.with { $0.insert(attachment, of: join.readerIncarnation, window: window) }
     agent.tell(
       .joined(
         JoinedFrame(
           attachment: attachment, generation: start.generation, startPosition: start.position,
           startSequence: start.sequence, departed: start.departed)))
+  }
+
+  private func letIn(
+    _ join: JoinFrame, _ descriptor: FileDescriptor?, isLossless: Bool
+  ) throws(RefusedJoin) -> FlowControl.Start {
+    guard let descriptor else { throw .noDescriptor }
+    guard let link = link(join, descriptor) else { throw .unusableSegment }
+    do throws(FlowControl.JoinRefusal) {
+      return try gate.join(
+        attachment: join.attachment.value, link: link, lossless: isLossless,
+        barrier: { _ = plat_barrier_own_threads() })
+    } catch {
+      throw RefusedJoin(error)
+    }
   }
 
   private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
@@ -171,17 +200,17 @@ final class PublisherShared: Sendable {
   }
 
   func leave(_ attachment: AttachmentID) {
-    // One that was expected and never named its slot is known to the gate alone.
-    state.withLock { $0.readers.remove(attachment) }
-    if gate.leave(attachment.value) { onLeave() }
+    // One that was expected and never named its slot is known to the gate alone; one that the
+    // publishing thread found gone is known to neither, and was told then.
+    attached.remove(attachment, isNews: gate.leave(attachment.value))
   }
 
-  func beginSnapshot() { state.withLock { $0.readers.beginSnapshot() } }
+  func beginSnapshot() { attached.with { $0.beginSnapshot() } }
 
   /// Readers that the router expects for this stream: as a snapshot repeats them, or in the place
   /// of those that a former router had promised.
   func handle(_ added: LogAddedFrame) {
-    let isInSnapshot = state.withLock { $0.readers.name(added.expected) }
+    let isInSnapshot = attached.with { $0.name(added.expected) }
     guard !isInSnapshot, !gate.expectInstead(added.expected.map(\.value)) else { return }
     for attachment in added.expected {
       let reason = "the publisher went on without it"
@@ -192,13 +221,13 @@ final class PublisherShared: Sendable {
   /// What the snapshot did not name has left while frames were lost.
   func endSnapshot() {
     let window = window
-    for attachment in state.withLock({ $0.readers.endSnapshot(window: window) }) {
+    for attachment in attached.with({ $0.endSnapshot(window: window) }) {
       leave(attachment)
     }
   }
 
   func leave(everyoneOf incarnation: Incarnation) {
-    for attachment in state.withLock({ $0.readers.readers(of: incarnation) }) {
+    for attachment in attached.with({ $0.readers(of: incarnation) }) {
       leave(attachment)
     }
   }

@@ -34,25 +34,84 @@ extension AgentShared {
     }
     guard let watch else { return }
     watch.beginListing()
-    _ = call(.watch) { outcome in
-      guard case .frame(.done, _) = outcome else { return }
-      watch.endListing(graceNs: 3_000_000_000)
+    _ = call(.watch) { [self] outcome in
+      guard case .frame(let frame, _) = outcome else { return }
+      if case .done = frame { return watch.endListing(graceNs: Self.listingGraceNs) }
+      // The policy is another one now: who wants to watch anew is told so.
+      state.withLock { $0.isWatching = false }
     }
+  }
+
+  /// Who a router that is new has not named may still be on its way back to it.
+  private static var listingGraceNs: UInt64 { 3_000_000_000 }
+
+  /// The watch of this agent, which `make` makes where there is none.
+  func watch(_ make: () -> CounterWatch) throws(BusError) -> CounterWatch {
+    let (watch, isGranted) = state.withLock { state -> (CounterWatch, Bool) in
+      let known = state.watch
+      // The next router is asked for it anyway, if there is none now.
+      if let known, state.isWatching { return (known, true) }
+      if state.isWatching {
+        // Its last holder is just letting go of it, and who watches is shown nobody anew.
+        state.isWatching = false
+        state.isWatchAsked = true
+        tell(.unwatch)
+      }
+      let watch = known ?? make()
+      state.watch = watch
+      // Of several who ask at once a router names everybody for the first alone.
+      if state.watchAsks == 0 { watch.beginListing() }
+      state.watchAsks += 1
+      return (watch, false)
+    }
+    if !isGranted { try begin(watch) }
+    return watch
+  }
+
+  private func begin(_ watch: CounterWatch) throws(BusError) {
+    do throws(BusError) {
+      _ = try request(.watch, deadline: Deadline(after: .seconds(5))) { [self] reply in
+        guard case .done = reply else { return }
+        state.withLock { $0.isWatching = true }
+        watch.endListing(graceNs: Self.listingGraceNs)
+      }
+    } catch {
+      state.withLock { state in
+        state.watchAsks -= 1
+        // A router that is only slow takes it all the same, and would go on telling of counters.
+        if !state.isWatching, state.watchAsks == 0 { tell(.unwatch) }
+      }
+      throw error
+    }
+    state.withLock { $0.watchAsks -= 1 }
   }
 
   /// Tells the router that nobody here watches, unless a watch has begun meanwhile.
   func endWatch() {
-    state.withLock { state in
-      guard state.watch == nil, state.isWatching else { return }
+    let other = state.withLock { state -> CounterWatch? in
+      let other = state.watch
+      guard other == nil, state.isWatching else { return other }
       state.isWatching = false
       state.isWatchAsked = true
       // Under the lock, so that a watch that begins now asks after this frame.
-      if connection.isUp { tell(.unwatch) }
+      tell(.unwatch)
+      return nil
     }
+    // Its holder may let go of it meanwhile, and its end takes the lock.
+    withExtendedLifetime(other) {}
+  }
+
+  /// The router of the counters is gone: what the next one does not name has ended.
+  func loseCounters() {
+    let watch = state.withLock { state in
+      forgetCounters(&state)
+      return state.watch
+    }
+    watch?.beginListing()
   }
 
   /// The next router knows nothing of what this one was told.
-  func forgetCounters(_ state: inout State) {
+  private func forgetCounters(_ state: inout State) {
     state.offeredCounters = []
     state.isWatchAsked = !state.isWatching
     if state.downSinceNs == nil { state.downSinceNs = HostClock.monotonicNs() }

@@ -19,13 +19,8 @@ extension AgentShared {
     }
   }
 
-  /// How long the service thread may wait until something is to be asked for; -1: for ever.
-  func millisecondsUntilLost(atMost milliseconds: Int32) -> Int32 {
-    guard let dueNs = state.withLock({ $0.lost.dueNs }) else { return milliseconds }
-    let now = HostClock.monotonicNs()
-    let left = dueNs > now ? Int32(clamping: (dueNs - now) / 1_000_000 + 1) : 0
-    return milliseconds < 0 ? left : min(left, milliseconds)
-  }
+  /// When something is to be asked for next; monotonic ns.
+  var lostDueNs: UInt64 { state.withLock { $0.lost.dueNs } ?? .max }
 
   /// Asks the router for what was lost, as far as it is time and a descriptor is free.
   func askForLost() {

@@ -21,11 +21,7 @@ extension AgentShared {
       case .registered(let frame, let isFirst): adopt(frame, isFirst: isFirst)
       case .collect:
         let steps = restoreSteps()
-        perform(
-          connection.update { session, _, _ in
-            session.restore(steps)
-            return []
-          })
+        perform(connection.update { $0.restore(steps, nowNs: $1, pauseNs: $2) })
       case .refused(let subject, let why): refuse(subject, why)
       case .answered(let reply, let frame, let descriptor): answer(reply, frame, descriptor)
       case .unclaimed(let frame): abandon(frame)
@@ -39,7 +35,7 @@ extension AgentShared {
         state.withLock { $0.downSinceNs = nil }
         notifyRouterChange(true)
       case .down:
-        state.withLock { forgetCounters(&$0) }
+        loseCounters()
         notifyRouterChange(false)
       case .ended(let why): shut(why)
       }
@@ -123,13 +119,17 @@ extension AgentShared {
 
   // MARK: A router that does not know us
 
-  /// All that it has to be told; what changes from here on is told behind it.
-  private func restoreSteps() -> [RestoreStep<FileDescriptor>] {
+  /// All that it has to be told, nil when that cannot be said now; what changes from here on is
+  /// told behind it.
+  private func restoreSteps() -> [RestoreStep<FileDescriptor>]? {
     let (publishers, subscriptions, messenger) = state.withLock { state in
       (Array(state.publishers.values), Array(state.subscriptions.values), state.messenger)
     }
     var steps: [RestoreStep<FileDescriptor>] = []
-    for publisher in publishers { steps += publisher.restoreSteps() }
+    for publisher in publishers {
+      guard let own = publisher.restoreSteps() else { return nil }
+      steps += own
+    }
     for subscription in subscriptions { steps += subscription.restoreSteps() }
     if let messenger { steps += messenger.restore().map { RestoreStep(.name($0), $0) } }
     return steps + blobSteps()

@@ -31,13 +31,19 @@ final class AgentShared: Sendable {
     var lost = LostHandOvers()
     /// The blobs that this agent made and holds.
     var blobs: [BusUUID: HeldBlob] = [:]
+    /// When the next of them that nobody holds is over; monotonic ns.
+    var blobEndNs = UInt64.max
     var identity: Identity?
     var limits = Limits()
     /// The segments of counters that the router of this connection was offered.
     var offeredCounters: Set<Int> = []
-    /// Who watches everybody's counters here, and whether this router was asked for them.
+    /// Who watches everybody's counters here.
     weak var watch: CounterWatch?
+    /// How many wait for a router to grant that.
+    var watchAsks = 0
+    /// A router has granted it: the next one is asked as well, by the service thread.
     var isWatching = false
+    /// This one need not be asked any more.
     var isWatchAsked = true
     /// Since when there has been no router.
     var downSinceNs: UInt64?
@@ -128,7 +134,7 @@ final class AgentShared: Sendable {
 
   /// Ends every wait with the reason, and the service thread.
   func shut(_ why: BusError) {
-    // First: no answer makes a publisher from here on.
+    // First: no answer is taken from here on, and the publisher that one before makes sees the end.
     let lost = connection.close(why)
     let (publishers, subscriptions) = state.withLock { state in
       (Array(state.publishers.values), Array(state.subscriptions.values))

@@ -47,6 +47,8 @@ final class ControlConnection: Sendable {
   var isUp: Bool { state.withLock { $0.session.isUp } }
   /// Why nothing is tried any more, nil while it may be.
   var end: BusError? { state.withLock { $0.session.end } }
+  /// Why nothing new begins, nil while it may.
+  var closing: BusError? { state.withLock { $0.session.closing } }
   /// Frames flow, and some wait for the socket.
   var isSending: Bool { state.withLock { $0.session.isUp && $0.session.nextOutbound != nil } }
 

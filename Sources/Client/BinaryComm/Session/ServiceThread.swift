@@ -38,12 +38,14 @@ struct ServiceThread {
       // Before the wait: after a return to a new router nothing else may come for a long time.
       core.tendCounters()
       let rest: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
-      if wait(look, milliseconds: core.millisecondsUntilLost(atMost: rest)) {
+      let dueNs = min(core.lostDueNs, core.blobEndNs)
+      if wait(look, milliseconds: Self.milliseconds(until: dueNs, nowNs, atMost: rest)) {
         receiveAll(look.socket)
       }
       core.askForLost()
       core.prepareLogs()
     }
+    core.forgetOldBlobs()
     lookOnceASecond()
     return true
   }
@@ -59,6 +61,15 @@ struct ServiceThread {
 
   private static func milliseconds(until dueNs: UInt64, _ nowNs: UInt64) -> Int32 {
     dueNs > nowNs ? Int32(clamping: (dueNs - nowNs) / 1_000_000 + 1) : 0
+  }
+
+  /// The same, at most so long; -1: for ever.
+  private static func milliseconds(
+    until dueNs: UInt64, _ nowNs: UInt64, atMost rest: Int32
+  ) -> Int32 {
+    guard dueNs < .max else { return rest }
+    let left = milliseconds(until: dueNs, nowNs)
+    return rest < 0 ? left : min(left, rest)
   }
 
   private func receiveAll(_ socket: FileDescriptor?) {

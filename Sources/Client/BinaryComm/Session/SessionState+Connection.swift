@@ -37,10 +37,19 @@ extension SessionState {
   }
 
   /// What the router that took this agent back has to be told, in this order.
-  package mutating func restore(_ steps: [RestoreStep<Descriptor>]) {
-    guard phase == .restoring, attempt.step == nil else { return }
+  ///
+  /// Nil when that cannot be said now: it is told all of it in another attempt, never a part.
+  package mutating func restore(
+    _ steps: [RestoreStep<Descriptor>]?, nowNs: UInt64, pauseNs: UInt64
+  ) -> [Action] {
+    guard phase == .restoring, attempt.step == nil else { return [] }
+    guard let steps else {
+      return fail(
+        .timeout("a publisher stands between two logs"), nowNs: nowNs, pauseNs: pauseNs)
+    }
     attempt.steps = [RestoreStep(.end, .restoreDone)] + steps.reversed()
     proceed()
+    return []
   }
 
   /// Time passes.
@@ -188,8 +197,8 @@ extension SessionState {
       guard step.mayBeRefused(with: why.code) else { throw why }
       attempt.steps.removeAll { $0.subject == step.subject }
       actions = [.refused(step.subject, why)]
-    // It may say at once who answers a name.
-    case .responders: actions = [.deliver(frame, nil)]
+    // It may say at once who answers a name: the end of a list, whose beginning came before it.
+    case .responders: attempt.early.append((0, frame, nil))
     default: break
     }
     if step.subject == .end { return actions + goUp() }

@@ -39,7 +39,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     case makeSegment(Incarnation)
     /// The router knows this agent, for the first time or again.
     case registered(RegisteredFrame, isFirst: Bool)
-    /// ``restore(_:)`` what the router has to be told.
+    /// ``restore(_:nowNs:pauseNs:)`` what the router has to be told.
     case collect
     /// The router does not take something back, and the rest goes on.
     case refused(RestoreStep<Descriptor>.Subject, BusError)
@@ -134,6 +134,11 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     if case .closed(let why) = phase { why } else { nil }
   }
 
+  /// Why nothing new begins: the agent has ended, or is about to; nil while it may.
+  package var closing: BusError? {
+    end ?? (isLeaving ? .closed("the agent was closed") : nil)
+  }
+
   /// There is a connection, which may not be up yet.
   package var isConnected: Bool {
     switch phase {
@@ -161,10 +166,14 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   package mutating func ask(
     _ frame: AgentFrame, _ descriptor: Descriptor?, _ reply: Reply
   ) -> UInt32? {
-    guard phase == .up else { return nil }
-    let number = send(frame, descriptor)
-    pending[number] = reply
-    return number
+    switch phase {
+    case .up: queue(request(frame, descriptor))
+    // Behind what was told meanwhile: a name that was let go and is wanted again, say.
+    case .restoring: kept.append(request(frame, descriptor))
+    case .down, .greeting, .registering, .closed: return nil
+    }
+    pending[lastRequest] = reply
+    return lastRequest
   }
 
   /// Whoever asked waits no more.
@@ -198,9 +207,14 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   }
 
   mutating func send(_ frame: AgentFrame, _ descriptor: Descriptor? = nil) -> UInt32 {
-    lastRequest = lastRequest == .max ? 1 : lastRequest + 1
-    queue(Outbound(bytes: frame.encode(request: lastRequest), descriptor: descriptor))
+    queue(request(frame, descriptor))
     return lastRequest
+  }
+
+  /// The next request, under a number of its own.
+  private mutating func request(_ frame: AgentFrame, _ descriptor: Descriptor?) -> Outbound {
+    lastRequest = lastRequest == .max ? 1 : lastRequest + 1
+    return Outbound(bytes: frame.encode(request: lastRequest), descriptor: descriptor)
   }
 
   mutating func queue(_ frame: Outbound) { outbound.appendAnyway(frame) }
