@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import Foundation
 import Glibc
 import Testing
 
