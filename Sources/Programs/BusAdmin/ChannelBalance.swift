@@ -71,8 +71,8 @@ public struct ChannelBalance: Equatable, Sendable {
   ) {
     let counts = row.counts
     guard counts.addsUp else {
-      // A reader begins, and goes on behind a gap, where its publisher says: who counts soundly from
-      // an absurd number may be honest. What does not add up even so is the reader's own.
+      // A reader begins, and goes on behind a gap, where its publisher says: who counts soundly
+      // from an absurd number may be honest. What does not add up even so is the reader's own.
       let mayBeSound = counts.accounted == counts.expected
       return doubt(row, of: [agent] + (mayBeSound ? [publisher].compactMap { $0 } : []))
     }

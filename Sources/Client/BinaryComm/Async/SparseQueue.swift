@@ -1,7 +1,7 @@
 /// First in, first out, of elements that are there once, any of which may be taken out.
 ///
-/// A place that was left so is passed over when its turn comes; where there are more of those than of
-/// others they are given back, so that each costs one more step at most.
+/// A place that was left so is passed over when its turn comes; where there are more of those than
+/// of others they are given back, so that each costs one more step at most.
 struct SparseQueue<Element: Hashable & Sendable>: Sendable {
   private var places = BoundedQueue<Place>()
   private var numbers: [Element: UInt64] = [:]
@@ -14,10 +14,12 @@ struct SparseQueue<Element: Hashable & Sendable>: Sendable {
   }
 
   var isEmpty: Bool { numbers.isEmpty }
+  var count: Int { numbers.count }
 
   /// All of them, in order.
   var all: [Element] { numbers.sorted { $0.value < $1.value }.map(\.key) }
 
+  /// Takes in an element that is not there.
   mutating func append(_ element: Element) {
     last += 1
     numbers[element] = last
@@ -33,10 +35,15 @@ struct SparseQueue<Element: Hashable & Sendable>: Sendable {
     return nil
   }
 
-  mutating func remove(_ element: Element) {
-    guard numbers.removeValue(forKey: element) != nil else { return }
-    guard places.count > 2 * numbers.count + 16 else { return }
+  func contains(_ element: Element) -> Bool { numbers[element] != nil }
+
+  /// Takes an element out; false when it is not there.
+  @discardableResult
+  mutating func remove(_ element: Element) -> Bool {
+    guard numbers.removeValue(forKey: element) != nil else { return false }
+    guard places.count > 2 * numbers.count + 16 else { return true }
     let numbers = numbers
     places.removeAll { numbers[$0.element] != $0.number }
+    return true
   }
 }

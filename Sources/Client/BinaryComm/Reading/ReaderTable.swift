@@ -117,12 +117,12 @@ extension Reader {
     return false
   }
 
-  /// The urgent stream whose turn it is in a poll that has taken so much, and what it may bring that
-  /// to; -1: the others come.
+  /// The urgent stream whose turn it is in a poll that has taken so much, and what it may bring
+  /// that to; -1: the others come.
   ///
-  /// Urgent streams go round as the others do, one after the other. All of them together have half of
-  /// each poll, one of them an equal share of that: who is urgent goes first, and keeps nobody else
-  /// from being read.
+  /// Urgent streams go round as the others do, one after the other. All of them together have half
+  /// of each poll, one of them an equal share of that: who is urgent goes first, and keeps nobody
+  /// else from being read.
   @usableFromInline @inline(never)
   mutating func urgentTurn(_ taken: Int, of limit: Int) -> (at: Int, most: Int) {
     var half = limit / 2
