@@ -41,9 +41,7 @@ public struct TurnAccounts: Sendable {
     guard let account = accounts[user] else { return true }
     let hasHadTurn = spentInRound[connection] ?? 0 >= Self.workPerTurn
     guard hasHadTurn || !called.contains(connection) else { return true }
-    guard hasHadTurn || !account.queue.isEmpty || account.owed >= Self.workPerRound else {
-      return true
-    }
+    guard hasHadTurn || account.owed >= Self.workPerRound else { return true }
     waiting.insert(connection)
     accounts[user]?.queue.append(connection)
     return false

@@ -148,7 +148,7 @@ struct FrameShape: Sendable {
         .number("attachment", 5, 8), .number("subscription", 77, 4), .number("stream", 5, 8),
         .number("publisherIncarnation", 5, 8), .text("publisherName", "feed"),
         .bytes("publisher", uuid), .text("channel", "kit"), .number("slot", 0, 2),
-        .flag("joined"),
+        .flag("joined"), .flag("fromStart"),
       ]),
     FrameShape(21, "restoreDone"),
     FrameShape(

@@ -67,7 +67,7 @@ struct ClientHandOverTests {
         let answerer = try bus.agent("answerer")
         let (told, telling) = AsyncStream.makeStream(of: StreamProblem.self)
         answerer.onInboxProblem { telling.yield($0) }
-        _ = try await answerer.serve("echo") { $0.payload }
+        _ = try await answerer.serve("echo", executor: OwnThreads.shared) { $0.payload }
         let line = "exec \"$0\" req echo hello --name asker --timeout 60"
         let asker = try Self.feed(
           bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
