@@ -3,7 +3,6 @@ import BusLog
 import BusMemory
 import BusSystem
 import BusWire
-import CBusABI
 import CBusPlatform
 import Synchronization
 
@@ -191,10 +190,9 @@ final class PublisherShared: Sendable {
   }
 
   private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
-    let size = UInt64(BUS_READER_SEGMENT_BYTES)
-    guard let segment = try? PeerSegment(of: descriptor.number, announced: size) else {
-      return nil
-    }
+    let segments = agent.readerSegments
+    guard let segment = try? segments.segment(of: join.readerIncarnation, descriptor.number)
+    else { return nil }
     let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil
     return FlowControl.Link(segment: segment, slot: Int(join.slot), epoch: epoch)
   }

@@ -17,6 +17,7 @@ final class AgentShared: Sendable {
   let clock: SharedClock
   let wakeup: EventFD
   let counters: CounterTable
+  let readerSegments = PeerReaderSegments()
   let state: Mutex<State>
   /// Raised when the service thread has ended.
   let stopped = Latch()
