@@ -1,7 +1,7 @@
 import BusMemory
 import Synchronization
 
-/// The readers of one publisher: those that hold it back in a list to be walked, the others by name.
+/// The readers of one publisher: those that hold it back in a list to walk, the others by name.
 ///
 /// To come, to leave and to be found cost the same however many others there are.
 struct ReaderWindow: Sendable {
