@@ -7,13 +7,11 @@ import Synchronization
 
 /// What the publishing thread copies out of the gate when it looks.
 struct GateView: Sendable {
-  var limit: UInt64
-  var version: UInt64
   /// Lossless readers that left since the last look.
   var departures: [UInt64] = []
-  /// Filled only when the version changed: the epochs of readers that may sleep.
-  var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)]?
-  /// Filled with the sleepers: one of them makes no barrier before it sleeps.
+  /// The epochs of readers that may sleep, as far as they changed; nil when the stream is over.
+  var sleepers: SleeperList.Changes?
+  /// One of the readers makes no barrier before it sleeps.
   var fences = false
 }
 
@@ -30,6 +28,9 @@ extension FlowControl {
     state.withLock { state in
       state.log = log
       state.generation = generation
+      state.isStale = true
+      // The new log's index begins where it begins.
+      state.counted = (0, 0)
     }
   }
 
@@ -40,42 +41,29 @@ extension FlowControl {
   public func end() {
     state.withLock { state in
       state.log = nil
-      state.readers.removeAll()
+      state.readers = ReaderWindow()
     }
   }
 
-  /// Reads the cursors again, opens the limit, and returns it.
+  /// Opens the limit, and says what has changed since the last look.
   ///
-  /// `end`: what the publisher wants to write up to. The clocks of readers that still hold it back
-  /// go on, even if it looks many times before it waits.
-  func look(from version: UInt64, for end: UInt64) -> GateView {
+  /// `end`: what the publisher wants to write up to. The cursors are read again when it lies beyond
+  /// what the last walk over them allowed, or when that walk holds no more; the clocks of readers
+  /// that still hold it back go on, even if it looks many times before it waits. nil: it wants to
+  /// write nothing now.
+  func look(for end: UInt64?) -> GateView {
     let (view, left) = state.withLock { state -> (GateView, [UInt64]) in
       guard let log = state.log, !state.isShut else {
         limit.storeRelaxed(0)
-        return (GateView(limit: 0, version: version), [])
+        return (GateView(), [])
       }
-      let commit = log.commit.loadRelaxed()
-      let (capacity, base) = (log.shape.capacity, log.basePosition)
-      var lowest = UInt64.max
-      let left = state.removeReaders { reader in
-        guard reader.lossless, let link = reader.link else { return false }
-        return link.ticket.loadAcquire() != reader.attachment
-      }
-      for at in state.readers.indices where state.readers[at].lossless {
-        state.readers[at].accept(commit: commit)
-        let cursor = state.readers[at].cursor
-        lowest = min(lowest, cursor)
-        if max(cursor, base) + capacity >= end { state.readers[at].stall.pause() }
-      }
-      // A reader still in the log before this one holds nothing of this ring.
-      let open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
-      limit.storeRelaxed(open)
-      var view = GateView(limit: open, version: state.version)
+      let isWalkDue = state.isStale || state.open < end ?? 0
+      let left = isWalkDue ? state.walk(log, for: end) : []
+      limit.storeRelaxed(state.open)
+      var view = GateView(sleepers: state.readers.sleepers.takeChanges())
+      view.fences = state.readers.fencing > 0
       swap(&view.departures, &state.departures)
-      if state.version != version {
-        view.sleepers = state.sleepers
-        view.fences = state.readers.contains { $0.link?.wantsFences ?? false }
-      }
+      state.work.epochs += view.sleepers?.list.count ?? 0
       return (view, left)
     }
     for attachment in left { onLeave(attachment) }
@@ -93,27 +81,27 @@ extension FlowControl {
       let (capacity, base) = (log.shape.capacity, log.basePosition)
       let eighth = log.shape.eighth
       var slowest: SlowReader?
-      for at in state.readers.indices where state.readers[at].lossless {
-        state.readers[at].accept(commit: commit)
-        let cursor = state.readers[at].cursor
+      for at in state.readers.lossless.indices {
+        state.readers.lossless[at].accept(commit: commit)
+        let cursor = state.readers.lossless[at].cursor
         guard max(cursor, base) + capacity < end else {
-          state.readers[at].stall.pause()
+          state.readers.lossless[at].stall.pause()
           continue
         }
-        if let reason = state.readers[at].stall.blocked(
+        if let reason = state.readers.lossless[at].stall.blocked(
           cursor: cursor, nowNs: nowNs, eighth: eighth, policy: stall)
         {
-          evicted.append((state.readers[at].attachment, reason))
+          evicted.append((state.readers.lossless[at].attachment, reason))
         } else if slowest.map({ cursor < $0.seen }) ?? true {
-          let link = state.readers[at].link
+          let link = state.readers.lossless[at].link
           slowest = SlowReader(segment: link?.segment, cursor: link?.cursor, seen: cursor)
         }
       }
-      if !evicted.isEmpty {
-        state.removeReaders { reader in evicted.contains { $0.0 == reader.attachment } }
-        for (attachment, _) in evicted { state.evicted.note(attachment) }
-        limit.storeRelaxed(0)
+      for (attachment, _) in evicted {
+        state.remove(attachment)
+        state.evicted.note(attachment)
       }
+      if !evicted.isEmpty { limit.storeRelaxed(0) }
       return slowest
     }
     for (attachment, reason) in evicted { onEvict(attachment, reason) }
@@ -122,6 +110,12 @@ extension FlowControl {
 }
 
 extension FlowControl.Reader {
+  /// It has cleared its ticket.
+  var hasLeft: Bool {
+    guard let link else { return false }
+    return link.ticket.loadAcquire() != attachment
+  }
+
   /// Takes the reader's cursor over, clamped: never backwards, never beyond what is committed.
   mutating func accept(commit: UInt64) {
     guard let link else { return }
@@ -131,28 +125,58 @@ extension FlowControl.Reader {
 }
 
 extension FlowControl.State {
-  /// Takes readers out of the window and remembers whom, for the publisher to say so; returns them.
-  @discardableResult
-  mutating func removeReaders(where leaves: (FlowControl.Reader) -> Bool) -> [UInt64] {
-    let gone = readers.filter(leaves)
-    guard !gone.isEmpty else { return [] }
-    readers.removeAll(where: leaves)
-    let lossless = gone.filter(\.lossless).map(\.attachment)
-    departures.append(contentsOf: lossless)
-    departed += UInt64(lossless.count)
-    version += 1
-    return gone.map(\.attachment)
+  /// Reads every lossless reader's cursor and says how far the window is open; returns those that
+  /// have cleared their ticket, which are in it no more.
+  mutating func walk(_ log: OwnLogView, for end: UInt64?) -> [UInt64] {
+    let commit = log.commit.loadRelaxed()
+    let (capacity, base) = (log.shape.capacity, log.basePosition)
+    var lowest = UInt64.max
+    var left: [UInt64] = []
+    for at in readers.lossless.indices {
+      guard !readers.lossless[at].hasLeft else {
+        left.append(readers.lossless[at].attachment)
+        continue
+      }
+      readers.lossless[at].accept(commit: commit)
+      let cursor = readers.lossless[at].cursor
+      lowest = min(lowest, cursor)
+      if let end, max(cursor, base) + capacity >= end { readers.lossless[at].stall.pause() }
+    }
+    work.cursors += readers.lossless.count
+    for attachment in left { remove(attachment) }
+    // A reader still in the log before this one holds nothing of this ring.
+    open = lowest == .max ? UInt64.max : max(lowest, base) + capacity
+    isStale = false
+    return left
   }
 
-  var sleepers: [(epoch: WatchedWord32, segment: PeerSegment)] {
-    var seen: Set<UnsafeRawPointer> = unsafe []
-    var found: [(epoch: WatchedWord32, segment: PeerSegment)] = []
-    for reader in readers {
-      guard let link = reader.link, let epoch = link.epoch else { continue }
-      // One reader thread may follow this stream through several subscriptions.
-      guard unsafe seen.insert(epoch.address).inserted else { continue }
-      found.append((epoch, link.segment))
+  /// Takes a reader out of the window and remembers it, for the publisher to say so.
+  @discardableResult
+  mutating func remove(_ attachment: UInt64) -> FlowControl.Reader? {
+    guard let gone = readers.remove(attachment) else { return nil }
+    if gone.lossless {
+      departures.append(attachment)
+      departed += 1
+      isStale = true
     }
-    return found
+    return gone
+  }
+
+  /// Adds lossless readers that have not named their slot yet, at the start of the stream.
+  mutating func expect(_ attachments: [UInt64]) {
+    for attachment in attachments where !readers.knows(attachment) {
+      let start = FlowControl.Start(generation: 0, position: 0, sequence: 0)
+      readers.insert(
+        FlowControl.Reader(attachment: attachment, lossless: true, start: start, cursor: 0))
+    }
+    isStale = true
+  }
+
+  /// The messages of the stream before `commit`.
+  mutating func count(_ log: OwnLogView, to commit: UInt64) -> UInt64 {
+    let found = log.sequence(at: commit, knowing: counted)
+    counted = (commit, found.sequence)
+    work.records += found.records
+    return found.sequence
   }
 }

@@ -73,7 +73,7 @@ public final class FlowControl: @unchecked Sendable {
     }
   }
 
-  struct Reader {
+  struct Reader: Sendable {
     let attachment: UInt64
     let lossless: Bool
     let start: Start
@@ -85,8 +85,15 @@ public final class FlowControl: @unchecked Sendable {
   struct State {
     var log: OwnLogView?
     var generation: UInt32 = 0
-    var readers: [Reader] = []
-    var version: UInt64 = 1
+    var readers = ReaderWindow()
+    /// How far the publisher may run, as of the last walk over the lossless readers.
+    var open: UInt64 = 0
+    /// Lossless readers came or went since, or the log is another: `open` says nothing.
+    var isStale = true
+    /// Where the last reader began, and how many messages are before it: one that comes next need
+    /// not count them again.
+    var counted: (position: UInt64, sequence: UInt64) = (0, 0)
+    var work = Work()
     var isShut = false
     var departed: UInt64 = 0
     var departures: [UInt64] = []
@@ -94,6 +101,16 @@ public final class FlowControl: @unchecked Sendable {
     var evicted = EvictedReaders()
     /// The publishing thread fences at each claim, so that a join needs no barrier on it.
     var claimsAreFenced = false
+  }
+
+  /// What looks and joins have cost so far, to be held against what they are for.
+  public struct Work: Equatable, Sendable {
+    /// Cursors of lossless readers that looks have loaded.
+    public var cursors = 0
+    /// Epochs of sleepers that looks have handed to the publishing thread.
+    public var epochs = 0
+    /// Records that joins have counted.
+    public var records = 0
   }
 
   private let limitWord = LocalWord()
@@ -121,19 +138,14 @@ public final class FlowControl: @unchecked Sendable {
   /// stream's start until each has named its slot.
   public func expect(_ attachments: [UInt64]) {
     state.withLock { state in
-      for attachment in attachments where !state.knows(attachment) {
-        let start = Start(generation: 0, position: 0, sequence: 0)
-        state.readers.append(
-          Reader(attachment: attachment, lossless: true, start: start, cursor: 0))
-      }
-      state.version += 1
+      state.expect(attachments)
       limit.storeRelaxed(0)
     }
   }
 
   /// The readers that are expected and have not named their slot yet.
   public var expected: [UInt64] {
-    state.withLock { $0.readers.filter { $0.link == nil }.map(\.attachment) }
+    state.withLock { $0.readers.lossless.filter { $0.link == nil }.map(\.attachment) }
   }
 
   /// Adds readers in the place of expected ones that never heard of this stream.
@@ -141,13 +153,8 @@ public final class FlowControl: @unchecked Sendable {
   /// False when the window has left the start of the stream, so that they would miss something.
   public func expectInstead(_ attachments: [UInt64]) -> Bool {
     state.withLock { state in
-      guard state.readers.contains(where: { $0.link == nil }) else { return false }
-      for attachment in attachments where !state.knows(attachment) {
-        let start = Start(generation: 0, position: 0, sequence: 0)
-        state.readers.append(
-          Reader(attachment: attachment, lossless: true, start: start, cursor: 0))
-      }
-      state.version += 1
+      guard state.readers.lossless.contains(where: { $0.link == nil }) else { return false }
+      state.expect(attachments)
       limit.storeRelaxed(0)
       return true
     }
@@ -172,24 +179,26 @@ public final class FlowControl: @unchecked Sendable {
     try state.withLock { state throws(JoinRefusal) in
       guard let log = state.log else { throw .streamEnded }
       guard !state.evicted.contains(attachment) else { throw .evicted }
-      state.version += 1
       limit.storeRelaxed(0)  // SYNC: gate.limit
       barrier()
       // What makes the pair with a publisher that fences at each claim.
       atomicMemoryFence(ordering: .sequentiallyConsistent)
-      if let at = state.readers.firstIndex(where: { $0.attachment == attachment }) {
-        state.readers[at].link = link
+      if let known = state.readers.link(link, to: attachment) {
+        if known.lossless { state.isStale = true }
         // The first answer holds, however often the question comes.
-        return state.readers[at].start
+        return known.start
       }
       // Acquire: the headers below it are read next, to count the messages.
       let commit = log.commit.loadAcquire()
       let start = Start(
-        generation: state.generation, position: commit, sequence: log.sequence(at: commit),
+        generation: state.generation, position: commit, sequence: state.count(log, to: commit),
         departed: state.departed)
-      state.readers.append(
+      state.readers.insert(
         Reader(
           attachment: attachment, lossless: lossless, start: start, cursor: commit, link: link))
+      // A lossy reader holds nothing back: the next look takes its epoch over and opens the limit
+      // as far as it was.
+      if lossless { state.isStale = true }
       return start
     }
   }
@@ -199,17 +208,13 @@ public final class FlowControl: @unchecked Sendable {
   /// False when it was not known.
   @discardableResult
   public func leave(_ attachment: UInt64) -> Bool {
-    let (known, link): (Bool, Link?) = state.withLock { state in
-      guard let at = state.readers.firstIndex(where: { $0.attachment == attachment }) else {
-        return (false, nil)
-      }
-      let link = state.readers[at].link
-      state.removeReaders { $0.attachment == attachment }
+    let gone = state.withLock { state -> Reader? in
+      guard let gone = state.remove(attachment) else { return nil }
       limit.storeRelaxed(0)
-      return (true, link)
+      return gone
     }
-    if let link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
-    return known
+    if let link = gone?.link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
+    return gone != nil
   }
 
   /// Whether the publishing thread fences at each claim: then a join needs no barrier on it.
@@ -219,14 +224,18 @@ public final class FlowControl: @unchecked Sendable {
   public var evictedCount: Int { state.withLock { $0.evicted.count } }
 
   /// Every reader in the window or expected in it.
-  public var attachments: [UInt64] { state.withLock { $0.readers.map(\.attachment) } }
+  public var attachments: [UInt64] { state.withLock { $0.readers.attachments } }
+
+  /// Epochs that the publishing thread looks at after a commit, when it has looked here.
+  public var sleeperCount: Int { state.withLock { $0.readers.sleepers.count } }
+
+  /// What looks and joins have cost so far.
+  public var work: Work { state.withLock { $0.work } }
 
   /// The lowest position that a reader still needs, nil without readers; one that is expected and
   /// has not named its slot yet needs everything.
   public var lowestCursor: UInt64? {
-    state.withLock { state in
-      state.readers.map { $0.link?.cursor.loadAcquire() ?? $0.cursor }.min()
-    }
+    state.withLock { $0.readers.lowestCursor }
   }
 
   /// How far the stream is committed, 0 before the first log and after the end.
@@ -239,34 +248,4 @@ public final class FlowControl: @unchecked Sendable {
       limit.storeRelaxed(0)
     }
   }
-}
-
-/// The attachments that were evicted last.
-///
-/// Attachments are numbers of one counter and none is used twice, so the oldest may be forgotten:
-/// long before, the router has been told of them.
-struct EvictedReaders: Sendable {
-  static let most = 1024
-  private var names: Set<UInt64> = []
-  private var order: [UInt64] = []
-  private var next = 0
-
-  var count: Int { names.count }
-
-  func contains(_ attachment: UInt64) -> Bool { names.contains(attachment) }
-
-  mutating func note(_ attachment: UInt64) {
-    guard names.insert(attachment).inserted else { return }
-    if order.count < Self.most {
-      order.append(attachment)
-    } else {
-      names.remove(order[next])
-      order[next] = attachment
-      next = (next + 1) % Self.most
-    }
-  }
-}
-
-extension FlowControl.State {
-  func knows(_ attachment: UInt64) -> Bool { readers.contains { $0.attachment == attachment } }
 }

@@ -76,26 +76,34 @@ extension LogWriter {
     indexedEighth = eighth
   }
 
-  /// Takes over the gate's limit and, when readers came or went, the list of sleepers.
+  /// Takes over the gate's limit and what has changed in the list of sleepers.
   ///
-  /// `end` is where the record ends for which there is room or not.
-  mutating func lookAtGate(for end: UInt64 = .max) {
-    let seen = gate.look(from: gateVersion, for: end)
-    gateVersion = seen.version
+  /// `end` is where the record ends for which there is room or not, nil without one.
+  mutating func lookAtGate(for end: UInt64? = nil) {
+    let seen = gate.look(for: end)
     view.note(departures: seen.departures)
-    guard let list = seen.sleepers else { return }
+    guard let changes = seen.sleepers else { return }
     fencesEachPublish = fencesForSelf || seen.fences
     // Nobody may be left out: one that is not woken would sleep for up to a second.
-    if list.count > sleeperRoom {
-      unsafe sleepers.deallocate()
-      sleeperRoom = list.count * 2
-      unsafe sleepers = UnsafeMutablePointer<ParkedReader>.allocate(capacity: sleeperRoom)
+    if changes.count > sleeperRoom { makeSleeperRoom(changes.count) }
+    if changes.count < sleeperCount { sleeperSegments.removeLast(sleeperCount - changes.count) }
+    for (place, epoch, segment) in changes.list {
+      unsafe (sleepers + place).initialize(to: ParkedReader(epoch: epoch, woken: 0))
+      if place < sleeperSegments.count {
+        sleeperSegments[place] = segment
+      } else {
+        sleeperSegments.append(segment)
+      }
     }
-    sleeperCount = list.count
-    for index in 0..<sleeperCount {
-      unsafe (sleepers + index).initialize(to: ParkedReader(epoch: list[index].epoch, woken: 0))
-    }
-    sleeperSegments = list.map(\.segment)
+    sleeperCount = changes.count
+  }
+
+  private mutating func makeSleeperRoom(_ count: Int) {
+    let former = unsafe sleepers
+    sleeperRoom = count * 2
+    unsafe sleepers = UnsafeMutablePointer<ParkedReader>.allocate(capacity: sleeperRoom)
+    unsafe sleepers.moveInitialize(from: former, count: sleeperCount)
+    unsafe former.deallocate()
   }
 
   /// Wakes readers whose epoch says that they sleep, at most twice per epoch.

@@ -47,7 +47,6 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   var sleepers: UnsafeMutablePointer<ParkedReader>
   var sleeperRoom = 16
   var sleeperSegments: [PeerSegment] = []
-  var gateVersion: UInt64 = 0
   var indexedEighth: UInt64 = 0
   var topics: [String: UInt32] = [:]
   var topicsBytes = 0

@@ -101,11 +101,19 @@ struct OwnLogView: @unchecked Sendable {
     entry.position.storeRelease(position)  // SYNC: log.index
   }
 
-  /// Messages of the stream before `commit`, counted from the newest index entry on: at most an
-  /// eighth of the ring, in this process's own memory and intact while the limit is closed.
-  func sequence(at commit: UInt64) -> UInt64 {
+  /// Messages of the stream before `commit`, counted from the newest index entry on, or from a
+  /// place that is `known` and newer, and how many records that took.
+  ///
+  /// At most an eighth of the ring, in this process's own memory and intact while the limit is
+  /// closed.
+  func sequence(
+    at commit: UInt64, knowing known: (position: UInt64, sequence: UInt64)
+  ) -> (sequence: UInt64, records: Int) {
     var (position, sequence) = newestIndex(notAbove: commit)
+    if known.position > position, known.position <= commit { (position, sequence) = known }
+    var records = 0
     while position < commit {
+      records += 1
       let at = unsafe ring + Int((position - basePosition) & (shape.capacity - 1))
       let words = unsafe HeaderWords(racing: at)
       let isMessage = UInt32(words.typeBits) <= UInt32(BUS_TYPE_BROADCAST)
@@ -113,7 +121,7 @@ struct OwnLogView: @unchecked Sendable {
       let extra = Int(words.extensionLength)
       position += UInt64(recordBytes(extension: extra, payload: Int(words.length)))
     }
-    return sequence
+    return (sequence, records)
   }
 
   /// The newest index entry at or below `position`, as written by this process.

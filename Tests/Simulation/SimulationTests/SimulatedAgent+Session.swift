@@ -168,9 +168,7 @@ extension SimulatedAgent {
     streams[join.stream]?.readers.announce(join.attachment)
     let isExpected = streams[join.stream]?.expected.remove(join.attachment) != nil
     streams[join.stream]?.window.insert(join.attachment)
-    let window = streams[join.stream]?.window ?? []
-    streams[join.stream]?.readers.insert(
-      join.attachment, of: join.readerIncarnation, window: window)
+    streams[join.stream]?.readers.insert(join.attachment, of: join.readerIncarnation)
     let generation = isExpected ? 0 : stream.generation
     session.tell(
       .joined(

@@ -112,6 +112,7 @@ enum Law {
     "Sources/Client/BinaryComm/Publishing/AttachedReaders.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowth.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowthState.swift",
+    "Sources/Client/BinaryComm/Publishing/ReaderStreams.swift",
     "Sources/Client/BinaryComm/Session/LostHandOvers.swift",
     "Sources/Client/BinaryComm/Session/RestoreStep.swift",
     "Sources/Client/BinaryComm/Session/SessionState+Connection.swift",

@@ -5,27 +5,33 @@ import Testing
 @Suite("Readers attached to a publisher")
 struct AttachedReadersTests {
   private static func reader(_ number: UInt64) -> AttachmentID { AttachmentID(number) }
-  private static let owner = Incarnation(7)
 
-  @Test("a reader that was evicted is forgotten when the next one comes")
-  func evicted() {
+  @Test("readers that have left leave nothing behind, whichever agents they were of")
+  func left() {
     var table = AttachedReaders()
-    var most = 0
     for number in 0..<1000 as Range<UInt64> {
-      let before: Set = [Self.reader(number &- 1)]
-      table.insert(Self.reader(number), of: Self.owner, window: before)
-      most = max(most, table.count)
+      table.insert(Self.reader(number), of: Incarnation(number % 10))
+      table.remove(Self.reader(number &- 1))
     }
-    #expect(most == 2, "evicted readers are kept")
-    #expect(table.readers(of: Self.owner).contains(Self.reader(999)))
+    #expect(table.count == 1)
+    #expect(table.readers(of: Incarnation(9)) == [Self.reader(999)])
+    #expect(table.readers(of: Incarnation(8)).isEmpty)
+  }
+
+  @Test("a reader that comes again is there once, of the incarnation that was said last")
+  func again() {
+    var table = AttachedReaders()
+    table.insert(Self.reader(1), of: Incarnation(1))
+    table.insert(Self.reader(1), of: Incarnation(2))
+    #expect(table.count == 1 && table.readers(of: Incarnation(1)).isEmpty)
+    #expect(table.readers(of: Incarnation(2)) == [Self.reader(1)])
   }
 
   @Test("those in the window stay, each with its own incarnation")
   func kept() {
     var table = AttachedReaders()
-    let window: Set = [Self.reader(1), Self.reader(2), Self.reader(3)]
     for number in 1...3 as ClosedRange<UInt64> {
-      table.insert(Self.reader(number), of: Incarnation(number), window: window)
+      table.insert(Self.reader(number), of: Incarnation(number))
     }
     #expect(table.readers(of: Incarnation(2)) == [Self.reader(2)])
     #expect(table.present(in: [Self.reader(3)]) == [Self.reader(3): Incarnation(3)])

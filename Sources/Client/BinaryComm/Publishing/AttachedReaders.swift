@@ -2,16 +2,15 @@ package import BusWire
 
 /// The readers that a publisher has let in, each with the incarnation it belongs to.
 ///
-/// A pure value: who still has a place in the publisher's window is told to it, because a reader
-/// that is evicted by the publishing thread leaves the window without a word to this table.
+/// A pure value: who leaves the publisher's window is told to it, by whoever finds it out.
 package struct AttachedReaders: Sendable {
   private var incarnations: [AttachmentID: Incarnation] = [:]
+  private var byIncarnation: [Incarnation: Set<AttachmentID>] = [:]
   /// The readers that a snapshot of the router has named so far, nil outside of one.
   private var named: Set<AttachmentID>?
 
   package init() {}
 
-  /// Readers kept, those included that were evicted since the last one came.
   package var count: Int { incarnations.count }
 
   /// A reader is on its way in: a snapshot that is under way does not end it.
@@ -19,24 +18,25 @@ package struct AttachedReaders: Sendable {
     _ = named?.insert(attachment)
   }
 
-  /// A reader was let in; those that are in the window no more are forgotten.
-  ///
-  /// They come back under another name only, so the table never exceeds the window and one.
-  package mutating func insert(
-    _ attachment: AttachmentID, of incarnation: Incarnation, window: Set<AttachmentID>
-  ) {
-    incarnations = incarnations.filter { window.contains($0.key) }
+  /// A reader is let in.
+  package mutating func insert(_ attachment: AttachmentID, of incarnation: Incarnation) {
+    remove(attachment)
     incarnations[attachment] = incarnation
+    byIncarnation[incarnation, default: []].insert(attachment)
   }
 
   /// A reader has left; true when that is news.
   @discardableResult
   package mutating func remove(_ attachment: AttachmentID) -> Bool {
-    incarnations.removeValue(forKey: attachment) != nil
+    guard let incarnation = incarnations.removeValue(forKey: attachment) else { return false }
+    byIncarnation[incarnation]?.remove(attachment)
+    if byIncarnation[incarnation]?.isEmpty ?? false { byIncarnation[incarnation] = nil }
+    return true
   }
 
+  /// The readers of one agent.
   package func readers(of incarnation: Incarnation) -> [AttachmentID] {
-    incarnations.filter { $0.value == incarnation }.map(\.key)
+    byIncarnation[incarnation].map(Array.init) ?? []
   }
 
   /// The readers that are in the window.

@@ -3,7 +3,6 @@ import BusLog
 import BusMemory
 import BusSystem
 import BusWire
-import CBusABI
 import CBusPlatform
 import Synchronization
 
@@ -42,6 +41,7 @@ final class PublisherShared: Sendable {
     let attached = AttachedRegister(onLeave)
     self.attached = attached
     gate = FlowControl(stall: stall) { attachment, reason in
+      attached.remove(AttachmentID(attachment))
       evictions.report(AttachmentID(attachment), reason)
     } onLeave: { attachment in
       attached.remove(AttachmentID(attachment), isNews: true)
@@ -73,7 +73,8 @@ final class PublisherShared: Sendable {
       table.withLock { body(&$0) }
     }
 
-    /// A reader is in the window no more; `isNews`: the window did not know so before.
+    /// A reader is in the window no more; `isNews`: the window itself has found that out, or knew
+    /// a reader that was never here.
     func remove(_ attachment: AttachmentID, isNews: Bool = false) {
       let wasAttached = table.withLock { $0.remove(attachment) }
       if wasAttached || isNews { onLeave() }
@@ -167,8 +168,6 @@ final class PublisherShared: Sendable {
       agent.tell(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
       return
     }
-    let window = window
-    attached.with { $0.insert(attachment, of: join.readerIncarnation, window: window) }
     agent.tell(
       .joined(
         JoinedFrame(
@@ -181,20 +180,23 @@ final class PublisherShared: Sendable {
   ) throws(RefusedJoin) -> FlowControl.Start {
     guard let descriptor else { throw .noDescriptor }
     guard let link = link(join, descriptor) else { throw .unusableSegment }
+    let attachment = join.attachment
+    // Before the publishing thread may find it gone again: what it says then is not too early.
+    attached.with { $0.insert(attachment, of: join.readerIncarnation) }
     do throws(FlowControl.JoinRefusal) {
       return try gate.join(
-        attachment: join.attachment.value, link: link, lossless: isLossless,
+        attachment: attachment.value, link: link, lossless: isLossless,
         barrier: { _ = plat_barrier_own_threads() })
     } catch {
+      attached.with { _ = $0.remove(attachment) }
       throw RefusedJoin(error)
     }
   }
 
   private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
-    let size = UInt64(BUS_READER_SEGMENT_BYTES)
-    guard let segment = try? PeerSegment(of: descriptor.number, announced: size) else {
-      return nil
-    }
+    let segments = agent.readerSegments
+    guard let segment = try? segments.segment(of: join.readerIncarnation, descriptor.number)
+    else { return nil }
     let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil
     return FlowControl.Link(segment: segment, slot: Int(join.slot), epoch: epoch)
   }
@@ -294,6 +296,7 @@ final class PublisherShared: Sendable {
 
   /// Closes our descriptors of logs that every reader has left (service thread, once a second).
   func dropDrainedLogs() {
+    guard hasOldLogs else { return }
     let lowest = gate.lowestCursor ?? .max
     state.withLock { state in
       while state.hasOldLogs, state.logs[1].basePosition <= lowest {

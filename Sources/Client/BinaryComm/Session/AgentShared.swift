@@ -17,6 +17,9 @@ final class AgentShared: Sendable {
   let clock: SharedClock
   let wakeup: EventFD
   let counters: CounterTable
+  let readerSegments = PeerReaderSegments()
+  /// Where the readers of this agent's publishers are; the service thread's alone.
+  let readerStreams = Mutex(ReaderStreams())
   let state: Mutex<State>
   /// Raised when the service thread has ended.
   let stopped = Latch()

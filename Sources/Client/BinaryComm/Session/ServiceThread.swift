@@ -115,8 +115,8 @@ extension AgentShared {
     case .joined(let joined): subscriptions { $0.handle(joined) }
     case .streamEnded(let ended): subscriptions { $0.handle(ended) }
     case .evicted(let evicted): subscriptions { $0.handle(evicted) }
-    case .join(let join): publisher(join.stream)?.handle(join, descriptor)
-    case .leave(let leave): publishers { $0.leave(leave.attachment) }
+    case .join(let join): letIn(join, descriptor)
+    case .leave(let leave): letGo(leave.attachment)
     case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
     case .logAdded(let added): publisher(added.stream)?.handle(added)
     case .responders(let frame): messenger?.handle(frame)
@@ -132,6 +132,26 @@ extension AgentShared {
       subscriptions { $0.endSnapshot() }
       publishers { $0.endSnapshot() }
     default: break
+    }
+  }
+
+  private func letIn(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
+    guard let publisher = publisher(join.stream) else { return }
+    if readerStreams.withLock({ $0.note(join.attachment, in: join.stream) }) {
+      var present: Set<AttachmentID> = [join.attachment]
+      publishers { present.formUnion($0.gate.attachments.lazy.map(AttachmentID.init)) }
+      readerStreams.withLock { [present] in $0.keep(present) }
+    }
+    publisher.handle(join, descriptor)
+  }
+
+  private func letGo(_ attachment: AttachmentID) {
+    let stream = readerStreams.withLock { $0.remove(attachment) }
+    if let stream, let publisher = publisher(stream) {
+      publisher.leave(attachment)
+    } else {
+      // One that was expected and has not come, or was forgotten.
+      publishers { $0.leave(attachment) }
     }
   }
 
