@@ -25,6 +25,8 @@ public struct TurnAccounts: Sendable {
   /// Those who have waited and have not had their turn since.
   private var called: Set<ConnectionID> = []
   private var spentInRound: [ConnectionID: Int] = [:]
+  /// Those who have had a turn: while others of their user wait they go behind them.
+  private var served: Set<ConnectionID> = []
 
   /// Nobody has spent anything.
   public init() {}
@@ -39,9 +41,12 @@ public struct TurnAccounts: Sendable {
   public mutating func mayGo(_ connection: ConnectionID, of user: UInt32) -> Bool {
     guard !waiting.contains(connection) else { return false }
     guard let account = accounts[user] else { return true }
-    let hasHadTurn = spentInRound[connection] ?? 0 >= Self.workPerTurn
-    guard hasHadTurn || !called.contains(connection) else { return true }
-    guard hasHadTurn || account.owed >= Self.workPerRound else { return true }
+    let hasSpent = spentInRound[connection] ?? 0 >= Self.workPerTurn
+    if !hasSpent {
+      guard !called.contains(connection) else { return true }
+      let isBehind = served.contains(connection) && !account.queue.isEmpty
+      guard isBehind || account.owed >= Self.workPerRound else { return true }
+    }
     waiting.insert(connection)
     accounts[user]?.queue.append(connection)
     return false
@@ -52,7 +57,10 @@ public struct TurnAccounts: Sendable {
     spend(work, of: user)
     let spent = (spentInRound[connection] ?? 0) + work
     spentInRound[connection] = spent
-    if spent >= Self.workPerTurn { called.remove(connection) }
+    if spent >= Self.workPerTurn {
+      called.remove(connection)
+      served.insert(connection)
+    }
   }
 
   /// Notes work that agents of a user have caused while another's frame was served.
@@ -74,11 +82,13 @@ public struct TurnAccounts: Sendable {
         // One that has ended meanwhile is passed over.
         guard waiting.remove(connection) != nil else { continue }
         called.insert(connection)
+        served.remove(connection)
         room -= Self.workPerTurn
       }
       account.queue.removeFirst(next)
       accounts[user] = account.owed == 0 && account.queue.isEmpty ? nil : account
     }
+    if accounts.isEmpty { served = [] }
   }
 
   /// The connection has ended; what it has spent its user owes all the same, or whoever connects
@@ -87,6 +97,7 @@ public struct TurnAccounts: Sendable {
     waiting.remove(connection)
     called.remove(connection)
     spentInRound[connection] = nil
+    served.remove(connection)
   }
 }
 
