@@ -96,6 +96,9 @@ public struct Publisher: ~Copyable, Sendable {
   /// Messages published so far.
   public var published: UInt64 { writer.appended }
 
+  /// Readers that this process had no room to let in: they miss what is published.
+  package var unmetReaders: UnmetReaders { core.unmet }
+
   deinit {
     if !isClosed { core.close() }
   }

@@ -85,6 +85,9 @@ struct MessageSender: ~Copyable {
     self.bytes += bytes ?? body.count
   }
 
+  /// Readers that this process had no room to let in: they miss what was published.
+  var unmetReaders: UnmetReaders { publisher.unmetReaders }
+
   /// Returns when all that was published is safe in a log that the router knows.
   mutating func close() { publisher.close() }
 

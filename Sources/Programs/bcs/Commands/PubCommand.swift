@@ -102,6 +102,17 @@ struct PubCommand: ParsableCommand {
       throw error
     }
     try show(work, isWhole: true, readers)
+    if let failure = Self.failure(work.unmetReaders) { throw failure }
+  }
+
+  /// What was published is out, but not all who read the topic could get it.
+  private static func failure(_ unmet: UnmetReaders) -> Failure? {
+    guard let reason = unmet.reason else { return nil }
+    return Failure(
+      "\(unmet.count) \(unmet.count == 1 ? "reader" : "readers") could not be let in: "
+        + "\(reason.detail).",
+      remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
+      isOfTheBus: true)
   }
 
   private func publish(
