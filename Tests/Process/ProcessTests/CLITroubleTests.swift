@@ -106,6 +106,22 @@ struct CLITroubleTests {
     #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
   }
 
+  @Test("a new publisher that waits for agents of a former router is told so")
+  func formerAgents() throws {
+    try Watchdog.bounding("a publisher in the time of grace", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let first = try CLIBus(dir.path)
+      let reader = try first.subscriber("a", "--lossless")
+      defer { reader.kill() }
+      #expect(reader.stop())
+      try first.killRouter()
+      let second = try CLIBus(dir.path, ["--grace", "60"])
+      let result = try second.run("pub", "a", "x")
+      #expect(result.exit != .code(0) && result.stderr.contains("TIMEOUT"), "\(result)")
+      #expect(result.stderr.contains("agents of a former router"), "\(result)")
+    }
+  }
+
   @Test("a body that needs a larger log waits for the next router, and is published there")
   func largeBodyWithoutRouter() throws {
     try Watchdog.bounding("a body without a router", seconds: 120) {

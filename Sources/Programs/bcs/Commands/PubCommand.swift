@@ -125,10 +125,22 @@ struct PubCommand: ParsableCommand {
       try sendLines(&work)
     }
     // A router that comes back is handed the log; without one it ends with this process.
-    guard try work.messages == 0 || session.waitForRouter(.seconds(5)) else {
+    guard try work.messages == 0 || isKnown(session) else {
       throw Failure(
         .noRouter,
         "The router is gone: only readers that were there before get what was published.")
+    }
+  }
+
+  /// Whether a router knows of what was published.
+  private func isKnown(_ session: Session) throws -> Bool {
+    do {
+      return try session.waitForRouter(.seconds(5))
+    } catch let error as BusError {
+      throw Failure(
+        "\(error.detail); what was published after that reached nobody.",
+        remedy: Remedy(for: error).text, exitCode: error.code.exitCode, name: error.code.name,
+        isOfTheBus: true)
     }
   }
 
