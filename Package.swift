@@ -111,7 +111,7 @@ let package = Package(
     tests("Unit", "BusMemoryTests", uses: ["BusMemory", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusCountersTests", uses: ["BusCounters", "BusMemory", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"]),
     tests("Unit", "BusLogTests", uses: ["BusLog", "BusCounters", "BusMemory", "BusWire", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
-    tests("Unit", "BinaryCommTests", uses: ["BinaryComm", "BusWire", "BusTestSupport"]),
+    tests("Unit", "BinaryCommTests", uses: ["BinaryComm", "BusWire", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusAccessTests", uses: ["BusAccess", "BusPolicyFile", "BusWire", "BusTestSupport"]),
     tests(
       "Unit", "BusRoutingTests",

@@ -33,7 +33,7 @@ package enum FrameFields {
     .restoreReader: [.stream, .attachment, .incarnation],
     .restoreSubscription: [.small32, .pattern, .mode, .flag, .slot],
     .restoreAttachment: [
-      .attachment, .small32, .stream, .incarnation, .name, .agent, .channel, .slot, .flag,
+      .attachment, .small32, .stream, .incarnation, .name, .agent, .channel, .slot, .flag, .flag,
     ],
     .restoreDone: [],
     .answer: [.service, .group, .flag],

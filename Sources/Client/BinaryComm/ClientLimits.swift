@@ -1,3 +1,5 @@
+import BusLog
+
 /// What may wait in an agent's own process, so that whoever is slow costs it a known amount.
 ///
 /// Of bytes, the last element is not counted: one that is larger than the bound is taken, too.
@@ -31,6 +33,8 @@ package struct ClientLimits: Sendable {
   /// The payloads of these.
   package let publishBytes = 256 << 20
 
+  /// Topics of one stream that a reader knows by their ids.
+  package let topicsPerStream = Int(LogTopicTable.topicsMax)
   /// Streams that are asked for again because their hand-over was lost.
   package let lostHandOvers = 256
   /// How often each of these is asked for.

@@ -6,13 +6,16 @@ import Synchronization
 // The stream around its logs: topics, waiting for room, rotation, the end.
 
 extension LogWriter {
-  /// The id of a topic in this stream's table, appended when it is new; nil when the table is full
-  /// (the topic then travels as an extension item).
+  /// The id of a topic in this stream's table, appended when it is new; nil when the table is full.
+  ///
+  /// The topic then travels as an extension item.
   public mutating func topic(_ name: String) -> UInt32? {
     if let known = topics[name] { return known }
     let length = name.utf8.count
     let next = topicsBytes + 2 + length
-    guard next <= Int(view.shape.topicsBytes) else { return nil }
+    guard next <= Int(view.shape.topicsBytes), topics.count < LogTopicTable.topicsMax else {
+      return nil
+    }
     var to = unsafe view.base + Int(BUS_LOG_TOPICS_OFFSET) + topicsBytes
     unsafe to.storeBytes(of: UInt8(truncatingIfNeeded: length), as: UInt8.self)
     unsafe to.storeBytes(

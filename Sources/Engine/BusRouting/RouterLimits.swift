@@ -36,7 +36,7 @@ public struct RouterLimits: Hashable, Sendable {
   /// Readings of one stream: each costs its publisher something.
   public var readersPerStream = 2048
   /// Readings of one stream by one agent, through as many of its subscriptions.
-  public var readingsPerStreamAndAgent = 16
+  public var readingsPerStreamAndAgent = 64
   /// Places of a reader that a publisher gets in any case, for as long as there are free ones.
   public var attachmentsKeptPerPublisher = 2
   /// Streams without a place at their reader that are kept in mind for it.

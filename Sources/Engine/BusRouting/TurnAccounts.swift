@@ -4,15 +4,15 @@
 ///     … serve others …
 ///     turns.nextRound()
 ///
-/// Work is counted in units of about one action of the router. In each round the connections of one
-/// user may cause ``workPerRound``. Whoever comes when that is spent stands in the user's queue, and
-/// when what the user owes is paid, which each round does with as much, those in the queue go on in
-/// their order, a few in a round. So neither a frame that is cheap to send nor two thousand
-/// connections of one user keep those waiting who ask for little.
+/// Work is counted in units of about one action of the router. In each round a connection may cause
+/// ``workPerTurn``, and those of one user together ``workPerRound``. Whoever comes when that is
+/// spent stands in the user's queue; when what the user owes is paid, which each round does with as
+/// much, those in the queue go on in their order, a few in a round. So neither a frame that is
+/// cheap to send nor two thousand connections of one user keep those waiting who ask for little.
 public struct TurnAccounts: Sendable {
   /// What the connections of one user may spend in a round, and what a round pays.
   public static let workPerRound = 512
-  /// What a connection that goes on is reckoned to spend.
+  /// What a connection may spend in a round, and what one that goes on is reckoned to.
   public static let workPerTurn = 256
 
   private struct Account {
@@ -22,8 +22,9 @@ public struct TurnAccounts: Sendable {
 
   private var accounts: [UInt32: Account] = [:]
   private var waiting: Set<ConnectionID> = []
-  /// Those who have waited and were not served since.
+  /// Those who have waited and have not had their turn since.
   private var called: Set<ConnectionID> = []
+  private var spentInRound: [ConnectionID: Int] = [:]
 
   /// Nobody has spent anything.
   public init() {}
@@ -36,10 +37,13 @@ public struct TurnAccounts: Sendable {
 
   /// Whether a connection that has something to do may do it now; otherwise it is in the queue.
   public mutating func mayGo(_ connection: ConnectionID, of user: UInt32) -> Bool {
-    guard !called.contains(connection) else { return true }
     guard !waiting.contains(connection) else { return false }
     guard let account = accounts[user] else { return true }
-    guard !account.queue.isEmpty || account.owed >= Self.workPerRound else { return true }
+    let hasHadTurn = spentInRound[connection] ?? 0 >= Self.workPerTurn
+    guard hasHadTurn || !called.contains(connection) else { return true }
+    guard hasHadTurn || !account.queue.isEmpty || account.owed >= Self.workPerRound else {
+      return true
+    }
     waiting.insert(connection)
     accounts[user]?.queue.append(connection)
     return false
@@ -47,8 +51,10 @@ public struct TurnAccounts: Sendable {
 
   /// Notes the work that a connection has caused.
   public mutating func spend(_ work: Int, _ connection: ConnectionID, of user: UInt32) {
-    called.remove(connection)
     spend(work, of: user)
+    let spent = (spentInRound[connection] ?? 0) + work
+    spentInRound[connection] = spent
+    if spent >= Self.workPerTurn { called.remove(connection) }
   }
 
   /// Notes work that agents of a user have caused while another's frame was served.
@@ -59,6 +65,7 @@ public struct TurnAccounts: Sendable {
 
   /// Everybody had the chance of a turn: pays for each user, and calls the first of its queue.
   public mutating func nextRound() {
+    spentInRound = [:]
     for (user, var account) in accounts {
       account.owed = max(0, account.owed - Self.workPerRound)
       var room = Self.workPerRound - account.owed
@@ -81,6 +88,7 @@ public struct TurnAccounts: Sendable {
   public mutating func end(_ connection: ConnectionID) {
     waiting.remove(connection)
     called.remove(connection)
+    spentInRound[connection] = nil
   }
 }
 

@@ -36,8 +36,8 @@ public struct ChannelBalance: Equatable, Sendable {
   /// Readings that do not add up, or stand before what their publisher has sent; they are in no
   /// other figure, so that an agent that lies spoils nobody else's.
   public var faults = 0
-  /// Who may have written what cannot be true, each once: whose readings these are, and the
-  /// publisher where a reading stands before it.
+  /// Who may have said what cannot be true, each once: whose readings these are, and the publisher
+  /// where a reading stands before it, or where it said that the reading begins may be the lie.
   public var suspects: [String] = []
   /// Readings that were caught in the middle of a change; they are in no other figure either.
   public var unsettled = 0
@@ -59,16 +59,23 @@ public struct ChannelBalance: Equatable, Sendable {
     readings += 1
     guard let count else {
       unseen += 1
-      add(row, sent: counts.expected, of: agent)
+      add(row, sent: counts.expected, of: agent, from: row.identity.peer)
       return
     }
     guard count >= counts.sequence else { return doubt(row, of: [agent, row.identity.peer]) }
-    add(row, sent: count &- counts.start, of: agent)
+    add(row, sent: count &- counts.start, of: agent, from: row.identity.peer)
   }
 
-  private mutating func add(_ row: CounterReading, sent count: UInt64, of agent: String) {
+  private mutating func add(
+    _ row: CounterReading, sent count: UInt64, of agent: String, from publisher: String? = nil
+  ) {
     let counts = row.counts
-    guard counts.addsUp else { return doubt(row, of: [agent]) }
+    guard counts.addsUp else {
+      // A reader begins, and goes on behind a gap, where its publisher says: who counts soundly
+      // from an absurd number may be honest. What does not add up even so is the reader's own.
+      let mayBeSound = counts.accounted == counts.expected
+      return doubt(row, of: [agent] + (mayBeSound ? [publisher].compactMap { $0 } : []))
+    }
     sent &+= count
     pending &+= count &- counts.accounted
     delivered &+= counts.messages

@@ -25,10 +25,10 @@ final class Feed {
   /// The log is opened, and `before` strikes, before the reader subscribes.
   init(
     _ stand: Stand, _ mode: ReadMode, pattern: String = "alerts.>", channel: String = "alerts",
-    before: (RawLog) -> Void = { _ in }
+    topicsBytes: Int = 4096, before: (RawLog) -> Void = { _ in }
   ) throws {
     peer = try stand.attacker("kit.feed")
-    log = try peer.log(channel)
+    log = try peer.log(channel, topicsBytes: topicsBytes)
     stream = try peer.open(log)
     before(log)
     victim = try stand.victim("kit.victim")

@@ -204,7 +204,7 @@ enum FrameRows {
     ("another magic", RawFrame(kind: 31, magic: 0x4353_4343), ["closed INVALID"]),
     ("a magic of zeros", RawFrame(kind: 31, magic: 0), ["closed INVALID"]),
     ("version 0", RawFrame(kind: 31, version: 0), ["closed INCOMPATIBLE_VERSION"]),
-    ("version 2", RawFrame(kind: 31, version: 2), ["closed INCOMPATIBLE_VERSION"]),
+    ("version 1", RawFrame(kind: 31, version: 1), ["closed INCOMPATIBLE_VERSION"]),
     ("version max", RawFrame(kind: 31, version: 0xFFFF), ["closed INCOMPATIBLE_VERSION"]),
     ("reserved 1", RawFrame(kind: 31, reserved: 1), ["closed INVALID"]),
     ("reserved max", RawFrame(kind: 31, reserved: .max), ["closed INVALID"]),

@@ -7,7 +7,7 @@ import Glibc
 // Attacks of a publisher on the bus that need more than one record.
 
 enum PublisherRows {
-  static var all: [AttackRow] { identities + wildcards + ends + others }
+  static var all: [AttackRow] { identities + [topics] + wildcards + ends + others }
 
   private static let auditor = BusUUID(agentName: "auditor")
 
@@ -53,6 +53,20 @@ enum PublisherRows {
       report.work(feed.polls, atMost: 40, "polls")
       feed.peer.leave()
     }
+  }
+
+  // MARK: A topic table without end
+
+  /// Ids from the limit on name no topic, whatever the table holds.
+  private static let topics = AttackRow("topics: a table of 100,000") { stand, report in
+    let feed = try Feed(stand, .lossless, topicsBytes: 1 << 20)
+    feed.log.topics([[UInt8]](repeating: Array("alerts.x".utf8), count: 100_000))
+    let most = LogTopicTable.topicsMax
+    for (number, topic) in ([99_999, most, most - 1, 0] as [UInt64]).enumerated() {
+      feed.log.publish(1, from: number, topic: topic)
+    }
+    feed.expect([["alerts.x", "alerts.x"]], [[]], report)
+    report.result("\(feed.statistics.received)", is: "4", "messages that were looked at")
   }
 
   // MARK: A pattern that covers every channel

@@ -6,7 +6,7 @@ struct RawFrame: Sendable {
   private(set) var bytes: [UInt8] = []
 
   init(
-    kind: UInt16, request: UInt32 = 1, magic: UInt32 = 0x4353_4342, version: UInt16 = 1,
+    kind: UInt16, request: UInt32 = 1, magic: UInt32 = 0x4353_4342, version: UInt16 = 2,
     reserved: UInt32 = 0
   ) {
     number(UInt64(magic), 4)

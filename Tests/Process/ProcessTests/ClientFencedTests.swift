@@ -80,6 +80,9 @@ struct ClientFencedTests {
       // More than the pipe and the log hold: at their end it has gone on without the reader.
       let body = [UInt8](repeating: 0x78, count: 2000)
       for _ in 0..<300 { try publisher.publish("t", body) }
+      while try !writer.query(.attachments).contains(where: { $0["state"] == "evicted" }) {
+        breathe()
+      }
       try bus.endRouter(SIGKILL)
       // To the next router its ticket is a stranger's.
       try FileManager.default.removeItem(atPath: bus.directory + "/router.lock")

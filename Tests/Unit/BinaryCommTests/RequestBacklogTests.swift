@@ -1,5 +1,6 @@
 import BinaryComm
 import BusTestSupport
+import CAllocationCount
 import Testing
 
 @Suite("Requests that wait for a handler")
@@ -83,6 +84,66 @@ struct RequestBacklogTests {
       #expect(backlog.count == 1 && backlog.bytes == 1 && Self.rest(of: backlog) == [5])
       #expect(backlog.drainAll() == [5])
       #expect(backlog.isEmpty && backlog.bytes == 0 && backlog.hasRoom(for: "a"))
+    }
+  }
+
+  @Test("an id that a requester has several times is all of its requests, and another's is none")
+  func sameIds() {
+    Watchdog.bounding("the same ids", seconds: 60) {
+      var backlog = Backlog()
+      for number in 0..<12 {
+        let isKept = backlog.add(
+          number, Self.ticket(number < 9 ? "a" : "b", UInt32(number % 3), isUrgent: number == 4))
+        #expect(isKept)
+      }
+      // One of the middle goes first: the urgent one.
+      #expect(backlog.popFirst() == 4 && backlog.popFirst() == 0)
+      #expect(backlog.remove(1, of: "a") == [1, 7])
+      #expect(backlog.remove(0, of: "a") == [3, 6] && backlog.remove(0, of: "a") == [])
+      #expect(Self.rest(of: backlog) == [9, 2, 10, 5, 11, 8])
+    }
+  }
+
+  @Test("one that takes back what it asks, again and again, has no more than one turn")
+  func takenBack() {
+    Watchdog.bounding("requests that are taken back", seconds: 60) {
+      var backlog = Backlog()
+      for round in 0..<1000 {
+        let isKept = backlog.add(round, Self.ticket("a", UInt32(round)))
+        #expect(isKept)
+        if round < 998 { #expect(backlog.remove(UInt32(round), of: "a") == [round]) }
+        if round == 500 {
+          for number in [2000, 2001] {
+            let isKept = backlog.add(number, Self.ticket("b", UInt32(number)))
+            #expect(isKept)
+          }
+        }
+      }
+      #expect(Self.rest(of: backlog) == [2000, 998, 2001, 999])
+    }
+  }
+
+  @Test("taking a request back allocates no more where a hundred times as many wait")
+  func cost() {
+    guard allocation_count() != .max else {
+      print("cost of a cancel: 1 skipped: a sanitizer owns the heap")
+      return
+    }
+    Watchdog.bounding("cost of a cancel", seconds: 60) {
+      func allocations(waiting: Int) -> UInt64 {
+        var backlog = Backlog(requestsMax: 4 * waiting, bytesMax: .max)
+        for number in 0..<waiting {
+          let isKept = backlog.add(number, Self.ticket("a", UInt32(number)))
+          #expect(isKept)
+        }
+        let before = allocation_count()
+        for number in 0..<100 { _ = backlog.remove(UInt32(number), of: "a") }
+        let after = allocation_count()
+        #expect(backlog.count == waiting - 100)
+        return after - before
+      }
+      let (few, many) = (allocations(waiting: 300), allocations(waiting: 30_000))
+      #expect(many <= few + 50, "\(few) of 300, \(many) of 30,000")
     }
   }
 

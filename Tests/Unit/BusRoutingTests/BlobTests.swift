@@ -206,7 +206,8 @@ struct BlobTests {
     var world = RouterHarness(former: former)
     world.happen(.tick(nowNs: 1))
     let reader = world.agent("reader")
-    let wanted: BusErrorCode = former == .unknown ? .notFound : .noRouter
+    let mayComeBack = former == .killed || former == .stopped
+    let wanted: BusErrorCode = mayComeBack ? .noRouter : .notFound
     #expect(errorCode(world.open(reader, reader, Self.token)) == wanted)
     world.happen(.tick(nowNs: 10_000_000_000))
     #expect(errorCode(world.open(reader, reader, Self.token)) == .notFound)

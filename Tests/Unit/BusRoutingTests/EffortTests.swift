@@ -27,7 +27,7 @@ struct EffortTests {
   func manySubscriptions() throws {
     var world = try Self.world()
     let reader = world.agent("reader")
-    for number in 0..<40 as Range<UInt32> {
+    for number in 0..<100 as Range<UInt32> {
       world.subscribe(reader, "a", number: number, mode: .lossy)
     }
     let feed = world.agent("feed")

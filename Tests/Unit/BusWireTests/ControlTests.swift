@@ -49,7 +49,7 @@ struct ControlTests {
   @Test("the header's bytes are those of the document")
   func header() {
     let bytes = AgentFrame.goodbye.encode(request: 0x0403_0201)
-    #expect(bytes == Array("BCSC".utf8) + [1, 0, 15, 0, 1, 2, 3, 4, 0, 0, 0, 0])
+    #expect(bytes == Array("BCSC".utf8) + [2, 0, 15, 0, 1, 2, 3, 4, 0, 0, 0, 0])
   }
 
   @Test("a uuid keeps the order of its bytes")
@@ -65,8 +65,8 @@ struct ControlTests {
     #expect(throws: ControlError.unknownKind(15)) { try RouterFrame.decode(bytes) }
     bytes[12] = 1
     #expect(throws: ControlError.notAFrame) { try AgentFrame.decode(bytes) }
-    bytes[4] = 2
-    #expect(throws: ControlError.version(2)) { try AgentFrame.decode(bytes) }
+    bytes[4] = 1
+    #expect(throws: ControlError.version(1)) { try AgentFrame.decode(bytes) }
     #expect(ControlFormat.request(of: bytes) == 9)
     bytes[0] = 0
     #expect(throws: ControlError.notAFrame) { try AgentFrame.decode(bytes) }

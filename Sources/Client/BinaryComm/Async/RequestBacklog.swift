@@ -27,46 +27,53 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
     }
   }
 
+  /// A request, and those of its requester under the same id: an honest one has no other.
   private struct Entry: Sendable {
     let ticket: Ticket
     let request: Request
+    var older: Key?
+    var newer: Key?
+  }
+
+  /// By which requests that wait are told apart.
+  private typealias Key = UInt64
+
+  private struct Name: Hashable, Sendable {
+    let requester: Requester
+    let id: UInt32
   }
 
   /// What waits in one lane.
   private struct Turns: Sendable {
-    private var queues: [Requester: BoundedQueue<Entry>] = [:]
+    private var queues: [Requester: SparseQueue<Key>] = [:]
     /// Whose turn is next; everybody who waits stands here once.
-    private var order = BoundedQueue<Requester>()
+    private var order = SparseQueue<Requester>()
 
-    mutating func append(_ entry: Entry) {
-      let requester = entry.ticket.requester
-      if queues[requester] == nil {
-        queues[requester] = BoundedQueue()
-        order.appendAnyway(requester)
-      }
-      queues[requester]?.appendAnyway(entry)
+    mutating func append(_ key: Key, of requester: Requester) {
+      if queues[requester] == nil { order.append(requester) }
+      queues[requester, default: SparseQueue()].append(key)
     }
 
-    mutating func popFirst() -> Entry? {
-      guard let requester = order.popFirst(), let entry = queues[requester]?.popFirst() else {
+    mutating func popFirst() -> Key? {
+      guard let requester = order.popFirst(), let key = queues[requester]?.popFirst() else {
         return nil
       }
       if queues[requester]?.isEmpty == true {
         queues[requester] = nil
       } else {
-        order.appendAnyway(requester)
+        order.append(requester)
       }
-      return entry
+      return key
     }
 
-    mutating func remove(of requester: Requester, where isMeant: (Entry) -> Bool) -> [Entry] {
-      let gone = queues[requester]?.removeAll(where: isMeant) ?? []
-      if queues[requester]?.isEmpty == true {
-        queues[requester] = nil
-        order.removeAll { $0 == requester }
-      }
-      return gone
+    mutating func remove(_ key: Key, of requester: Requester) {
+      queues[requester]?.remove(key)
+      guard queues[requester]?.isEmpty == true else { return }
+      queues[requester] = nil
+      order.remove(requester)
     }
+
+    func keys(of requester: Requester) -> [Key] { queues[requester]?.all ?? [] }
   }
 
   /// What one requester holds.
@@ -75,6 +82,10 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
     var bytes = 0
   }
 
+  private var entries: [Key: Entry] = [:]
+  /// The newest request of each requester under each id.
+  private var newest: [Name: Key] = [:]
+  private var lastKey: Key = 0
   private var urgent = Turns()
   private var normal = Turns()
   private var shares: [Requester: Share] = [:]
@@ -108,8 +119,16 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
   /// Takes a request in; false when too much waits, of this requester or of all.
   package mutating func add(_ request: Request, _ ticket: Ticket) -> Bool {
     guard hasRoom(for: ticket.requester) else { return false }
-    let entry = Entry(ticket: ticket, request: request)
-    if ticket.isUrgent { urgent.append(entry) } else { normal.append(entry) }
+    lastKey += 1
+    let name = Name(requester: ticket.requester, id: ticket.id)
+    let older = newest.updateValue(lastKey, forKey: name)
+    if let older { entries[older]?.newer = lastKey }
+    entries[lastKey] = Entry(ticket: ticket, request: request, older: older)
+    if ticket.isUrgent {
+      urgent.append(lastKey, of: ticket.requester)
+    } else {
+      normal.append(lastKey, of: ticket.requester)
+    }
     count += 1
     bytes += ticket.bytes
     shares[ticket.requester, default: Share()].count += 1
@@ -120,56 +139,72 @@ package struct RequestBacklog<Requester: Hashable & Sendable, Request: Sendable>
 
   /// Takes out the request whose turn it is.
   package mutating func popFirst() -> Request? {
-    guard let entry = urgent.popFirst() ?? normal.popFirst() else { return nil }
-    forget(entry)
-    return entry.request
+    guard let key = urgent.popFirst() ?? normal.popFirst() else { return nil }
+    return forget(key)
   }
 
   /// Takes out the requests whose time is over; looks at most once a millisecond.
   package mutating func expire(_ nowNs: UInt64) -> [Request] {
     guard nowNs >= earliestNs else { return [] }
     var nextNs = UInt64.max
-    let late = remove(of: Array(shares.keys)) { entry in
-      if entry.ticket.deadlineNs <= nowNs { return true }
-      nextNs = min(nextNs, entry.ticket.deadlineNs)
-      return false
+    var late: [Key] = []
+    for (key, entry) in entries {
+      if entry.ticket.deadlineNs <= nowNs {
+        late.append(key)
+      } else {
+        nextNs = min(nextNs, entry.ticket.deadlineNs)
+      }
     }
     earliestNs = nextNs == .max ? .max : max(nextNs, nowNs + 1_000_000)
-    return late
+    return late.sorted().compactMap { take($0) }
   }
 
   /// Takes out what a requester has under an id: nothing, where it does not wait.
+  ///
+  /// However much waits: cancels are cheap to send.
   package mutating func remove(_ id: UInt32, of requester: Requester) -> [Request] {
-    remove(of: [requester]) { $0.ticket.id == id }
+    var gone: [Request] = []
+    while let key = newest[Name(requester: requester, id: id)], let request = take(key) {
+      gone.append(request)
+    }
+    return gone.reversed()
   }
 
   /// Takes out everything of these requesters.
   package mutating func removeAll(of gone: (Requester) -> Bool) -> [Request] {
-    remove(of: shares.keys.filter(gone)) { _ in true }
+    let keys = shares.keys.filter(gone).flatMap { urgent.keys(of: $0) + normal.keys(of: $0) }
+    return keys.compactMap { take($0) }
   }
 
   /// Everything that waits, which is forgotten.
   package mutating func drainAll() -> [Request] { removeAll { _ in true } }
 
-  private mutating func remove(
-    of requesters: [Requester], where isMeant: (Entry) -> Bool
-  ) -> [Request] {
-    var gone: [Entry] = []
-    for requester in requesters {
-      gone += urgent.remove(of: requester, where: isMeant)
-      gone += normal.remove(of: requester, where: isMeant)
+  /// Takes a request out of the turns as well.
+  private mutating func take(_ key: Key) -> Request? {
+    guard let ticket = entries[key]?.ticket else { return nil }
+    if ticket.isUrgent {
+      urgent.remove(key, of: ticket.requester)
+    } else {
+      normal.remove(key, of: ticket.requester)
     }
-    for entry in gone { forget(entry) }
-    return gone.map(\.request)
+    return forget(key)
   }
 
-  private mutating func forget(_ entry: Entry) {
+  private mutating func forget(_ key: Key) -> Request? {
+    guard let entry = entries.removeValue(forKey: key) else { return nil }
     let requester = entry.ticket.requester
+    if let older = entry.older { entries[older]?.newer = entry.newer }
+    if let newer = entry.newer {
+      entries[newer]?.older = entry.older
+    } else {
+      newest[Name(requester: requester, id: entry.ticket.id)] = entry.older
+    }
     count -= 1
     bytes -= entry.ticket.bytes
     shares[requester]?.count -= 1
     shares[requester]?.bytes -= entry.ticket.bytes
     if shares[requester]?.count == 0 { shares[requester] = nil }
+    return entry.request
   }
 }
 

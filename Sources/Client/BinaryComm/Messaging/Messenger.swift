@@ -27,6 +27,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   let core: MessengerShared
   var seenChanges: UInt64 = 0
   var idlePolls = 0
+  var untickedPolls = 0
   var lastSweepNs: UInt64 = 0
   // Behind an address: handlers are lent it while the inbox is being polled.
   private let place: UnsafeMutablePointer<Outbox>
@@ -125,7 +126,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     }
     if !out.leaving.isEmpty { out.closeDrained() }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
-    if idlePolls & 31 == 1 || taken >= limit { tick() }
+    untickedPolls &+= 1
+    if idlePolls & 31 == 1 || untickedPolls >= 32 || taken >= limit { tick() }
     while !out.failures.isEmpty {
       let failed = out.failures
       out.failures.removeAll(keepingCapacity: true)
@@ -146,6 +148,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// What is looked at now and then: deadlines, and what could not be asked without a router.
   private mutating func tick() {
+    untickedPolls = 0
     let nowNs = out.now().monotonicNs
     out.expire(nowNs)
     guard nowNs >= lastSweepNs + 500_000_000 else { return }

@@ -143,11 +143,7 @@ extension Outbox {
     let number = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
     // A request of the urgent lane (no number) lies before its cancel.
     if unsafe number != .max && number >= line.pointee.seenNumber {
-      // A peer has no more requests in flight than it has credit, so neither has it tombstones.
-      if unsafe line.pointee.tombstones.count >= Self.tombstonesMax {
-        unsafe line.pointee.tombstones.removeFirst()
-      }
-      unsafe line.pointee.tombstones.append(Tombstone(correlationId: id, number: number))
+      unsafe line.pointee.tombstones.add(Tombstone(correlationId: id, number: number))
       unsafe line.pointee.hasTombstones = true
       return
     }
@@ -162,9 +158,7 @@ extension Outbox {
       return false
     }
     let mine = Tombstone(correlationId: id, number: number)
-    let found = unsafe line.pointee.tombstones.contains(mine)
-    // What lies before this request will not come any more.
-    unsafe line.pointee.tombstones.removeAll { tombstone in tombstone.number <= number }
+    let found = unsafe line.pointee.tombstones.take(mine)
     unsafe line.pointee.hasTombstones = unsafe !line.pointee.tombstones.isEmpty
     return found
   }
@@ -250,5 +244,4 @@ extension Outbox {
 
   /// The bytes of a stream's table of verdicts from here on say which service a topic is.
   private static var firstServiceVerdict: UInt8 { 3 }
-  private static var tombstonesMax: Int { 4096 }
 }

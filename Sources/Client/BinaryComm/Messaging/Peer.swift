@@ -89,7 +89,7 @@ struct Peer: ~Copyable {
   /// Messages taken from its normal lane: requests with a lower number have been seen.
   var seenNumber: UInt64 = 0
   /// Requests that were cancelled before they arrived.
-  var tombstones: [Tombstone] = []
+  var tombstones = Tombstones()
   var hasTombstones = false
 
   init(incarnation: UInt64, name: String, id: BusUUID) {
@@ -116,12 +116,6 @@ struct LaneKey: Hashable {
   /// The peer's index.
   let peer: Int
   let lane: Lane
-}
-
-/// A cancel that came before its request.
-struct Tombstone: Equatable {
-  let correlationId: UInt32
-  let number: UInt64
 }
 
 /// The peers of one messenger, by an index that stays theirs as long as they live.

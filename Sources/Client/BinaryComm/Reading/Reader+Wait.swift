@@ -22,22 +22,30 @@ extension Reader {
 
   private func spin(until end: Deadline) -> Bool {
     while true {
-      for _ in 0..<512 where hasNews() { return true }
+      for _ in 0..<max(1, Self.rounds(512, over: streamCount)) where hasNews() { return true }
       if end.isOver { return false }
     }
   }
 
   /// A short spin, then a few turns for whoever else wants this core.
   private func yieldBriefly() -> Bool {
-    for _ in 0..<64 {
+    for _ in 0..<Self.rounds(64, over: streamCount) {
       if hasNews() { return true }
       relax()
     }
-    for _ in 0..<8 {
+    for _ in 0..<Self.rounds(8, over: streamCount) {
       sched_yield()
       if hasNews() { return true }
     }
     return false
+  }
+
+  /// How many of so many rounds over all streams are worth their looks.
+  ///
+  /// All of them for up to eight streams, and never more looks than those: a reader of a thousand
+  /// idle streams costs as little as one of a few, and sleeps at once.
+  package static func rounds(_ most: Int, over streams: Int) -> Int {
+    streams <= 8 ? most : most * 8 / streams
   }
 
   private mutating func sleep(until end: Deadline) -> Bool {

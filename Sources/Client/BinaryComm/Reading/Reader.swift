@@ -65,6 +65,10 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   @usableFromInline let takesAll: Bool
   /// Streams at the front of the table that are looked at before all others, in each poll.
   @usableFromInline var urgentCount = 0
+  /// Which of them is looked at next.
+  var nextUrgent = 0
+  /// Whether a poll for one message was the urgent streams' last.
+  var urgentHadTurn = false
   var watches = WatchList()
   var lastNewsNs: UInt64 = 0
   /// What happened to single streams and was not taken yet.
@@ -113,14 +117,22 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     while looked < streamCount, taken < limit {
       if next >= streamCount { next = urgentCount }
       // The urgent ones first; `next` goes round the others.
-      let at = looked < urgentCount ? looked : next
+      var at = next
+      var most = limit
+      if looked < urgentCount {
+        (at, most) = urgentTurn(taken, of: limit)
+        if at < 0 {
+          looked = urgentCount
+          continue
+        }
+      }
       let stream = unsafe streams + at
       let topics = unsafe stream.pointee.topics
       let verdicts = unsafe stream.pointee.verdicts
       let deliveredBefore = delivered
       let bytesBefore = unsafe stream.pointee.log.receivedBytes
       unwanted = 0
-      let here = unsafe stream.pointee.log.poll(limit: limit &- taken) { record in
+      let here = unsafe stream.pointee.log.poll(limit: most &- taken) { record in
         let id = record.header.word6
         let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
         let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0

@@ -45,7 +45,10 @@ extension Reader {
     let behind = streamCount - at - 1
     if behind > 0 { unsafe (streams + at).moveInitialize(from: streams + at + 1, count: behind) }
     streamCount -= 1
-    if at < urgentCount { urgentCount -= 1 }
+    if at < urgentCount {
+      urgentCount -= 1
+      if nextUrgent > at { nextUrgent -= 1 }
+    }
     lingers = strategy == .spin && streamCount == 1
     if next > at { next -= 1 }
   }
@@ -98,7 +101,12 @@ extension Reader {
   /// True when a poll would find something.
   func hasNews() -> Bool {
     if changes.loadRelaxed() != seenChanges { return true }
-    for at in 0..<streamCount {
+    return hasNews(in: 0..<streamCount)
+  }
+
+  /// True when a poll would find something in one of these streams.
+  private func hasNews(in places: Range<Int>) -> Bool {
+    for at in places {
       switch unsafe streams[at].log.state {
       case .open: if unsafe streams[at].log.hasNews { return true }
       case .rotated:
@@ -107,6 +115,27 @@ extension Reader {
       }
     }
     return false
+  }
+
+  /// The urgent stream whose turn it is in a poll that has taken so much, and what it may bring
+  /// that to; -1: the others come.
+  ///
+  /// Urgent streams go round as the others do, one after the other. All of them together have half
+  /// of each poll, one of them an equal share of that: who is urgent goes first, and keeps nobody
+  /// else from being read.
+  @usableFromInline @inline(never)
+  mutating func urgentTurn(_ taken: Int, of limit: Int) -> (at: Int, most: Int) {
+    var half = limit / 2
+    if limit == 1 {
+      // No half: they and the others have a poll in turn.
+      urgentHadTurn = !urgentHadTurn || !hasNews(in: urgentCount..<streamCount)
+      half = urgentHadTurn ? 1 : 0
+    }
+    guard taken < half else { return (-1, 0) }
+    if nextUrgent >= urgentCount { nextUrgent = 0 }
+    let at = nextUrgent
+    nextUrgent += 1
+    return (at, min(half, taken + max(1, half / urgentCount)))
   }
 
   mutating func fillWatches() {

@@ -3,7 +3,8 @@ public import BusLog
 import BusMemory
 import BusWire
 
-/// The topics of one stream, read once each from the log's table, and which of them are wanted.
+/// The topics of one stream that its messages name, read once each from the log's table, and which
+/// of them are wanted.
 ///
 /// A class so that a lent message can name its topic without copying the table; touched per
 /// message only when the pattern does not cover the whole channel.
@@ -21,13 +22,13 @@ final class StreamTopics: @unchecked Sendable {
   let lane: Lane
   private let pattern: TopicPattern
   private let channel: Topic?
-  private var names: [String] = []
+  /// By id; nil: no message has named it yet.
+  private var names: [String?] = []
   /// What is known of the first topics, one byte each, for the polling loop to look at without a
   /// call: 0 = ask ``wants(_:)``, 1 = wanted, 2 = not.
   @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
   /// How many topics have a verdict; ids beyond are asked for each time.
   @usableFromInline static let verdictsMax: UInt64 = 1024
-  private var offset = 0
   private var table: LogTopicTable
   private let isInbox: Bool
   /// The topic in the extension of the message that was looked at last.
@@ -69,9 +70,10 @@ final class StreamTopics: @unchecked Sendable {
   func wants(_ record: borrowing Record) -> Bool {
     let id = record.header.word6
     if record.header.word5 == 0, id != LogTopicTable.inExtension {
-      guard know(id) else { return false }
-      if id < Self.verdictsMax { return unsafe verdicts[Int(id)] == 1 }
-      return isWanted(names[Int(id)])
+      guard let text = text(of: id) else { return false }
+      let wanted = isWanted(text)
+      if id < Self.verdictsMax { unsafe verdicts[Int(id)] = wanted ? 1 : 2 }
+      return wanted
     }
     switch extensionTopic(record.items, of: record.sequence) {
     // Addressed to an agent, not to a topic: the channel itself decides.
@@ -84,7 +86,7 @@ final class StreamTopics: @unchecked Sendable {
   /// The topic of a message; empty when its publisher gave none that it may use.
   func name(_ header: HeaderWords, _ items: RawSpan, sequence: UInt64) -> String {
     if header.word5 == 0, header.word6 != LogTopicTable.inExtension {
-      return know(header.word6) ? names[Int(header.word6)] : ""
+      return text(of: header.word6) ?? ""
     }
     guard case .named(let topic) = extensionTopic(items, of: sequence) else { return "" }
     return topic.text
@@ -125,17 +127,18 @@ final class StreamTopics: @unchecked Sendable {
     return isInbox || topic.isWithin(channel)
   }
 
-  /// Reads the table on until the id is known; false when the table does not hold it.
-  private func know(_ id: UInt64) -> Bool {
-    while id >= UInt64(names.count) {
-      guard let (text, next) = table.entry(at: offset) else { return false }
-      offset = next
-      if names.count < Self.verdictsMax {
-        unsafe verdicts[names.count] = isWanted(text) ? 1 : 2
-      }
-      names.append(text)
-    }
-    return true
+  /// The topic with an id, which is read when a message names it first; nil when the table does not
+  /// hold it.
+  ///
+  /// Read once: its publisher could change it between the look that decides and the one that names.
+  private func text(of id: UInt64) -> String? {
+    if id < UInt64(names.count), let known = names[Int(id)] { return known }
+    guard let text = table.topic(id) else { return nil }
+    // The table has no topic beyond its bound, which bounds the names as well.
+    let more = Int(id) + 1 - names.count
+    if more > 0 { names.append(contentsOf: repeatElement(nil, count: more)) }
+    names[Int(id)] = text
+    return text
   }
 
   /// Whether a topic matches and lies in the log's channel: a foreign one would be a permission

@@ -15,7 +15,8 @@
 //      256  index: 16 entries {position, sequence}, one written per 1/8 ring crossed
 //      512  hot block of 384 bytes, at 512 + 128 * k; k differs from log to log, so that the hot
 //           lines of many logs do not fall into one L1 set
-//     4096  topic table (topics_bytes), append-only: {u16 length, bytes}...
+//     4096  topic table (topics_bytes), append-only: {u16 length, bytes}..., of which
+//           the first BUS_LOG_TOPICS_MAX have ids
 //    ring_offset  ring of 2^k bytes
 //
 // Positions are bytes in the publisher's stream on this channel and never wrap: the log of
@@ -29,6 +30,8 @@
 #define BUS_LOG_HOT_STEP 128
 #define BUS_LOG_HOT_PLACES 26
 #define BUS_LOG_TOPICS_OFFSET 4096
+// Topics of a stream that have ids; those beyond travel as extension items.
+#define BUS_LOG_TOPICS_MAX 4096
 #define BUS_LOG_RECORD_ALIGN 64
 #define BUS_LOG_RESERVE_STEP 4096
 

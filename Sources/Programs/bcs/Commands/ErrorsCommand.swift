@@ -151,7 +151,7 @@ private struct OwnError {
       name: "BALANCE", exit: 1,
       meaning:
         "On a channel that `bcs stat` shows, sent is not delivered, pending, lost and dropped.",
-      remedy: "The message names the agents whose counters cannot be true."),
+      remedy: "The message names the agents that may say what cannot be true."),
     OwnError(
       name: "MISSING", exit: 1,
       meaning: "`bcs doctor` misses something without which BCS cannot work.",

@@ -116,9 +116,7 @@ struct MessageReceiver: ~Copyable {
     }
     if !found.isEmpty { bodies.lose() }
     // What is none of these is about the reader itself, and may have come in one look with them.
-    guard !found.contains(where: { $0.error == error }) else { return }
-    guard case .closed = error else { throw error }
-    common.log(.warning, error.description)
+    guard found.contains(where: { $0.error == error }) else { throw error }
   }
 
   /// Drops what this batch holds of a publisher that has gone on without this reader.

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusAdmin
 import BusLog
 import BusText
 import BusWire

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BinaryComm
+import BusAdmin
 import BusJSON
 import BusText
 
@@ -114,40 +115,5 @@ struct MessageName: Equatable {
     guard let slash = stream.firstIndex(of: "/") else { return false }
     return row["publisher"] == String(stream[..<slash])
       && names.isMeant(row["channel"], by: String(stream[stream.index(after: slash)...]))
-  }
-}
-
-/// What became of one message for one reader.
-struct DeliveryOutcome: Equatable {
-  /// `delivered`, `pending`, `lost or delivered`, `not for it`, `never`.
-  let word: String
-  /// A sentence.
-  let why: String
-
-  /// The fate of a message by the router's row about its reader.
-  init(of number: UInt64, _ reader: [String: String]) {
-    func count(_ key: String) -> UInt64? { reader[key].flatMap(UInt64.init) }
-    guard let start = count("start"), let received = count("received"), let gaps = count("gaps")
-    else {
-      word = reader["state"] == "evicted" ? "never" : "pending"
-      why =
-        reader["state"] == "evicted"
-        ? "the reader was evicted" : "its publisher has not let the reader in yet"
-      return
-    }
-    let next = start + received + gaps
-    if number < start {
-      word = "not for it"
-      why = "it was published before the reader joined, at number \(start)"
-    } else if number >= next {
-      word = "pending"
-      why = "\(number - next) messages lie before it; a busy reader says where it is now and then"
-    } else if gaps == 0 {
-      word = "delivered"
-      why = "the reader has taken every message up to \(next - 1)"
-    } else {
-      word = "lost or delivered"
-      why = "the reader is beyond it and lost \(gaps) messages since number \(start)"
-    }
   }
 }

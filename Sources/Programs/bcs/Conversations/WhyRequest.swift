@@ -1,4 +1,5 @@
 import BinaryComm
+import BusAdmin
 import BusJSON
 import BusText
 import BusWire

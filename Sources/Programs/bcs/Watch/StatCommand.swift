@@ -110,11 +110,16 @@ struct StatCommand: ParsableCommand {
       return suspects.isEmpty ? nil : (channel: name, suspects: suspects.map(\.printable))
     }
     guard let first = broken.first else { return }
+    let who = first.suspects.joined(separator: " or ")
+    let complaint =
+      first.suspects.count == 1
+      ? "the counters of \(who) there cannot be true."
+      : "\(who) says there what cannot be true: a reader says what it counts, and its publisher "
+        + "what it has sent and where the reader began."
     throw Failure(
       "The balance does not hold on \(broken.count) of \(picture.channels.count) channels, first "
-        + "on '\(first.channel)': the counters of \(first.suspects.joined(separator: " or ")) "
-        + "there cannot be true.",
-      remedy: "Look at `bcs channel show \(first.channel)`, and end the agent whose counters "
+        + "on '\(first.channel)': \(complaint)",
+      remedy: "Look at `bcs channel show \(first.channel)`, and end the agent that says what "
         + "cannot be true; figures of others are without its.", name: "BALANCE")
   }
 }

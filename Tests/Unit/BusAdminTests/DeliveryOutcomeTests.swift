@@ -1,0 +1,40 @@
+import BusAdmin
+import Testing
+
+@Suite("What became of a message, by the router's row about its reader")
+struct DeliveryOutcomeTests {
+  private static func word(
+    of number: UInt64, start: UInt64, received: UInt64, gaps: UInt64 = 0
+  ) -> String {
+    let row = ["start": "\(start)", "received": "\(received)", "gaps": "\(gaps)"]
+    return DeliveryOutcome(of: number, row).word
+  }
+
+  @Test("says where the message lies")
+  func words() {
+    #expect(Self.word(of: 4, start: 5, received: 10) == "not for it")
+    #expect(Self.word(of: 5, start: 5, received: 10) == "delivered")
+    #expect(Self.word(of: 14, start: 5, received: 10) == "delivered")
+    #expect(Self.word(of: 15, start: 5, received: 10) == "pending")
+    #expect(Self.word(of: 15, start: 5, received: 10, gaps: 1) == "lost or delivered")
+    #expect(DeliveryOutcome(of: 0, ["state": "evicted"]).word == "never")
+    #expect(DeliveryOutcome(of: 0, ["state": "attached", "start": "-1"]).word == "pending")
+  }
+
+  @Test("numbers that cannot be true do no harm")
+  func hostile() {
+    let some: [UInt64] = [0, 1, 40, 1 << 63, .max - 1, .max]
+    for start in some {
+      for received in some {
+        for gaps in some {
+          for number in some {
+            let word = Self.word(of: number, start: start, received: received, gaps: gaps)
+            #expect((word == "not for it") == (number < start))
+          }
+        }
+      }
+    }
+    #expect(Self.word(of: .max, start: .max, received: 40) == "pending")
+    #expect(Self.word(of: 7, start: 1, received: .max) == "delivered")
+  }
+}
