@@ -97,13 +97,16 @@ struct MessageSender: ~Copyable {
     var isToldToWait = false
     while true {
       do {
-        try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
+        try publisher.attempt(handle, bytes: body, timeout: min(limit.left, Self.step))
         parts += 1
         return
       } catch {
         switch error {
         case .resourceExhausted, .timeout, .noRouter:
-          if limit.isOver { throw error }
+          if limit.isOver {
+            publisher.noteFailure(error)
+            throw error
+          }
           try Interrupt.check()
           if error.code == .noRouter, !isToldToWait {
             isToldToWait = true
@@ -111,7 +114,9 @@ struct MessageSender: ~Copyable {
           }
           // What no reader frees, such as memory of this process, is refused without a wait.
           System.sleep(.milliseconds(5))
-        default: throw error
+        default:
+          publisher.noteFailure(error)
+          throw error
         }
       }
     }
