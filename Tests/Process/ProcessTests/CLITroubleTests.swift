@@ -122,6 +122,34 @@ struct CLITroubleTests {
     }
   }
 
+  @Test("a publisher that is stopped and lets nobody in is named, now and at the end")
+  func stoppedPublisher() throws {
+    try Watchdog.bounding("a subscription to a stopped publisher", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(dir.path)
+      let writer = try bus.start("pub", "a.x", "--stdin-lines", "--name", "w", input: .pipe)
+      defer { writer.kill() }
+      writer.send("before\n")
+      func published() throws -> Int? {
+        try jsonLines(try bus.run("channel", "--json").stdout).first?["messages"] as? Int
+      }
+      while writer.isRunning, try published() != 1 { breathe() }
+      #expect(writer.stop())
+      let reader = try bus.subscriber("a.>", "--line")
+      defer { reader.kill() }
+      let said = "1 publisher has not let this reader in yet (stopped?): w"
+      while reader.isRunning, !reader.stderrSoFar.contains(said) { breathe() }
+      let late = try bus.run("sub", "a.>", "--timeout", "3")
+      #expect(late.exit == .code(1) && late.stderr.contains("is missing"), "\(late)")
+      writer.signal(SIGCONT)
+      let one = try bus.start("sub", "a.>", "--line", "--count", "1")
+      while one.isRunning, !one.stderrSoFar.contains("subscribed to") { breathe() }
+      writer.send("after\n")
+      try reader.waitForLine(containing: "after", timeout: .seconds(20))
+      #expect(try one.wait(timeout: .seconds(20)).succeeded)
+    }
+  }
+
   @Test("a body that needs a larger log waits for the next router, and is published there")
   func largeBodyWithoutRouter() throws {
     try Watchdog.bounding("a body without a router", seconds: 120) {
