@@ -89,6 +89,7 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
+    if !team { try checkIsAgent(messenger.out.responders(of: to)) }
     let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
     let delivery: Delivery
     do {
@@ -111,6 +112,15 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
     return delivery
+  }
+
+  /// A service takes requests: what it is told is read by nobody.
+  private func checkIsAgent(_ responders: [String]) throws {
+    guard let one = responders.first, !responders.contains(recipient) else { return }
+    throw Failure(
+      "There is no agent named '\(recipient)': it is a service, which \(one.printable) answers.",
+      remedy: "`bcs req \(recipient)` asks it; to tell its agent something, name that.",
+      exitCode: BusErrorCode.noResponders.exitCode, name: BusErrorCode.noResponders.name)
   }
 
   private func show(_ count: Int, _ bytes: Int) throws {
