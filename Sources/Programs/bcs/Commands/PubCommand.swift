@@ -14,7 +14,8 @@ struct PubCommand: ParsableCommand {
       --template, {{count}}, {{time}}, {{unix_ns}} and {{random N}} in the argument are filled in \
       for each message. Nothing is kept for subscribers that come later. Returns when the router \
       knows the log in which all of it is, so that it reaches its readers even after the end of \
-      this command.
+      this command, while that router lives: a reader that is stopped until after the router's end \
+      may never have heard of it.
 
       Examples:
         bcs pub alerts.disk 'almost full'

@@ -92,7 +92,7 @@ struct WhyCommand: ParsableCommand {
 }
 
 extension WhyCommand {
-  /// Whether a reader's pattern matches every topic of a stream's channel but the channel's own name.
+  /// Whether a reader's pattern matches every topic below the name of a stream's channel.
   private static func takesAll(_ reader: [String: String], of stream: [String: String]) -> Bool {
     guard let channel = stream["channel"], InboxChannel(channel) == nil else { return true }
     guard let pattern = reader["pattern"].flatMap({ try? TopicPattern($0) }),
