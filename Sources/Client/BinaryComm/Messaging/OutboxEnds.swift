@@ -48,7 +48,8 @@ extension Outbox {
   /// Ends the log of a lane whose reader this process had no room to let in.
   ///
   /// The router lets a reader that was there before the first message have all of a log that has
-  /// ended: so what lies in this one still arrives. What has no room there fails with the reason.
+  /// ended: so what lies in this one still arrives. What has no room there fails with the reason,
+  /// and so do its requests at once: who answers them may have forgotten by then whom it read.
   mutating func closeUnmet(_ line: Int, _ lane: Lane, _ why: BusError) {
     guard !isClosed, let peer = unsafe lines.at(line) else { return }
     let key = LaneKey(peer: line, lane: lane)
@@ -61,6 +62,10 @@ extension Outbox {
     unsafe out.pointee.close()
     let kept = unsafe out.pointee.waiting.drainAll()
     for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
+    let isUrgent = lane == .urgent
+    for request in pending.all(where: { $0.line == line && $0.isUrgent == isUrgent }) {
+      end(request, why)
+    }
   }
 
   /// Ends the logs to all peers; what still waits for one is dropped with a reason.
