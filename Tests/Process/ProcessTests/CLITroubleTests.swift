@@ -143,7 +143,12 @@ struct CLITroubleTests {
       #expect(late.exit == .code(1) && late.stderr.contains("is missing"), "\(late)")
       writer.signal(SIGCONT)
       let one = try bus.start("sub", "a.>", "--line", "--count", "1")
-      while one.isRunning, !one.stderrSoFar.contains("subscribed to") { breathe() }
+      func joined() throws -> Int {
+        try jsonLines(try bus.run("channel", "show", "a", "--json").stdout).count {
+          $0["kind"] as? String == "reader" && $0["state"] as? String == "joined"
+        }
+      }
+      while one.isRunning, try joined() != 2 { breathe() }
       writer.send("after\n")
       try reader.waitForLine(containing: "after", timeout: .seconds(20))
       #expect(try one.wait(timeout: .seconds(20)).succeeded)
