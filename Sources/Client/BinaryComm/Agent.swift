@@ -63,6 +63,8 @@ public final class Agent: Sendable {
   public var incarnation: UInt64 { core.state.withLock { $0.identity?.incarnation.value ?? 0 } }
   /// Whether a router is there now; messages flow on without.
   public var isConnected: Bool { core.connection.isUp }
+  /// Why no router is sought any more, nil while one is.
+  package var end: BusError? { core.connection.end }
 
   /// Calls the handler, on the service thread, when the router went (false) or is back (true).
   public func onRouterChange(_ handler: @escaping @Sendable (Bool) -> Void) {
@@ -133,8 +135,22 @@ public final class Agent: Sendable {
     let file = FileDescriptor(log.releaseDescriptor())
     let capacity = log.identity.shape
     let publisher = Publisher(shared, log, clock: core.clock.clock(), growth)
-    try shared.register(capacity, file, deadline: Deadline(after: .seconds(5)))
+    do throws(BusError) {
+      try shared.register(capacity, file, deadline: Deadline(after: .seconds(5)))
+    } catch {
+      guard error.cause == .silentRouter, isRouterInGrace else { throw error }
+      throw .timeout(
+        "the router takes no new publisher yet: it waits for agents of a former router, at most as "
+          + "long as its --grace says")
+    }
     return publisher
+  }
+
+  /// Whether the router that leaves a request unanswered says that agents of a former one may still
+  /// come back to it.
+  private var isRouterInGrace: Bool {
+    let rows = try? query(.router, deadline: Deadline(after: .milliseconds(500)))
+    return rows?.first?["in_grace"] == "1"
   }
 
   /// A polling reader for the thread that calls this.
@@ -202,6 +218,12 @@ public final class Agent: Sendable {
   /// Rows about the router, agents, streams, readers, subscriptions or names, each a name-to-text
   /// map.
   public func query(_ what: BusQuery) throws(BusError) -> [[String: String]] {
+    try query(what, deadline: Deadline(after: .seconds(5)))
+  }
+
+  private func query(
+    _ what: BusQuery, deadline: Deadline
+  ) throws(BusError) -> [[String: String]] {
     let subject: QuerySubject =
       switch what {
       case .router: .router
@@ -212,7 +234,7 @@ public final class Agent: Sendable {
       case .names: .names
       }
     let frame = AgentFrame.query(QueryFrame(subject: subject))
-    let outcome = try core.request(frame, deadline: Deadline(after: .seconds(5)))
+    let outcome = try core.request(frame, deadline: deadline)
     guard case .rows(let rows) = outcome else { return [] }
     return rows
   }

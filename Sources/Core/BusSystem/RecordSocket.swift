@@ -80,10 +80,22 @@ package enum RecordSocket {
   package enum Received: Equatable {
     /// Nothing waits.
     case nothing
+    /// The kernel is short of memory, and does not say when it is there again: to be tried again.
+    case starved
     /// The other end is gone.
     case ended
     /// A record, and the descriptors that came with it, which are the caller's to close.
     case record(Record)
+
+    /// What it means that the kernel gave nothing, by its number of `errno`.
+    package init(failure: Int32) {
+      self =
+        switch failure {
+        case EAGAIN, EWOULDBLOCK: .nothing
+        case ENOBUFS, ENOMEM: .starved
+        default: .ended
+        }
+    }
   }
 
   /// A record as it came.
@@ -114,12 +126,12 @@ package enum RecordSocket {
     var count: Int32 = 0
     var cut: Int32 = 0
     let length = unsafe plat_receive_all(socket, &room, room.count, &descriptors, &count, &cut)
-    if length == -Int(EAGAIN) { return .nothing }
+    if length < 0 { return Received(failure: Int32(clamping: -length)) }
     // A record of no bytes is the end, too; but one may have come with descriptors.
-    guard length > 0 || count > 0 || (length == 0 && cut != 0) else { return .ended }
+    guard length > 0 || count > 0 || cut != 0 else { return .ended }
     return .record(
       Record(
-        bytes: Array(room[..<min(max(0, length), room.count)]),
+        bytes: Array(room[..<min(length, room.count)]),
         descriptors: Array(descriptors.prefix(Int(count))),
         isTruncated: cut & Int32(PLAT_CUT_BYTES) != 0,
         lacksDescriptors: cut & Int32(PLAT_CUT_DESCRIPTORS) != 0))

@@ -47,6 +47,10 @@ extension RouterLoop {
       }
       switch RecordSocket.receive(link.socket, &room) {
       case .nothing: return false
+      case .starved:
+        // The socket stays readable meanwhile: without a pause the loop would spin.
+        SystemThread.sleep(milliseconds: 1)
+        return false
       case .ended:
         end(connection)
         return false
@@ -122,7 +126,7 @@ extension RouterLoop {
     var room = [UInt8](repeating: 0, count: 64)
     for _ in 0..<Self.recordsPerTurn {
       switch RecordSocket.receive(socket, &room) {
-      case .nothing, .ended:
+      case .nothing, .starved, .ended:
         close(socket)
         return
       case .record(let record): closer.close(record.descriptors, of: user)

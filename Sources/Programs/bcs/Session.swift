@@ -99,9 +99,12 @@ struct Session {
   }
 
   /// Waits until a router knows this agent; false when none did in time.
+  ///
+  /// Throws why, when no router takes it back.
   func waitForRouter(_ time: Duration) throws -> Bool {
     let limit = Deadline(after: time)
     while !agent.isConnected {
+      if let end = agent.end { throw end }
       if limit.isOver { return false }
       try Interrupt.check()
       System.sleep(.milliseconds(20))

@@ -155,6 +155,36 @@ struct CLIAdviceTests {
     #expect(named.contains { ($0["value"] as? String)?.contains("policy rules") == true })
   }
 
+  @Test("stat does not say of an evicted reader that nobody publishes what it wants")
+  func evicted() throws {
+    try Watchdog.bounding("stat of an evicted reader", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(
+        dir.path, ["--stall", "0.3", "--log-first", "64K", "--log-most", "64K"])
+      let reader = try bus.subscriber("a.>", "--lossless", "--name", "evictee")
+      defer { reader.kill() }
+      let writer = try bus.start("pub", "a.x", "--stdin-lines", "--name", "w", input: .pipe)
+      defer { writer.kill() }
+      writer.send("first\n")
+      try reader.waitForLine(containing: "first", timeout: .seconds(20))
+      #expect(reader.stop())
+      let line = String(repeating: "x", count: 2000) + "\n"
+      for _ in 0..<60 { writer.send(line) }
+      func state() throws -> [String?] {
+        try bus.queryReaders("a").map { $0["state"] as? String }
+      }
+      while writer.isRunning, try state() != ["evicted"] { breathe() }
+      let fate = try bus.run("why", "w/a:0")
+      #expect(fate.stdout.contains("what it had read before is not known"), "\(fate)")
+      reader.signal(SIGCONT)
+      while reader.isRunning, !reader.stderrSoFar.contains("EVICTED") { breathe() }
+      while writer.isRunning, try !state().isEmpty { breathe() }
+      let result = try bus.run("stat", "--interval", "0.1")
+      #expect(result.stdout.contains("reads nothing of what is published"), "\(result)")
+      #expect(!result.stdout.contains("nobody publishes"), "\(result)")
+    }
+  }
+
   @Test("stat lists the patterns that nobody publishes to, of agents that read others as well")
   func waiting() throws {
     let dir = try TemporaryDirectory("advice")
@@ -197,5 +227,14 @@ struct CLIAdviceTests {
     let metrics = try bus.run("metrics", "--interval", "0.1").stdout
     #expect(!metrics.contains("cli.req") && metrics.contains("channel=\"inbox.*\""))
     echo.kill()
+  }
+}
+
+extension CLIBus {
+  /// The readers of a channel, as `bcs channel show` lists them.
+  fileprivate func queryReaders(_ channel: String) throws -> [[String: Any]] {
+    try jsonLines(try run("channel", "show", channel, "--json").stdout).filter {
+      $0["kind"] as? String == "reader"
+    }
   }
 }

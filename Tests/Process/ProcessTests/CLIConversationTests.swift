@@ -220,6 +220,22 @@ struct CLIConversationTests {
     #expect(try bus.run("tell", "nobody", "x").exit == .code(3))
   }
 
+  @Test("a service is told nothing: it takes requests")
+  func tellService() throws {
+    let dir = try TemporaryDirectory("cli")
+    let bus = try CLIBus(dir.path)
+    let service = try bus.start("reply", "upper", "--echo", "--name", "shouter")
+    defer { service.kill() }
+    while service.isRunning, !service.stderrSoFar.contains("answering") { breathe() }
+    let result = try bus.run("tell", "upper", "anybody?")
+    #expect(result.exit == .code(3) && result.stdout.isEmpty, "\(result)")
+    #expect(result.stderr.contains("a service, which shouter answers"), "\(result)")
+    // Its agent has a name, but the program drops what is no request, and says so.
+    #expect(try bus.run("tell", "shouter", "anybody?").succeeded)
+    while service.isRunning, !service.stderrSoFar.contains("dropped a message") { breathe() }
+    #expect(try bus.run("req", "upper", "x").succeeded)
+  }
+
   /// Sends an urgent request, as soon as its recipient is known.
   private func ask(
     _ messenger: inout Messenger, _ recipient: Recipient

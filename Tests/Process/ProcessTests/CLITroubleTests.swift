@@ -106,6 +106,55 @@ struct CLITroubleTests {
     #expect(try reader.wait(timeout: .seconds(10)).stderr.contains("received 3 lost 0"))
   }
 
+  @Test("a new publisher that waits for agents of a former router is told so")
+  func formerAgents() throws {
+    try Watchdog.bounding("a publisher in the time of grace", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let first = try CLIBus(dir.path)
+      let reader = try first.subscriber("a", "--lossless")
+      defer { reader.kill() }
+      #expect(reader.stop())
+      try first.killRouter()
+      let second = try CLIBus(dir.path, ["--grace", "60"])
+      let result = try second.run("pub", "a", "x")
+      #expect(result.exit != .code(0) && result.stderr.contains("TIMEOUT"), "\(result)")
+      #expect(result.stderr.contains("agents of a former router"), "\(result)")
+    }
+  }
+
+  @Test("a publisher that is stopped and lets nobody in is named, now and at the end")
+  func stoppedPublisher() throws {
+    try Watchdog.bounding("a subscription to a stopped publisher", seconds: 120) {
+      let dir = try TemporaryDirectory("cli")
+      let bus = try CLIBus(dir.path)
+      let writer = try bus.start("pub", "a.x", "--stdin-lines", "--name", "w", input: .pipe)
+      defer { writer.kill() }
+      writer.send("before\n")
+      func published() throws -> Int? {
+        try jsonLines(try bus.run("channel", "--json").stdout).first?["messages"] as? Int
+      }
+      while writer.isRunning, try published() != 1 { breathe() }
+      #expect(writer.stop())
+      let reader = try bus.subscriber("a.>", "--line")
+      defer { reader.kill() }
+      let said = "1 publisher has not let this reader in yet (stopped?): w"
+      while reader.isRunning, !reader.stderrSoFar.contains(said) { breathe() }
+      let late = try bus.run("sub", "a.>", "--timeout", "3")
+      #expect(late.exit == .code(1) && late.stderr.contains("is missing"), "\(late)")
+      writer.signal(SIGCONT)
+      let one = try bus.start("sub", "a.>", "--line", "--count", "1")
+      func joined() throws -> Int {
+        try jsonLines(try bus.run("channel", "show", "a", "--json").stdout).count {
+          $0["kind"] as? String == "reader" && $0["state"] as? String == "joined"
+        }
+      }
+      while one.isRunning, try joined() != 2 { breathe() }
+      writer.send("after\n")
+      try reader.waitForLine(containing: "after", timeout: .seconds(20))
+      #expect(try one.wait(timeout: .seconds(20)).succeeded)
+    }
+  }
+
   @Test("a body that needs a larger log waits for the next router, and is published there")
   func largeBodyWithoutRouter() throws {
     try Watchdog.bounding("a body without a router", seconds: 120) {

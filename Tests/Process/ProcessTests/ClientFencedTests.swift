@@ -1,4 +1,5 @@
 import BinaryComm
+import BusLog
 import BusTestSupport
 import BusWire
 import Foundation
@@ -28,6 +29,32 @@ struct ClientFencedTests {
       #expect(child.signal(SIGCONT))
       let result = try child.wait(timeout: .seconds(60))
       #expect(result.exit == .code(1) && result.stderr.contains("FENCED"), "\(result)")
+    }
+  }
+
+  @Test("bcs pub that goes on after it says so, and that what followed reached nobody")
+  func publisher() throws {
+    try Watchdog.bounding("a fenced bcs pub", seconds: 120) {
+      var bus = try ClientBus()
+      let agent = try bus.agent("reader")
+      defer { agent.close() }
+      var reader = try agent.reader("alerts", mode: .lossless)
+      let child = try Child.start(
+        try Programs.path("bcs"), ["pub", "alerts", "--stdin-lines", "--dir", bus.directory],
+        input: .pipe)
+      child.send("first\n")
+      while try reader.poll({ _ in }) == 0 { breathe() }
+      #expect(child.stop())
+      try bus.endRouter(SIGKILL)
+      try bus.startRouter(["--grace", "0.1"])
+      let probe = try bus.agent("probe")
+      while try probe.query(.router).first?["in_grace"] != "0" { breathe() }
+      for number in 0..<5 { child.send("\(number)\n") }
+      child.closeInput()
+      #expect(child.signal(SIGCONT))
+      let result = try child.wait(timeout: .seconds(60))
+      #expect(result.exit == .code(1) && result.stderr.contains("FENCED"), "\(result)")
+      #expect(!result.stderr.contains("router is gone"), "\(result)")
     }
   }
 

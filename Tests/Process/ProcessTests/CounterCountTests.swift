@@ -227,6 +227,36 @@ struct CounterCountTests {
     }
   }
 
+  @Test("a wait in several tries counts as refused once, when it is given up")
+  func tries() throws {
+    try Watchdog.bounding("counters, tries", seconds: 60) {
+      let bus = try ClientBus(["--stall", "600"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      let watch = try bus.agent("top").watchCounters()
+      var reader = try listener.reader("ticks", mode: .lossless)
+      var publisher = try writer.publisher(on: "ticks", options: smallLog)
+      try reader.meet()
+      let topic = try publisher.topic("ticks")
+      var sent = 0
+      var errors: [BusError] = []
+      while errors.count < 4 {
+        let bytes = numbered(sent)
+        let error = failure { () throws(BusError) in
+          try publisher.attempt(topic, bytes.raw, timeout: .milliseconds(1))
+        }
+        if let error { errors.append(error) } else { sent += 1 }
+      }
+      #expect(errors.allSatisfy { $0.cause == .slowReader })
+      let before = watch.picture { $0.agents == 2 }.counts("writer", .sent)
+      #expect(before.errors == 0 && before.dropped(.queueFull) == 0)
+      #expect(before.messages == UInt64(sent))
+      publisher.noteFailure(errors[0])
+      let after = watch.picture().counts("writer", .sent)
+      #expect(after.errors == 1 && after.dropped(.queueFull) == 1)
+    }
+  }
+
   @Test("a publish that fails is an error, one that finds the window full is counted as refused")
   func refusals() throws {
     try Watchdog.bounding("counters, refusals", seconds: 60) {

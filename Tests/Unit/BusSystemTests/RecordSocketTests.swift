@@ -77,6 +77,16 @@ struct RecordSocketTests {
     }
   }
 
+  @Test("a kernel that is short of memory ends no connection")
+  func starved() {
+    #expect(RecordSocket.Received(failure: EAGAIN) == .nothing)
+    #expect(RecordSocket.Received(failure: ENOMEM) == .starved)
+    #expect(RecordSocket.Received(failure: ENOBUFS) == .starved)
+    for number in [ECONNRESET, ENOTCONN, EBADF] {
+      #expect(RecordSocket.Received(failure: number) == .ended)
+    }
+  }
+
   @Test("a socket without room is full, and one whose other end is gone has ended")
   func ends() throws {
     let (here, there) = try #require(RecordSocket.pair())

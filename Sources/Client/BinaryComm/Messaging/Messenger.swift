@@ -122,6 +122,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       // One peer's broken log, or one for which there is no room here, ends its stream alone.
       guard inbox.agentEnd == nil else { throw error }
       out.count(.malformed)
+      out.noteUnreadable(inbox.problems)
     }
     if !out.leaving.isEmpty { out.closeDrained() }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
@@ -165,6 +166,10 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       case .refused(let name, let why): out.refused(name, why)
       case .gone(let peer): out.leaving.append(peer)
       case .lane(let channel, let outcome): handle(channel, outcome)
+      case .unmet(let channel, let why):
+        if let line = out.lines.index(of: channel.owner.value) {
+          out.closeUnmet(line, channel.lane, why)
+        }
       }
     }
   }

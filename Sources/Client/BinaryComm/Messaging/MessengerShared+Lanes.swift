@@ -29,8 +29,9 @@ extension MessengerShared {
       agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0),
       countedAs: .sent(
         InboxChannel.shownName(of: peer), kind: .pair, lane: channel.lane.counted, to: peer,
-        peerIncarnation: owner.value)
-    ) { [weak self] in self?.post(.gone(owner)) }
+        peerIncarnation: owner.value),
+      onUnmet: { [weak self] in self?.post(.unmet(channel, $0)) },
+      onLeave: { [weak self] in self?.post(.gone(owner)) })
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMax })
     let made = Handover(Publisher(core, log, clock: agent.clock.clock(), growth))

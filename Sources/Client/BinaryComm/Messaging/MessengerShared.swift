@@ -14,6 +14,8 @@ struct PeerName: Hashable, Sendable {
 enum MessengerEvent: Sendable {
   /// A log to a peer is registered, or could not be made.
   case lane(InboxChannel, Result<Handover<Publisher>, BusError>)
+  /// The reader of a lane could not be let in for want of something in this process.
+  case unmet(InboxChannel, BusError)
   /// A peer takes no messages any more: it ended, or closed its inbox.
   case gone(Incarnation)
   /// Who answers a name.
@@ -53,7 +55,7 @@ final class MessengerShared: Sendable {
       case .refused(let name, _):
         state.events.append(event)
         state.events.seal(name)
-      case .lane, .gone: state.events.append(event)
+      case .lane, .unmet, .gone: state.events.append(event)
       }
     }
     kick()

@@ -51,7 +51,11 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var nextExpiryNs = UInt64.max
   /// Peers that take no messages any more, of whose own messages some are still to be read.
   var leaving: [Incarnation] = []
+  /// Peers whose logs to this agent it had no room for, and what was missing.
+  var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
+  /// Why the first message that waited reached nobody; nil while none of them did.
+  package internal(set) var unsentReason: BusError?
   /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
   public private(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.
@@ -293,7 +297,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   }
 
   /// Shows what was written into a lane.
-  private mutating func show(_ key: LaneKey) {
+  mutating func show(_ key: LaneKey) {
     guard let peer = unsafe lines.at(key.peer) else { return }
     let out = unsafe peer.pointee.lane(key.lane)
     unsafe out.pointee.isDirty = false
@@ -306,7 +310,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   }
 
   /// Sends what it can; true when something still waits.
-  private mutating func sendWaiting(_ key: LaneKey, _ now: HostTime) -> Bool {
+  mutating func sendWaiting(_ key: LaneKey, _ now: HostTime) -> Bool {
     guard let peer = unsafe lines.at(key.peer) else { return false }
     let out = unsafe peer.pointee.lane(key.lane)
     while let message = unsafe out.pointee.waiting.first {

@@ -12,11 +12,22 @@ extension Outbox {
       if let line = lines.index(of: incarnation.value) {
         let name = lineName(line) ?? "the agent"
         let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
-        close(line, .peerDied(why))
+        close(line, unreadable.removeValue(forKey: name) ?? .peerDied(why))
       }
       return false
     }
   }
+
+  /// Notes whose answers cannot be read for want of something in this process: that is why nothing
+  /// comes from them, whatever else becomes of them.
+  mutating func noteUnreadable(_ problems: [StreamProblem]) {
+    for problem in problems where problem.error.code == .resourceExhausted {
+      guard unreadable.count < Self.unreadableMax else { return }
+      unreadable[problem.publisher] = problem.error
+    }
+  }
+
+  private static var unreadableMax: Int { 1024 }
 
   /// Forgets peers that only wrote to this agent and whose logs are read to their end.
   mutating func forgetStrangers() {
@@ -31,6 +42,29 @@ extension Outbox {
       if isQuiet, unsafe peer.pointee.inFlight == 0, !core.inbox.reads(from: incarnation) {
         close(at, .peerDied("the agent has ended"))
       }
+    }
+  }
+
+  /// Ends the log of a lane whose reader this process had no room to let in.
+  ///
+  /// The router lets a reader that was there before the first message have all of a log that has
+  /// ended: so what lies in this one still arrives. What has no room there fails with the reason,
+  /// and so do its requests at once: who answers them may have forgotten by then whom it read.
+  mutating func closeUnmet(_ line: Int, _ lane: Lane, _ why: BusError) {
+    guard !isClosed, let peer = unsafe lines.at(line) else { return }
+    let key = LaneKey(peer: line, lane: lane)
+    let out = unsafe peer.pointee.lane(lane)
+    // No larger log is waited for: its reader would have to be let in, too.
+    if unsafe out.pointee.pen != nil { _ = sendWaiting(key, now()) }
+    show(key)
+    dirty.removeAll { $0 == key }
+    waitingLanes.removeAll { $0 == key }
+    unsafe out.pointee.close()
+    let kept = unsafe out.pointee.waiting.drainAll()
+    for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
+    let isUrgent = lane == .urgent
+    for request in pending.all(where: { $0.line == line && $0.isUrgent == isUrgent }) {
+      end(request, why)
     }
   }
 

@@ -42,6 +42,7 @@ extension Outbox {
   /// Gives the publisher of an inbox log its place in the table.
   private mutating func introduce(_ message: borrowing Message) -> Int {
     let source = unsafe message.topics._withUnsafeGuaranteedRef { $0.source }
+    unreadable[source.publisherName] = nil
     let at = lineIndex(
       of: source.publisherIncarnation, name: source.publisherName, id: source.publisher)
     if let peer = unsafe lines.at(at) {

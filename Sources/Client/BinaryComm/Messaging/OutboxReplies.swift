@@ -77,6 +77,13 @@ extension Outbox {
     try tell(recipient, .command, payload, options).sent
   }
 
+  /// The same for an event or a command; returns what became of it.
+  package mutating func deliver(
+    _ recipient: Recipient, isCommand: Bool, _ payload: [UInt8], _ options: SendOptions
+  ) throws(BusError) -> Delivery {
+    try tell(recipient, isCommand ? .command : .event, payload.span.rawBytes, options)
+  }
+
   private mutating func tell(
     _ recipient: Recipient, _ type: MessageType, _ payload: RawSpan, _ options: SendOptions
   ) throws(BusError) -> Delivery {

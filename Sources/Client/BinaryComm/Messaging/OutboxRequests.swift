@@ -259,7 +259,9 @@ extension Outbox {
       if request.number == nil, !isConnected {
         end(request, .noRouter("\(name) could not be reached: no router is there"))
       } else {
-        end(request, .timeout("\(name) did not answer in time"))
+        let peer = request.line.flatMap { lineName($0) }
+        let missing = peer.flatMap { unreadable[$0] }
+        end(request, missing ?? .timeout("\(name) did not answer in time"))
       }
     }
     // Requests that end one by one are looked for at most once a millisecond: the table is large.
@@ -299,6 +301,7 @@ extension Outbox {
       if let request = pending.find(letter.correlationId) { end(request, why) }
     } else {
       statistics.unsent &+= 1
+      unsentReason = unsentReason ?? why
       countUnsent(DropReason(why), to: name, Lane(letter.priority))
     }
   }

@@ -62,6 +62,9 @@ struct OutboundLane: ~Copyable {
     let place = UnsafeMutablePointer<Publisher>.allocate(capacity: 1)
     unsafe place.initialize(to: publisher)
     unsafe pen = unsafe place
+    // Those of a log before this one are not those of its table.
+    topicIds = []
+    isDirty = false
     phase = .ready
   }
 

@@ -45,6 +45,26 @@ extension Publisher {
     writer.publish()
   }
 
+  /// As `publish`, for a caller that tries again: what it throws counts as no failure.
+  ///
+  /// Whoever gives up tells ``noteFailure(_:)``.
+  package mutating func attempt(
+    _ topic: TopicHandle, _ payload: RawSpan, timeout: Duration
+  ) throws(BusError) {
+    let end = Deadline(after: timeout)
+    writer.prepare()
+    while !append(topic, payload, stamp: clock.unixNs()) {
+      try waitForRoom(topic, payload.byteCount, deadline: end)
+    }
+    writer.publish()
+  }
+
+  /// Counts a message that is published no more, and why.
+  package func noteFailure(_ error: BusError) {
+    core.row.noteError()
+    if error.code == .resourceExhausted { core.row.noteDrop(.queueFull) }
+  }
+
   /// One look at why a message did not fit, without waiting.
   @usableFromInline @inline(never)
   mutating func roomOrThrow(_ bytes: Int) throws(BusError) {
@@ -68,8 +88,7 @@ extension Publisher {
     do throws(BusError) {
       try waitForRoom(topic, count, deadline: deadline)
     } catch {
-      core.row.noteError()
-      if error.code == .resourceExhausted { core.row.noteDrop(.queueFull) }
+      noteFailure(error)
       throw error
     }
   }

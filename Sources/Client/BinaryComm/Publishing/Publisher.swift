@@ -50,8 +50,9 @@ public struct TopicHandle: Sendable {
 /// ```
 ///
 /// A message published is safe: it lies in a log that the router has registered, and reaches every
-/// lossless subscriber even when this process dies right after. Never call a blocking `publish`
-/// inside a handler that others wait for: two agents that wait for each other evict each other.
+/// lossless subscriber even when this process dies right after, as long as that router lives: its
+/// news for a subscriber that is stopped end with it. Never call a blocking `publish` inside a
+/// handler that others wait for: two agents that wait for each other evict each other.
 public struct Publisher: ~Copyable, Sendable {
   @usableFromInline var writer: LogWriter
   @usableFromInline var clock: HostClock
@@ -95,6 +96,9 @@ public struct Publisher: ~Copyable, Sendable {
 
   /// Messages published so far.
   public var published: UInt64 { writer.appended }
+
+  /// Readers that this process had no room to let in: they miss what is published.
+  package var unmetReaders: UnmetReaders { core.unmet }
 
   deinit {
     if !isClosed { core.close() }

@@ -14,6 +14,8 @@ final class PublisherShared: Sendable {
   private let attached: AttachedRegister
   /// What this stream's messages are counted in.
   let row: CounterRow
+  /// Called in place of telling a reader that this process has no room to let it in.
+  private let onUnmet: (@Sendable (BusError) -> Void)?
   let state = Mutex(State())
 
   struct State: ~Copyable, Sendable {
@@ -24,6 +26,8 @@ final class PublisherShared: Sendable {
     /// A larger log, between the wish for it and its use.
     var growth = LogGrowthState<NewLog>()
     var ended: BusError?
+    /// Readers that this process had no room to let in.
+    var unmet = UnmetReaders()
 
     /// A larger log that the publisher has not gone over to has no place in the stream yet, and
     /// makes no other log an old one.
@@ -32,10 +36,12 @@ final class PublisherShared: Sendable {
 
   init(
     agent: AgentShared, channel: String, stall: StallPolicy, countedAs: CounterIdentity? = nil,
+    onUnmet: (@Sendable (BusError) -> Void)? = nil,
     onLeave: @escaping @Sendable () -> Void = {}
   ) {
     self.agent = agent
     self.channel = channel
+    self.onUnmet = onUnmet
     row = agent.counters.reserve(countedAs ?? .sent(channel))
     let evictions = Evictions(agent)
     let attached = AttachedRegister(onLeave)
@@ -148,24 +154,11 @@ final class PublisherShared: Sendable {
   func handle(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
     let attachment = join.attachment
     attached.with { $0.announce(attachment) }
-    let isLossless = join.flags.contains(.lossless)
-    // A filter of system calls may have come after the publisher was made: without a barrier a
-    // lossless reader could miss a message silently, so it is refused.
-    guard !isLossless || gate.claimsAreFenced || plat_barrier_own_threads() == 0 else {
-      agent.tell(
-        .joinRefused(
-          JoinRefusedFrame(
-            attachment: attachment,
-            reason: "the publisher may not call membarrier any more: allow it, or make the "
-              + "publisher after the filter is in force")))
-      return
-    }
     let start: FlowControl.Start
     do throws(RefusedJoin) {
-      start = try letIn(join, descriptor, isLossless: isLossless)
+      start = try letIn(join, descriptor, isLossless: join.flags.contains(.lossless))
     } catch {
-      let reason = error.text(agent.name)
-      agent.tell(.joinRefused(JoinRefusedFrame(attachment: attachment, reason: reason)))
+      refuse(attachment, error)
       return
     }
     agent.tell(
@@ -178,8 +171,13 @@ final class PublisherShared: Sendable {
   private func letIn(
     _ join: JoinFrame, _ descriptor: FileDescriptor?, isLossless: Bool
   ) throws(RefusedJoin) -> FlowControl.Start {
+    // A filter of system calls may have come after the publisher was made: without a barrier a
+    // lossless reader could miss a message silently, so it is refused.
+    guard !isLossless || gate.claimsAreFenced || plat_barrier_own_threads() == 0 else {
+      throw .noBarrier
+    }
     guard let descriptor else { throw .noDescriptor }
-    guard let link = link(join, descriptor) else { throw .unusableSegment }
+    guard let link = try link(join, descriptor) else { throw .unusableSegment }
     let attachment = join.attachment
     // Before the publishing thread may find it gone again: what it says then is not too early.
     attached.with { $0.insert(attachment, of: join.readerIncarnation) }
@@ -193,10 +191,26 @@ final class PublisherShared: Sendable {
     }
   }
 
-  private func link(_ join: JoinFrame, _ descriptor: FileDescriptor) -> FlowControl.Link? {
-    let segments = agent.readerSegments
-    guard let segment = try? segments.segment(of: join.readerIncarnation, descriptor.number)
-    else { return nil }
+  /// Tells a reader that it is not let in, and whoever writes when that is not the reader's fault.
+  private func refuse(_ attachment: AttachmentID, _ why: RefusedJoin) {
+    if let failure = why.ownFailure(agent.name) {
+      state.withLock { $0.unmet.note(failure) }
+      // The stream is closed instead: then the router lets the reader have what it was promised.
+      if let onUnmet { return onUnmet(failure) }
+    }
+    agent.tell(
+      .joinRefused(JoinRefusedFrame(attachment: attachment, reason: why.text(agent.name))))
+  }
+
+  private func link(
+    _ join: JoinFrame, _ descriptor: FileDescriptor
+  ) throws(RefusedJoin) -> FlowControl.Link? {
+    let segment: PeerSegment
+    do throws(MemoryError) {
+      segment = try agent.readerSegments.segment(of: join.readerIncarnation, descriptor.number)
+    } catch {
+      throw RefusedJoin(error)
+    }
     let epoch = join.flags.contains(.sleeps) ? Int(join.epoch) : nil
     return FlowControl.Link(segment: segment, slot: Int(join.slot), epoch: epoch)
   }
@@ -245,6 +259,9 @@ final class PublisherShared: Sendable {
   }
 
   // MARK: The publishing thread
+
+  /// Readers that this process had no room to let in so far.
+  var unmet: UnmetReaders { state.withLock { $0.unmet } }
 
   /// Why nothing can be published any more, nil while it can.
   var ended: BusError? { state.withLock { $0.ended } }

@@ -107,6 +107,8 @@ enum ControlSocket {
     /// A frame without its descriptors when this process has no room for them.
     case frame(bytes: [UInt8], descriptors: [FileDescriptor])
     case nothing
+    /// The kernel is short of memory: to be tried again a little later.
+    case starved
     case ended
   }
 
@@ -116,6 +118,7 @@ enum ControlSocket {
     let record: RecordSocket.Record
     switch RecordSocket.receive(socket.number, &room) {
     case .nothing: return .nothing
+    case .starved: return .starved
     case .ended: return .ended
     case .record(let came): record = came
     }

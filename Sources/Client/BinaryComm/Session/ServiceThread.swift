@@ -77,6 +77,10 @@ struct ServiceThread {
     for _ in 0..<64 {
       switch ControlSocket.receive(socket) {
       case .nothing: return
+      case .starved:
+        // The socket stays readable meanwhile: without a pause this thread would spin.
+        SystemThread.sleep(milliseconds: 5)
+        return
       // One whose descriptor found no room in this process loses that hand-over alone.
       case .frame(let bytes, let descriptors):
         core.perform(

@@ -14,6 +14,9 @@ struct MessageReceiver: ~Copyable {
   private var trouble: StreamProblem?
   private var isEvictedOnly = true
   private var missing = 0
+  private var pending = PendingPublishers()
+  /// Who had not let the reader in when it was closed.
+  private var leftOut: String?
   /// Messages that were taken out of a log and then dropped.
   private var void: UInt64 = 0
 
@@ -62,12 +65,24 @@ struct MessageReceiver: ~Copyable {
       }
     }
     if !bytes.isEmpty { try Output.write(bytes) }
+    lookForPending()
     guard count == 0 else { return }
     // A signal ends the sleep; the bound is for one that came just before it.
     _ = try reader.wait(timeout: min(wait, .seconds(1)))
   }
 
-  mutating func close() { reader.close() }
+  private mutating func lookForPending() {
+    let nowNs = System.monotonicNs
+    guard pending.isDue(nowNs) else { return }
+    if let text = pending.look(reader.pendingPublishers, nowNs) { common.log(.warning, text) }
+  }
+
+  mutating func close() {
+    let nowNs = System.monotonicNs
+    _ = pending.look(reader.pendingPublishers, nowNs)
+    leftOut = pending.text(nowNs)
+    reader.close()
+  }
 
   /// Reports a missing blob and continues.
   private mutating func write(_ blob: BlobReference, of message: ReceivedMessage) throws {
@@ -86,7 +101,9 @@ struct MessageReceiver: ~Copyable {
 
   /// A subscription that could not read a publisher to its end did not keep its promise; nor did
   /// one that showed bytes and could not show all, of a blob or of a body in parts.
-  func failIfIncomplete() throws {
+  ///
+  /// `hasAll`: as many messages came as were asked for, so that of others nothing is missing.
+  func failIfIncomplete(hasAll: Bool) throws {
     guard missing == 0 else {
       throw Failure(
         "\(missing) blobs could not be opened: the output is not complete.",
@@ -94,6 +111,12 @@ struct MessageReceiver: ~Copyable {
         name: "NOT_FOUND")
     }
     if let trouble { throw failure(trouble) }
+    if let leftOut, !hasAll {
+      throw Failure(
+        "\(leftOut): what was published there meanwhile is missing.",
+        remedy: "`bcs agent` lists their processes: let them go on (`kill -CONT`), or end them.",
+        name: "INCOMPLETE")
+    }
     guard bodies.cut > 0 else { return }
     throw Failure(
       "Parts of \(bodies.cut) bodies are missing or mixed: the output is not complete.",

@@ -85,6 +85,9 @@ struct MessageSender: ~Copyable {
     self.bytes += bytes ?? body.count
   }
 
+  /// Readers that this process had no room to let in: they miss what was published.
+  var unmetReaders: UnmetReaders { publisher.unmetReaders }
+
   /// Returns when all that was published is safe in a log that the router knows.
   mutating func close() { publisher.close() }
 
@@ -94,13 +97,16 @@ struct MessageSender: ~Copyable {
     var isToldToWait = false
     while true {
       do {
-        try publisher.publish(handle, bytes: body, timeout: min(limit.left, Self.step))
+        try publisher.attempt(handle, bytes: body, timeout: min(limit.left, Self.step))
         parts += 1
         return
       } catch {
         switch error {
         case .resourceExhausted, .timeout, .noRouter:
-          if limit.isOver { throw error }
+          if limit.isOver {
+            publisher.noteFailure(error)
+            throw error
+          }
           try Interrupt.check()
           if error.code == .noRouter, !isToldToWait {
             isToldToWait = true
@@ -108,7 +114,9 @@ struct MessageSender: ~Copyable {
           }
           // What no reader frees, such as memory of this process, is refused without a wait.
           System.sleep(.milliseconds(5))
-        default: throw error
+        default:
+          publisher.noteFailure(error)
+          throw error
         }
       }
     }

@@ -14,7 +14,8 @@ struct PubCommand: ParsableCommand {
       --template, {{count}}, {{time}}, {{unix_ns}} and {{random N}} in the argument are filled in \
       for each message. Nothing is kept for subscribers that come later. Returns when the router \
       knows the log in which all of it is, so that it reaches its readers even after the end of \
-      this command.
+      this command, while that router lives: a reader that is stopped until after the router's end \
+      may never have heard of it.
 
       Examples:
         bcs pub alerts.disk 'almost full'
@@ -102,6 +103,17 @@ struct PubCommand: ParsableCommand {
       throw error
     }
     try show(work, isWhole: true, readers)
+    if let failure = Self.failure(work.unmetReaders) { throw failure }
+  }
+
+  /// What was published is out, but not all who read the topic could get it.
+  private static func failure(_ unmet: UnmetReaders) -> Failure? {
+    guard let reason = unmet.reason else { return nil }
+    return Failure(
+      "\(unmet.count) \(unmet.count == 1 ? "reader" : "readers") could not be let in: "
+        + "\(reason.detail).",
+      remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
+      isOfTheBus: true)
   }
 
   private func publish(
@@ -114,10 +126,22 @@ struct PubCommand: ParsableCommand {
       try sendLines(&work)
     }
     // A router that comes back is handed the log; without one it ends with this process.
-    guard try work.messages == 0 || session.waitForRouter(.seconds(5)) else {
+    guard try work.messages == 0 || isKnown(session) else {
       throw Failure(
         .noRouter,
         "The router is gone: only readers that were there before get what was published.")
+    }
+  }
+
+  /// Whether a router knows of what was published.
+  private func isKnown(_ session: Session) throws -> Bool {
+    do {
+      return try session.waitForRouter(.seconds(5))
+    } catch let error as BusError {
+      throw Failure(
+        "\(error.detail); what was published after that reached nobody.",
+        remedy: Remedy(for: error).text, exitCode: error.code.exitCode, name: error.code.name,
+        isOfTheBus: true)
     }
   }
 

@@ -97,7 +97,7 @@ struct SubCommand: ParsableCommand {
     let outcome = Result { try receive(&receiving) }
     try? finish(&receiving, session)
     try outcome.get()
-    try receiving.failIfIncomplete()
+    try receiving.failIfIncomplete(hasAll: count.map { receiving.received >= $0 } ?? false)
   }
 
   private var printer: MessagePrinter {

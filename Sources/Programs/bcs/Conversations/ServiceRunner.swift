@@ -17,6 +17,7 @@ struct ServiceRunner: ~Copyable {
   private var leaving: [ServiceChild] = []
   private var taken = 0
   private var answered = 0
+  private var hasToldStray = false
 
   init(_ agent: Agent, _ command: ReplyCommand, _ guardian: Guardian?) throws {
     var messenger = try agent.messenger()
@@ -68,6 +69,7 @@ struct ServiceRunner: ~Copyable {
     let most = command.count.map { $0 - taken } ?? .max
     var fresh: [InboxMessage] = []
     var cancels: [InboxMessage] = []
+    var stray: InboxMessage?
     let came = try messenger.poll(limit: min(64, max(1, most))) { message, incoming, out in
       switch incoming.kind {
       case .request where fresh.count >= most:
@@ -79,8 +81,14 @@ struct ServiceRunner: ~Copyable {
       case .request:
         if queues.take(message, incoming, &out) { fresh.append(incoming) }
       case .cancel: cancels.append(incoming)
-      default: break
+      case .event, .command: stray = incoming
+      case .response: break
       }
+    }
+    if let stray, !hasToldStray {
+      hasToldStray = true
+      command.common.log(
+        .warning, "dropped a message of \(name(of: stray)): this takes requests, and nothing else")
     }
     command.common.tellProblems(of: &messenger)
     taken += fresh.count

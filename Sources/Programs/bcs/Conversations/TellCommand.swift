@@ -50,17 +50,34 @@ struct TellCommand: ParsableCommand {
     let carried = try blobs.carried(bytes, session.agent)
     defer { withExtendedLifetime(carried) {} }
     var messenger = try session.agent.messenger()
-    let count = try send(carried.payload, &messenger)
-    let lost = messenger.statistics.unsent
+    let delivery = try send(carried.payload, &messenger)
+    let unsent = Int(messenger.statistics.unsent)
+    let reason = messenger.out.unsentReason ?? delivery.failures.first?.error
     messenger.close()
-    guard lost == 0 else {
-      throw Failure(.peerDied, "\(lost) of \(count) recipients ended before the message arrived.")
+    if let reason {
+      throw Self.failure(
+        reason, missing: unsent + delivery.failures.count,
+        of: delivery.sent + delivery.failures.count)
     }
-    try show(count, carried.bytes)
+    try show(delivery.sent, carried.bytes)
   }
 
-  /// Looks the recipient up, sends, and waits until all is in the logs; how many it went to.
-  private func send(_ payload: [UInt8], _ messenger: inout Messenger) throws -> Int {
+  /// Why recipients did not get the message: that they ended, or what kept it from them.
+  private static func failure(_ reason: BusError, missing: Int, of count: Int) -> Failure {
+    if reason.code == .peerDied {
+      return Failure(
+        .peerDied, "\(missing) of \(count) recipients ended before the message arrived.")
+    }
+    let detail = reason.detail
+    return Failure(
+      "\(missing) of \(count) recipients did not get the message: "
+        + "\(detail)\(detail.hasSuffix(".") ? "" : ".")",
+      remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
+      isOfTheBus: true)
+  }
+
+  /// Looks the recipient up, sends, and waits until all is in the logs; what became of it.
+  private func send(_ payload: [UInt8], _ messenger: inout Messenger) throws -> Delivery {
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
     let limit = Deadline(after: Duration(seconds: timeout))
@@ -72,13 +89,11 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
+    if !team { try checkIsAgent(messenger.out.responders(of: to)) }
     let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
-    let count: Int
+    let delivery: Delivery
     do {
-      count =
-        command
-        ? try messenger.out.command(to, payload, options)
-        : try messenger.out.send(to, payload, options)
+      delivery = try messenger.out.deliver(to, isCommand: command, payload, options)
     } catch BusError.noResponders {
       throw Failure(
         team
@@ -96,7 +111,16 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
-    return count
+    return delivery
+  }
+
+  /// A service takes requests: what it is told is read by nobody.
+  private func checkIsAgent(_ responders: [String]) throws {
+    guard let one = responders.first, !responders.contains(recipient) else { return }
+    throw Failure(
+      "There is no agent named '\(recipient)': it is a service, which \(one.printable) answers.",
+      remedy: "`bcs req \(recipient)` asks it; to tell its agent something, name that.",
+      exitCode: BusErrorCode.noResponders.exitCode, name: BusErrorCode.noResponders.name)
   }
 
   private func show(_ count: Int, _ bytes: Int) throws {

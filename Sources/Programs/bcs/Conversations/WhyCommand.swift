@@ -3,6 +3,7 @@ import BinaryComm
 import BusAdmin
 import BusJSON
 import BusText
+import BusWire
 
 /// Says where a message is, or what happened to it.
 struct WhyCommand: ParsableCommand {
@@ -75,7 +76,7 @@ struct WhyCommand: ParsableCommand {
         Column("fate", "MESSAGE"), Column("why", "WHY"), Column("stream"), Column("number"),
       ], empty: "Nobody reads stream \(stream): the message lies in its log and reaches nobody.")
     listing.rows = readers.map { reader in
-      let fate = DeliveryOutcome(of: number, reader)
+      let fate = DeliveryOutcome(of: number, reader, takesAll: Self.takesAll(reader, of: row))
       return [
         .text("fate"), .text(reader["reader"] ?? "?"), .text(reader["mode"] ?? "?"),
         .text(fate.word), .text(fate.why), JSONValue(UInt64(stream)), .unsigned(number),
@@ -87,6 +88,17 @@ struct WhyCommand: ParsableCommand {
           + "\(names.shown(row["channel"] ?? "?").printable), stream \(row["state"] ?? "?")\n")
     }
     try common.show(listing)
+  }
+}
+
+extension WhyCommand {
+  /// Whether a reader's pattern matches every topic below the name of a stream's channel.
+  private static func takesAll(_ reader: [String: String], of stream: [String: String]) -> Bool {
+    guard let channel = stream["channel"], InboxChannel(channel) == nil else { return true }
+    guard let pattern = reader["pattern"].flatMap({ try? TopicPattern($0) }),
+      let all = try? TopicPattern("\(channel).>")
+    else { return false }
+    return pattern.covers(all)
   }
 }
 

@@ -64,18 +64,35 @@ struct StatCommand: ParsableCommand {
   /// Who subscribed to what nobody publishes counts nothing yet and has no row.
   private func showWaiting(_ watching: CounterSampler) throws {
     guard watching.watch.routerGoneNs == nil else { return }
+    let open = ((try? watching.session.agent.query(.streams)) ?? []).filter {
+      $0["state"] == "open"
+    }
     for row in (try? watching.session.agent.query(.subscriptions)) ?? [] {
       guard let agent = row["agent"], let pattern = row["pattern"], row["streams"] == "0" else {
         continue
       }
       let mode = row["mode"] ?? "?"
+      let publishers = Self.publishers(open, matching: pattern)
+      let reason =
+        publishers == 0
+        ? "nobody publishes there now"
+        : "reads nothing of what is published there now: it was evicted, or could not be let in"
       try Output.write(
         common.json
           ? JSONValue.line([
             ("kind", .text("waiting")), ("agent", .text(agent)), ("pattern", .text(pattern)),
-            ("mode", .text(mode)),
+            ("mode", .text(mode)), ("publishers", .integer(publishers)),
           ]) + "\n"
-          : "\(agent) subscribes to \(pattern) (\(mode)), and nobody publishes there now.\n")
+          : "\(agent) subscribes to \(pattern) (\(mode)), and \(reason).\n")
+    }
+  }
+
+  /// Of how many of these streams a pattern may match something.
+  private static func publishers(_ streams: [[String: String]], matching text: String) -> Int {
+    guard let pattern = try? TopicPattern(text) else { return 0 }
+    return streams.count { row in
+      guard let channel = row["channel"].flatMap({ try? Topic($0) }) else { return false }
+      return pattern.couldMatchChannel(channel)
     }
   }
 
