@@ -111,7 +111,9 @@ private struct Holdings: Equatable {
       usleep(10_000)
       descriptors = entries(of: "fd", pid)
       threads = entries(of: "task", pid)
-      let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+      // In the file system of the kernel a file has no size by which it could be read whole.
+      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps"))
+      let maps = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
       sharedMappings = maps.split(separator: "\n").count { $0.contains("/memfd:bcs") }
       if let wanted, isWithin(wanted) { break }
     }
