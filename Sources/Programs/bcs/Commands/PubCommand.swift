@@ -136,8 +136,12 @@ struct PubCommand: ParsableCommand {
   /// Whether a router knows of what was published.
   private func isKnown(_ session: Session) throws -> Bool {
     do {
-      return try session.waitForRouter(.seconds(5))
+      guard try session.waitForRouter(.seconds(5)) else { return false }
+      // That one has ended is noticed a little later than what is published: so it is asked.
+      _ = try session.agent.query(.router)
+      return true
     } catch let error as BusError {
+      if [.noRouter, .timeout].contains(error.code) { return false }
       throw Failure(
         "\(error.detail); what was published after that reached nobody.",
         remedy: Remedy(for: error).text, exitCode: error.code.exitCode, name: error.code.name,
