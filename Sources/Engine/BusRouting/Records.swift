@@ -44,6 +44,8 @@ struct Agent {
   var blobs: Set<BusUUID> = []
   /// What it says it read under a former router, until the grace is over.
   var claims: [AttachmentID: RestoreAttachmentFrame] = [:]
+  /// The readings that these are.
+  var claimedReadings: Set<EndedReading> = []
   /// What it ended of that in the grace: it does not begin anew when that is over.
   var endedReadings: Set<EndedReading> = []
   /// Whose streams take its places.
@@ -98,6 +100,8 @@ struct StreamLog {
   var retired = false
   /// Attachments that were told of it and have not released it.
   var holders: Set<AttachmentID> = []
+  /// How many of them each agent has, once it is over.
+  var drainedBy: [Incarnation: Int] = [:]
 
   init(token: DescriptorToken, shape: LogShape, payer: Incarnation) {
     self.token = token

@@ -34,7 +34,7 @@ extension RouterState {
       }
       if log.overNs == nil {
         log.overNs = nowNs
-        for holder in log.holders { drains(holder, log, 1) }
+        for holder in log.holders { log = drained(log, by: holder, 1) }
       }
       if log.payer != stream.publisher { passOn(&log, of: stream) }
       lingers = true

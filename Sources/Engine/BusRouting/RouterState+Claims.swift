@@ -9,6 +9,14 @@ struct EndedReading: Hashable {
   let stream: StreamID
 }
 
+extension RestoreAttachmentFrame {
+  /// The reading that it claims, or ends.
+  func endedReading(of reader: Incarnation) -> EndedReading {
+    EndedReading(
+      reading: Reading(reader: reader, subscription: subscription), stream: stream)
+  }
+}
+
 extension RouterState {
   /// Compares what returning readers claim with what publishers handed in; the publisher's word
   /// holds.
@@ -27,8 +35,7 @@ extension RouterState {
       }
       let isSole = claimants[claim.attachment] == 1
       guard let attachment = attachment(from: claim, of: reader, in: stream, isSole: isSole) else {
-        let reading = Reading(reader: reader, subscription: claim.subscription)
-        if isSole { ended.insert(EndedReading(reading: reading, stream: stream.id)) }
+        if isSole { ended.insert(claim.endedReading(of: reader)) }
         continue
       }
       insert(attachment)
@@ -54,6 +61,7 @@ extension RouterState {
         }
       }
       agents[reader]?.claims = [:]
+      agents[reader]?.claimedReadings = []
       agents[reader]?.endedReadings = []
     }
     return confirmed + others
@@ -84,6 +92,10 @@ extension RouterState {
     }
     guard attachments[claim.attachment] == nil else {
       let reason = "Another agent reads under this number."
+      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
+      return nil
+    }
+    if !isConfirmed, let reason = agents[reader].flatMap({ objection(toReading: stream, by: $0) }) {
       tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
       return nil
     }

@@ -26,6 +26,16 @@ extension RouterState {
     let present = stream.readings
     let readers = readers(of: stream.channel)
     walk(readers.count * Self.entriesOfCandidate)
+    // What is written to an inbox that has no place for it would reach nobody.
+    if InboxChannel(stream.channel.text) != nil,
+      let owner = readers.first.flatMap({ agents[$0.0] }),
+      let reason = objection(toReading: stream, by: owner)
+    {
+      refuse(
+        asker, .resourceExhausted, "The inbox of \(owner.name) takes no more senders. \(reason)")
+      endStream(id, .closed)
+      return
+    }
     for (reader, number, mode) in readers
     where !present.contains(Reading(reader: reader, subscription: number)) {
       let isExpected = mode == .lossless && expected.count < limits.expectedMax
@@ -37,15 +47,6 @@ extension RouterState {
       if isExpected { expected.append(attachment) }
       announce(attachment, .news)
       account(for: reader, in: &crowd)
-    }
-    // What is written to an inbox that has no place for it would reach nobody.
-    if let inbox = InboxChannel(stream.channel.text), streams[id]?.attachments.isEmpty == true {
-      refuse(
-        asker, .resourceExhausted,
-        "The inbox of \(agents[inbox.owner]?.name ?? "the recipient") takes no more senders: it "
-          + "reads as many as it may, or holds memory of those that have ended.")
-      endStream(id, .closed)
-      return
     }
     let frame = LogAddedFrame(
       stream: id, generation: 0, expected: expected, proof: stream.proof)

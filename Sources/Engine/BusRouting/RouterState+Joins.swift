@@ -114,9 +114,8 @@ extension RouterState {
 
   mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
     if let claim = agents[agent]?.claims.removeValue(forKey: id) {
-      let reading = Reading(reader: agent, subscription: claim.subscription)
-      agents[agent]?.endedReadings.insert(
-        EndedReading(reading: reading, stream: claim.stream))
+      agents[agent]?.endedReadings.insert(claim.endedReading(of: agent))
+      agents[agent]?.claimedReadings.remove(claim.endedReading(of: agent))
     }
     guard attachments[id]?.reader == agent else { return }
     removeAttachment(id, tellPublisher: true)
@@ -135,14 +134,6 @@ extension RouterState {
 
   /// What it costs to end a reading of which nobody is told, in entries of tables.
   private static var entriesOfReading: Int { 256 }
-
-  /// A reader does not hold a log any more.
-  private mutating func release(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
-    guard let log = streams[stream]?.logs[place],
-      streams[stream]?.logs[place].holders.remove(holder) != nil
-    else { return }
-    if log.overNs != nil { drains(holder, log, -1) }
-  }
 
   /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
   /// agent's end.

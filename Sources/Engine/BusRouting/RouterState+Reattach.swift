@@ -148,7 +148,8 @@ extension RouterState {
       isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
       reader.claims[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
       reader.claims.count + reader.endedReadings.count < limits.attachmentsPerAgent,
-      let subscription = reader.subscriptions[frame.subscription]
+      let subscription = reader.subscriptions[frame.subscription],
+      !reader.claimedReadings.contains(frame.endedReading(of: agent))
     else {
       refuse(asker, .invalid, "This is no attachment of a former router.")
       return
@@ -159,5 +160,6 @@ extension RouterState {
       return
     }
     agents[agent]?.claims[frame.attachment] = frame
+    agents[agent]?.claimedReadings.insert(frame.endedReading(of: agent))
   }
 }

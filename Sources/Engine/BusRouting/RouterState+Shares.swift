@@ -81,7 +81,7 @@ extension RouterState {
   private func objection(toReaderOf stream: BusStream, _ reader: Agent) -> String? {
     guard stream.readers[reader.incarnation] ?? 0 < limits.readingsPerStreamAndAgent else {
       return "The agent reads this stream \(limits.readingsPerStreamAndAgent) times already: "
-        + "subscribe with wider patterns, or less often."
+        + "its other subscriptions miss it. Subscribe with wider patterns, or less often."
     }
     guard stream.readings.count < limits.readersPerStream else {
       return "The stream has \(limits.readersPerStream) readers, as many as it may have."
@@ -106,15 +106,21 @@ extension RouterState {
     guard let agent = agents[reader] else { return }
     let missed = MissedStream(subscription: subscription, stream: id)
     guard !agent.missed.contains(missed) else { return }
-    if agent.missed.count < limits.missedKeptPerAgent { agents[reader]?.missed.append(missed) }
+    remember(missed, of: reader)
     agents[reader]?.missedReason = reason
-    missing.insert(reader)
     if let frame = frame(of: missed, reason) {
       tell(reader, .missed(frame))
       say(
         .warning, "agent \(agent.name): \(frame.text)",
         kind: "agent \(agent.name) has no place for a stream")
     }
+  }
+
+  /// Keeps in mind what a reader has no place for.
+  mutating func remember(_ missed: MissedStream, of reader: Incarnation) {
+    guard let agent = agents[reader], !agent.missed.contains(missed) else { return }
+    if agent.missed.count < limits.missedKeptPerAgent { agents[reader]?.missed.append(missed) }
+    missing.insert(reader)
   }
 
   /// Whether an agent reads a stream as often as it may, and knows that its other subscriptions
@@ -168,13 +174,43 @@ extension RouterState {
     return true
   }
 
-  /// A reader holds a log that is over (1), or has let go of it (-1).
-  mutating func drains(_ holder: AttachmentID, _ log: StreamLog, _ change: Int) {
-    guard let reader = attachments[holder]?.reader, let agent = agents[reader] else { return }
+  /// A reader holds a log from here on.
+  mutating func hold(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
+    guard streams[stream]?.logs[place].holders.insert(holder).inserted == true,
+      let log = streams[stream]?.logs[place]
+    else { return }
+    guard log.overNs != nil else { return }
+    let counted = drained(log, by: holder, 1)
+    streams[stream]?.logs[place] = counted
+  }
+
+  /// A reader does not hold a log any more.
+  mutating func release(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
+    guard streams[stream]?.logs[place].holders.remove(holder) != nil,
+      let log = streams[stream]?.logs[place]
+    else { return }
+    guard log.overNs != nil else { return }
+    let counted = drained(log, by: holder, -1)
+    streams[stream]?.logs[place] = counted
+  }
+
+  /// A log that is over, with one reading more (1) or less (-1) of it.
+  ///
+  /// An agent holds its bytes once, through however many subscriptions.
+  mutating func drained(_ log: StreamLog, by holder: AttachmentID, _ change: Int) -> StreamLog {
+    guard let attachment = attachments[holder], attachment.reader != attachment.publisher,
+      let held = agents[attachment.reader]?.drainingBytes
+    else { return log }
+    var log = log
+    let before = log.drainedBy[attachment.reader] ?? 0
+    let after = max(0, before + change)
+    log.drainedBy[attachment.reader] = after == 0 ? nil : after
     let bytes = log.shape.segmentBytes
-    agents[reader]?.drainingBytes =
-      change > 0
-      ? agent.drainingBytes + bytes : agent.drainingBytes - min(agent.drainingBytes, bytes)
+    if before == 0, after > 0 { agents[attachment.reader]?.drainingBytes = held + bytes }
+    if before > 0, after == 0 {
+      agents[attachment.reader]?.drainingBytes = held - min(held, bytes)
+    }
+    return log
   }
 
   /// Why an agent may not open one more stream on a channel; nil: it may.

@@ -180,8 +180,9 @@ extension RouterState {
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
     var crowd = ReaderCrowd()
     for attachment in stream.attachments.sorted() {
-      announce(attachment, .news, newest: true)
-      if let reader = attachments[attachment]?.reader { account(for: reader, in: &crowd) }
+      let isTold = announce(attachment, .news, newest: true)
+      guard isTold, let reader = attachments[attachment]?.reader else { continue }
+      account(for: reader, in: &crowd)
     }
     answer(
       asker,

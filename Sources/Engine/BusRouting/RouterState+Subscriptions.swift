@@ -130,8 +130,12 @@ extension RouterState {
     expected: Bool
   ) -> AttachmentID? {
     guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
-      let source = streams[stream], !isTold(agent, source)
+      let source = streams[stream]
     else { return nil }
+    if isTold(agent, source) {
+      remember(MissedStream(subscription: subscription, stream: stream), of: reader)
+      return nil
+    }
     if let reason = objection(toReading: source, by: agent) {
       miss(stream, subscription, of: reader, because: reason)
       return nil
@@ -160,18 +164,23 @@ extension RouterState {
   ///
   /// With `newest` that is the last log only, otherwise every log that is not retired or that the
   /// reader holds already.
-  mutating func announce(_ id: AttachmentID, _ delivery: Delivery, newest: Bool = false) {
+  /// Returns whether there was something to tell.
+  @discardableResult
+  mutating func announce(
+    _ id: AttachmentID, _ delivery: Delivery, newest: Bool = false
+  ) -> Bool {
     guard let attachment = attachments[id], let stream = streams[attachment.stream],
       let connection = agents[attachment.reader]?.connection
-    else { return }
-    if newest, case .evicted = attachment.phase { return }
+    else { return false }
+    if newest, case .evicted = attachment.phase { return false }
+    var isTold = false
     for place in stream.logs.indices {
       let log = stream.logs[place]
       let isLast = place == stream.logs.count - 1
       if newest, !isLast { continue }
       guard !log.retired || log.holders.contains(id) else { continue }
-      let isNew = streams[attachment.stream]?.logs[place].holders.insert(id).inserted == true
-      if isNew, log.overNs != nil { drains(id, log, 1) }
+      hold(place, of: stream.id, id)
+      isTold = true
       var flags: AnnounceFlags = []
       if attachment.fromStart { flags.insert(.fromStart) }
       if isLast { flags.insert(.current) }
@@ -185,6 +194,7 @@ extension RouterState {
         mayCall: callRights(of: stream))
       act(.send(connection, delivery, .announce(frame), log.token))
     }
+    return isTold
   }
 
   /// Hands over a stream again, of which something was lost; what it has the reader knows itself.

@@ -139,7 +139,7 @@ public struct RouterState {
 
   /// An agent of this user has caused an action that was counted for the event's connection.
   mutating func charge(_ user: UInt32) {
-    effort.own -= 1
+    effort.own = max(0, effort.own - 1)
     effort.ofUsers[user, default: 0] += 1
   }
 

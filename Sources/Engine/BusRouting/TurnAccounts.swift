@@ -71,6 +71,8 @@ public struct TurnAccounts: Sendable {
 
   /// Everybody had the chance of a turn: pays for each user, and calls the first of its queue.
   public mutating func nextRound() {
+    // Whoever was called and has done something has had its turn, however small.
+    called.subtract(spentInRound.keys)
     spentInRound = [:]
     for (user, var account) in accounts {
       account.owed = max(0, account.owed - Self.workPerRound)

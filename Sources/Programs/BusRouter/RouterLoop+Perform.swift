@@ -132,6 +132,15 @@ extension RouterLoop {
     plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
   }
 
+  /// Is told no more that frames wait, until what keeps them waiting is sent: or the kernel would
+  /// tell it again at once, for ever.
+  func stopReading(_ connection: ConnectionID) {
+    guard let link = links[connection], link.wanted & UInt32(PLAT_WANT_READ) != 0 else { return }
+    let wanted = link.wanted & ~UInt32(PLAT_WANT_READ)
+    links[connection]?.wanted = wanted
+    plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
+  }
+
   /// Once a second: tries again what the kernel was short for, gives up agents that do not read.
   func tendLinks() {
     let now = HostClock.monotonicNs()

@@ -39,7 +39,10 @@ extension RouterLoop {
     for _ in 0..<Self.recordsPerTurn where hasTurn(connection) {
       guard let link = links[connection], link.queue.answers < Self.answersMax,
         !unfinished.contains(connection)
-      else { return false }
+      else {
+        stopReading(connection)
+        return false
+      }
       guard !closesTooMuch(link.peer.uid, hasPart: link.handedInOther) else {
         sayClosesTooMuch(link.peer.uid)
         end(connection)
@@ -59,14 +62,24 @@ extension RouterLoop {
         let text =
           "A frame has at most \(ControlFormat.frameBytesMax) bytes and "
           + "\(ControlFormat.descriptorsMax) descriptors."
-        handle(.unreadable(connection, request: 0, .invalid, text))
+        let work = handle(.unreadable(connection, request: 0, .invalid, text))
+        spend(work, connection, of: link.peer.uid)
         return false
       case .record(let record):
         let work = handle(record, connection, link.peer.uid)
-        if links[connection] != nil { turns.spend(work, connection, of: link.peer.uid) }
+        spend(work, connection, of: link.peer.uid)
       }
     }
     return true
+  }
+
+  /// Notes what a frame has cost, which its connection may not have survived.
+  private func spend(_ work: Int, _ connection: ConnectionID, of user: UInt32) {
+    if links[connection] == nil {
+      turns.spend(work, of: user)
+    } else {
+      turns.spend(work, connection, of: user)
+    }
   }
 
   /// Whether frames of a connection are taken now; of one whose process has ended, the last ones.

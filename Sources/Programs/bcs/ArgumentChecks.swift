@@ -1,3 +1,4 @@
+import BusText
 import BusWire
 
 /// Checks what needs no router: a call that is wrong in itself ends with 64.
@@ -85,7 +86,7 @@ enum ArgumentChecks {
   }
 
   private static func sentence(_ text: some StringProtocol) -> String {
-    capitalized(text) + (text.isEmpty || text.hasSuffix(".") ? "" : ".")
+    capitalized(text).endedByPeriod
   }
 
   private static func capitalized(_ text: some StringProtocol) -> String {

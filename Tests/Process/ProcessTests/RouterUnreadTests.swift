@@ -45,6 +45,33 @@ struct RouterUnreadTests {
     return false
   }
 
+  @Test("while an agent leaves answers unread the router does not look for its frames in vain")
+  func sleepsMeanwhile() throws {
+    try Watchdog.bounding("a router with an agent that does not read", seconds: 60) {
+      let router = try RouterProcess()
+      let silent = try router.connect()
+      try silent.hello()
+      // Refusals of what nobody waits for are news, those of the others are answers.
+      for request in 0..<500 as Range<UInt32> {
+        try silent.send(AgentFrame.watch.encode(request: request < 400 ? 0 : request))
+      }
+      // One that turns round is never found asleep so often in a row.
+      var looks = 0
+      while looks < 20 {
+        looks = try Self.isAsleep(router.child.pid) ? looks + 1 : 0
+        usleep(1000)
+      }
+      try router.connect().hello()
+      withExtendedLifetime(silent) {}
+    }
+  }
+
+  private static func isAsleep(_ pid: Int32) throws -> Bool {
+    let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+    // The name before may hold anything.
+    return text.split(separator: ")").last?.hasPrefix(" S") == true
+  }
+
   @Test("one that leaves a full socket unread for too long is dropped, and nobody else")
   func dropped() throws {
     try Watchdog.bounding("an agent that does not read", seconds: 120) {

@@ -47,6 +47,45 @@ struct UrgentTurnTests {
     }
   }
 
+  /// A sender whose lanes stay open.
+  private final class Other {
+    private let agent: Agent
+    var messenger: Messenger
+
+    init(_ agent: Agent) throws {
+      self.agent = agent
+      messenger = try agent.messenger()
+    }
+  }
+
+  @Test("urgent streams that are idle cost the others neither a turn nor a share")
+  func idle() throws {
+    try Watchdog.bounding("idle urgent streams", seconds: 60) {
+      var pair = try Pair()
+      let recipient = try pair.openLanes()
+      // Each opens its lane with one message, and says nothing more.
+      var others: [Other] = []
+      for number in 1...5 {
+        let other = try Other(try pair.bus.agent("idle.\(number)"))
+        others.append(other)
+        let there = try other.messenger.out.agent("answerer")
+        try other.messenger.out.send(there, numbered(1000 + number), Self.urgently)
+        while !pair.numbers.contains(1000 + number) {
+          _ = try other.messenger.poll { _, _, _ in }
+          if try pair.take() == 0 { usleep(200) }
+        }
+      }
+      try fill(&pair, recipient, urgent: 40, normal: 40)
+      (pair.numbers, pair.arrived) = ([], [])
+      for _ in 0..<10 { try pair.take(limit: 1) }
+      #expect(pair.numbers.count { $0 < 0 } == 5 && pair.numbers.count == 10)
+      pair.numbers = []
+      try pair.take(limit: 16)
+      #expect(pair.numbers.count { $0 < 0 } == 8 && pair.numbers.count == 16)
+      withExtendedLifetime(others) {}
+    }
+  }
+
   @Test("urgent streams share what they have of a poll, and go round where it is not enough")
   func shares() throws {
     try Watchdog.bounding("shares of urgent streams", seconds: 60) {

@@ -35,6 +35,13 @@ struct EffortTests {
     #expect(world.announces(to: reader).count == world.router.limits.readingsPerStreamAndAgent)
     #expect(world.missed(by: reader).count == 1)
     #expect(world.missed(by: reader).first?.text.contains("times already") == true)
+    // Each of those is given the stream when there is a place.
+    for number in 0..<20 as Range<UInt32> {
+      world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: number)))
+    }
+    world.happen(.tick(nowNs: 2_000_000_000))
+    let given = Set(world.announces(to: reader).map(\.subscription))
+    #expect(given.isSuperset(of: Set(64..<84)))
   }
 
   @Test("the readers of one user leave places at a stream to those of others")
@@ -95,6 +102,25 @@ struct EffortTests {
     let effort = world.router.drainEffort()
     #expect(effort.ofUsers == [Self.crowd: 44])
     #expect(effort.own > 0 && effort.own < 60)
+  }
+
+  @Test("readers that were evicted, and are told nothing, cost nobody anything")
+  func evictedCrowd() throws {
+    var world = try Self.world()
+    for number in 0..<40 {
+      let agent = world.agent("crowd.\(number)", uid: Self.crowd)
+      world.subscribe(agent, "a", mode: .lossy)
+    }
+    let feed = world.agent("feed")
+    let stream = world.publish(feed, "feed", "a")
+    for attachment in world.attachments {
+      world.say(feed, .evict(EvictFrame(attachment: attachment, reason: "slow")))
+    }
+    _ = world.router.drainEffort()
+    let next = world.addLog(feed, "feed", "a", stream: stream, generation: 1, base: 64)
+    #expect(kinds(next.answers) == [.logAdded])
+    let effort = world.router.drainEffort()
+    #expect(effort.ofUsers.isEmpty && effort.own >= 0)
   }
 
   @Test("a list costs what is looked at for it, though it names nothing")
@@ -182,6 +208,24 @@ struct EffortTests {
     #expect(world.announces(to: reader).count == 6)
   }
 
+  @Test("an agent holds the bytes of an ended log once, however often it reads it")
+  func heldOnce() throws {
+    var limits = RouterLimits()
+    limits.agentBytes = 400_000
+    limits.arenaBytes = 1 << 26
+    var world = try Self.world(limits)
+    let reader = world.agent("reader")
+    for number in 0..<10 as Range<UInt32> {
+      world.subscribe(reader, "a", number: number, mode: .lossy)
+    }
+    let feed = world.agent("feed")
+    _ = world.publish(feed, "feed", "a")
+    world.happen(.disconnected(feed))
+    let next = world.agent("next")
+    _ = world.publish(next, "next", "a")
+    #expect(world.announces(to: reader).count == 20 && world.missed(by: reader).isEmpty)
+  }
+
   @Test("a log for an inbox that has no place for it is refused, and leaves nothing")
   func fullInbox() throws {
     var limits = RouterLimits()
@@ -197,7 +241,7 @@ struct EffortTests {
       if errorCode(answers) == .resourceExhausted { refused += 1 }
       #expect(answers.count == 1)
     }
-    #expect(refused == 2 && world.router.streamCount == 4)
+    #expect(refused == 2 && world.router.streamCount == 4 && world.missed(by: owner).isEmpty)
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 

@@ -121,7 +121,8 @@ struct GivenBackTests {
     let codes = (0..<5 as Range<UInt64>).map { number in
       let frame = RestoreAttachmentFrame(
         attachment: AttachmentID(before.attachment.value + number), subscription: 1,
-        stream: before.stream, publisherIncarnation: before.feed.incarnation,
+        stream: StreamID(before.stream.value - number),
+        publisherIncarnation: before.feed.incarnation,
         publisherName: "feed", publisher: RouterHarness.uuid("feed"), channel: "a", slot: 1,
         joined: true)
       return errorCode(world.ask(thief, .restoreAttachment(frame)))

@@ -76,6 +76,23 @@ extension ReattachTests {
     #expect(start.startPosition == 0 && start.startSequence == 0)
   }
 
+  @Test("a reading is claimed once, under whatever numbers")
+  func claimedTwice() throws {
+    let before = try Self.former()
+    var world = Self.later()
+    let (reader, _) = Self.reattach(before.reader, &world)
+    Self.restoreSubscription("a", reader, &world)
+    for number in 0..<3 as Range<UInt64> {
+      let attachment = AttachmentID(before.attachment.value + number)
+      world.say(reader, Self.claim(before, attachment: attachment, joined: false))
+    }
+    #expect(kinds(world.frames(to: reader)).filter { $0 == .error }.count == 2)
+    #expect(world.ask(reader, .restoreDone) == [.done])
+    _ = Self.feedReturns(before, &world, hasReader: false)
+    Self.endGrace(&world)
+    #expect(world.router.attachmentCount == 1)
+  }
+
   @Test("a claim that the publisher confirms comes before one that it does not, and that is told")
   func confirmedFirst() throws {
     let before = try Self.former()

@@ -70,6 +70,27 @@ struct TurnAccountTests {
     #expect(Self.going(&turns, 3...3) == [3] && !turns.isAnybodyWaiting)
   }
 
+  @Test("who was called and did little has had its turn all the same")
+  func littleTurns() {
+    var turns = TurnAccounts()
+    turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
+    #expect(Self.going(&turns, 1...400).isEmpty)
+    for _ in 0..<400 {
+      turns.nextRound()
+      for number in Self.going(&turns, 1...400) { turns.spend(1, ConnectionID(number), of: 1000) }
+    }
+    // All of them want much now: together they get no more than one would.
+    var work = 0
+    for _ in 0..<50 {
+      for number in Self.going(&turns, 1...400) where turns.mayGo(ConnectionID(number), of: 1000) {
+        turns.spend(250, ConnectionID(number), of: Self.user)
+        work += 250
+      }
+      turns.nextRound()
+    }
+    #expect(work <= 51 * (Self.round + 3 * 250), "\(work)")
+  }
+
   @Test("what agents of a user cause while another's frame is served is theirs to pay")
   func others() {
     var turns = TurnAccounts()

@@ -69,6 +69,9 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   var nextUrgent = 0
   /// Whether a poll for one message was the urgent streams' last.
   var urgentHadTurn = false
+  /// What urgent streams may bring this poll to, and one of them what was taken before it.
+  var urgentRoom = 0
+  var urgentShare = 1
   var watches = WatchList()
   var lastNewsNs: UInt64 = 0
   /// What happened to single streams and was not taken yet.
@@ -120,7 +123,7 @@ public struct Reader: ~Copyable, @unchecked Sendable {
       var at = next
       var most = limit
       if looked < urgentCount {
-        (at, most) = urgentTurn(taken, of: limit)
+        (at, most) = urgentTurn(looked, taken, of: limit)
         if at < 0 {
           looked = urgentCount
           continue

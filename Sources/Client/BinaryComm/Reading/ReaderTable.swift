@@ -121,21 +121,28 @@ extension Reader {
   /// that to; -1: the others come.
   ///
   /// Urgent streams go round as the others do, one after the other. All of them together have half
-  /// of each poll, one of them an equal share of that: who is urgent goes first, and keeps nobody
-  /// else from being read.
+  /// of each poll, each that has something an equal share of that: who is urgent goes first, and
+  /// keeps nobody else from being read.
   @usableFromInline @inline(never)
-  mutating func urgentTurn(_ taken: Int, of limit: Int) -> (at: Int, most: Int) {
-    var half = limit / 2
-    if limit == 1 {
-      // No half: they and the others have a poll in turn.
-      urgentHadTurn = !urgentHadTurn || !hasNews(in: urgentCount..<streamCount)
-      half = urgentHadTurn ? 1 : 0
-    }
-    guard taken < half else { return (-1, 0) }
+  mutating func urgentTurn(_ looked: Int, _ taken: Int, of limit: Int) -> (at: Int, most: Int) {
+    if looked == 0 { beginUrgentTurns(of: limit) }
+    guard taken < urgentRoom else { return (-1, 0) }
     if nextUrgent >= urgentCount { nextUrgent = 0 }
     let at = nextUrgent
     nextUrgent += 1
-    return (at, min(half, taken + max(1, half / urgentCount)))
+    return (at, min(urgentRoom, taken + urgentShare))
+  }
+
+  /// Says at the beginning of a poll what urgent streams may bring it to.
+  private mutating func beginUrgentTurns(of limit: Int) {
+    urgentRoom = limit / 2
+    if limit == 1 {
+      // No half: they and the others have a poll in turn.
+      urgentHadTurn = !urgentHadTurn || !hasNews(in: urgentCount..<streamCount)
+      urgentRoom = urgentHadTurn ? 1 : 0
+    }
+    let busy = urgentCount == 1 ? 1 : (0..<urgentCount).count { hasNews(in: $0..<$0 + 1) }
+    urgentShare = max(1, urgentRoom / max(1, busy))
   }
 
   mutating func fillWatches() {

@@ -163,8 +163,7 @@ struct MessageReceiver: ~Copyable {
       return Failure(.evicted, "This reader was evicted \(problems) times: it is not complete.")
     }
     let others = problems > 1 ? " (the first of \(problems) such publishers)" : ""
-    let reason = first.error.detail
-    let message = "Messages are missing\(others): \(reason)\(reason.hasSuffix(".") ? "" : ".")"
+    let message = "Messages are missing\(others): \(first.error.detail.endedByPeriod)"
     return Failure(
       message, remedy: Remedy(for: first.error).text, exitCode: first.error.code.exitCode,
       name: first.error.code.name, isOfTheBus: true)

@@ -143,7 +143,7 @@ struct PubCommand: ParsableCommand {
     } catch let error as BusError {
       if [.noRouter, .timeout].contains(error.code) { return false }
       throw Failure(
-        "\(error.detail); what was published after that reached nobody.",
+        "\(error.detail.withoutPeriod); what was published after that reached nobody.",
         remedy: Remedy(for: error).text, exitCode: error.code.exitCode, name: error.code.name,
         isOfTheBus: true)
     }

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusJSON
 import BusSystem
+import BusText
 import BusWire
 
 /// One messenger at work for `bcs req`.
@@ -250,11 +251,10 @@ extension Failure {
 
   /// The failure of a request; `responder`: who failed, of several that were asked.
   init(reply error: BusError, of responder: String? = nil) {
-    let end = error.detail.hasSuffix(".") ? "" : "."
     let who = responder.map { "\($0) failed: " } ?? ""
     self.init(
-      who + error.detail + end, remedy: Remedy(for: error).text, exitCode: error.code.exitCode,
-      name: error.code.name, isOfTheBus: true)
+      who + error.detail.endedByPeriod, remedy: Remedy(for: error).text,
+      exitCode: error.code.exitCode, name: error.code.name, isOfTheBus: true)
     self.responder = responder
   }
 }

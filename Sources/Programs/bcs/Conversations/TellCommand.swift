@@ -68,10 +68,9 @@ struct TellCommand: ParsableCommand {
       return Failure(
         .peerDied, "\(missing) of \(count) recipients ended before the message arrived.")
     }
-    let detail = reason.detail
     return Failure(
       "\(missing) of \(count) recipients did not get the message: "
-        + "\(detail)\(detail.hasSuffix(".") ? "" : ".")",
+        + reason.detail.endedByPeriod,
       remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
       isOfTheBus: true)
   }
