@@ -47,9 +47,9 @@ struct CursorRow: Sendable {
       let found = stage.fill(most: 40)
       report.holds(fits.contains(found), "\(found) records fit, not \(fits)")
       report.work(found, atMost: 40, "records")
-      // Longer than a reader may stand in the way.
+      // Longer than a reader may stand in the way, also when each wait is a short one.
       var goesOn = false
-      for _ in 0..<100 where !goesOn {
+      for _ in 0..<2000 where !goesOn {
         goesOn = stage.fill(most: 1) == 1
         if !goesOn { stage.wait() }
       }
