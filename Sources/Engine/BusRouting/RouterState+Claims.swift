@@ -67,6 +67,13 @@ extension RouterState {
     return confirmed + others
   }
 
+  /// A reader claims that no more; returns the reading it was.
+  @discardableResult
+  mutating func dropClaim(_ id: AttachmentID, of reader: Incarnation) -> EndedReading? {
+    guard let claim = agents[reader]?.claims.removeValue(forKey: id) else { return nil }
+    return agents[reader]?.claimedReadings.remove(claim.endedReading(of: reader))
+  }
+
   /// Whether the publisher has handed this reader in.
   private func isConfirmed(_ claim: RestoreAttachmentFrame, of reader: Incarnation) -> Bool {
     let word = handedInReaders[claim.publisherIncarnation]?[claim.attachment]

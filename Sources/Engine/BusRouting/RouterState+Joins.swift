@@ -113,10 +113,7 @@ extension RouterState {
   }
 
   mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
-    if let claim = agents[agent]?.claims.removeValue(forKey: id) {
-      agents[agent]?.endedReadings.insert(claim.endedReading(of: agent))
-      agents[agent]?.claimedReadings.remove(claim.endedReading(of: agent))
-    }
+    if let ended = dropClaim(id, of: agent) { agents[agent]?.endedReadings.insert(ended) }
     guard attachments[id]?.reader == agent else { return }
     removeAttachment(id, tellPublisher: true)
   }

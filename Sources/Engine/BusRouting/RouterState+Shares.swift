@@ -18,12 +18,7 @@ struct ReadingShares {
   }
 }
 
-extension [Incarnation: Int] {
-  /// One less; none is not kept.
-  mutating func takeOne(_ key: Key) { self[key] = self[key].flatMap { $0 > 1 ? $0 - 1 : nil } }
-}
-
-extension [UInt32: Int] {
+extension Dictionary where Value == Int {
   /// One less; none is not kept.
   mutating func takeOne(_ key: Key) { self[key] = self[key].flatMap { $0 > 1 ? $0 - 1 : nil } }
 }

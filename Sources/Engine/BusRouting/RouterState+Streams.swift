@@ -41,15 +41,12 @@ extension RouterState {
     }
   }
 
-  /// Compares word and deed of an offered log; answers what is wrong and returns nil.
+  /// Compares word and deed of an offered log, against which nothing stands by its word; answers
+  /// what is wrong and returns nil.
   mutating func check(
     _ offer: LogOffer, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) -> (LogShape, Topic)? {
     guard let owner = agents[agent] else { return nil }
-    if let refusal = objection(to: offer, by: owner) {
-      refuse(asker, refusal)
-      return nil
-    }
     guard case .log(let shape) = segment.finding, let channel = try? Topic(offer.channel) else {
       refuse(asker, segment.refusal(wanted: "log"))
       return nil

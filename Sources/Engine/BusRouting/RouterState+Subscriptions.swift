@@ -236,7 +236,7 @@ extension RouterState {
     count(\.subscriptions, -1, of: agents[agent]?.caller.uid)
     agents[agent]?.missed.removeAll { $0.subscription == number }
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
-      agents[agent]?.claims[id] = nil
+      dropClaim(id, of: agent)
     }
     if subscription.isInbox { respondersChanged(ofNamesOf: agent) }
   }

@@ -23,6 +23,14 @@ struct EffortTests {
     return world
   }
 
+  /// A world whose agents may hold five of its logs.
+  private static func worldOfSmallAgents() throws -> RouterHarness {
+    var limits = RouterLimits()
+    limits.agentBytes = 400_000
+    limits.arenaBytes = 1 << 26
+    return try world(limits)
+  }
+
   @Test("an agent reads one stream through so many of its subscriptions, and is told once of more")
   func manySubscriptions() throws {
     var world = try Self.world()
@@ -186,10 +194,7 @@ struct EffortTests {
 
   @Test("ended logs that a reader does not let go of count at once towards what it may hold")
   func endedLogs() throws {
-    var limits = RouterLimits()
-    limits.agentBytes = 400_000
-    limits.arenaBytes = 1 << 26
-    var world = try Self.world(limits)
+    var world = try Self.worldOfSmallAgents()
     let reader = world.agent("reader")
     world.subscribe(reader, "a", mode: .lossy)
     for number in 0..<8 {
@@ -210,10 +215,7 @@ struct EffortTests {
 
   @Test("an agent holds the bytes of an ended log once, however often it reads it")
   func heldOnce() throws {
-    var limits = RouterLimits()
-    limits.agentBytes = 400_000
-    limits.arenaBytes = 1 << 26
-    var world = try Self.world(limits)
+    var world = try Self.worldOfSmallAgents()
     let reader = world.agent("reader")
     for number in 0..<10 as Range<UInt32> {
       world.subscribe(reader, "a", number: number, mode: .lossy)

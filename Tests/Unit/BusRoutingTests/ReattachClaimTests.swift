@@ -29,6 +29,18 @@ extension ReattachTests {
         joined: joined, fromStart: fromStart))
   }
 
+  /// Where a reader begins whom its publisher lets in at its eleventh message; nil: it is not told.
+  private static func startAfterLateJoin(
+    _ before: Before, _ feed: ConnectionID, _ reader: ConnectionID, _ world: inout RouterHarness
+  ) -> JoinedFrame? {
+    let answer = JoinedFrame(
+      attachment: before.attachment, generation: 0, startPosition: 640, startSequence: 10,
+      departed: 0)
+    world.say(feed, .joined(answer))
+    guard case .joined(let start)? = world.frames(to: reader).last else { return nil }
+    return start
+  }
+
   /// A reader comes back that was promised the start of the stream and not let in.
   private static func promisedReturns(
     _ before: Before, _ mode: SubscribeMode, _ world: inout RouterHarness
@@ -65,14 +77,8 @@ extension ReattachTests {
     let feed = Self.feedReturns(before, &world, hasReader: false)
     let reader = Self.promisedReturns(before, .lossy, &world)
     Self.endGrace(&world)
-    let answer = JoinedFrame(
-      attachment: before.attachment, generation: 0, startPosition: 640, startSequence: 10,
-      departed: 0)
-    world.say(feed, .joined(answer))
-    guard case .joined(let start)? = world.frames(to: reader).last else {
-      Issue.record("not joined")
-      return
-    }
+    let given = Self.startAfterLateJoin(before, feed, reader, &world)
+    let start = try #require(given, "not joined")
     #expect(start.startPosition == 0 && start.startSequence == 0)
   }
 
@@ -192,14 +198,8 @@ extension ReattachTests {
     let feed = Self.feedReturns(before, &world, expects: Incarnation(0))
     Self.endGrace(&world)
     #expect(kinds(world.frames(to: feed)).suffix(1) == [.join])
-    let late = JoinedFrame(
-      attachment: before.attachment, generation: 0, startPosition: 640, startSequence: 10,
-      departed: 0)
-    world.say(feed, .joined(late))
-    guard case .joined(let start)? = world.frames(to: reader).last else {
-      Issue.record("not joined")
-      return
-    }
+    let given = Self.startAfterLateJoin(before, feed, reader, &world)
+    let start = try #require(given, "not joined")
     #expect(start.startPosition == 0 && start.attachment == before.attachment)
   }
 
