@@ -130,7 +130,7 @@ struct RouterBooks {
     let actions = router.handle(event)
     try claim(actions.count <= 4096, "\(actions.count) actions follow one event")
     for action in actions { try take(action) }
-    if actions.contains(.newsWait) { try happen(.tellNews, &router) }
+    if actions.contains(.moreToDo) { try happen(.nextTurn, &router) }
     for case .unfinished(let connection) in actions { try happen(.goOn(connection), &router) }
     let used = router.arenaBytesUsed
     try claim(used == held, "\(used) bytes in the budget, \(held) in open descriptors")
@@ -158,7 +158,7 @@ struct RouterBooks {
       try claim(isOpen(token), "a descriptor was closed twice")
       held -= bytes[Int(token.value)]
       bytes[Int(token.value)] = 0
-    case .drop, .unfinished, .newsWait, .log: break
+    case .drop, .unfinished, .moreToDo, .log: break
     }
   }
 

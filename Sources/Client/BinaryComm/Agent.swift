@@ -96,6 +96,13 @@ public final class Agent: Sendable {
   public func publisher(
     on channelOrTopic: String, options: PublisherOptions = .init()
   ) throws(BusError) -> Publisher {
+    try publisher(on: channelOrTopic, options: options, deadline: Deadline(after: .seconds(5)))
+  }
+
+  /// The same by a deadline; throws `timeout` or `noRouter` then.
+  func publisher(
+    on channelOrTopic: String, options: PublisherOptions, deadline: Deadline
+  ) throws(BusError) -> Publisher {
     let topic: Topic
     do throws(TopicError) {
       topic = try Topic(channelOrTopic)
@@ -114,13 +121,13 @@ public final class Agent: Sendable {
     }
     return try makePublisher(
       channel, shape, options.growth ? growth : LogGrowth(most: capacity),
-      stall: limits.stallNs)
+      stall: limits.stallNs, deadline)
   }
 
   private func makePublisher(
-    _ channel: String, _ shape: LogShape, _ growth: LogGrowth, stall: UInt64
+    _ channel: String, _ shape: LogShape, _ growth: LogGrowth, stall: UInt64, _ deadline: Deadline
   ) throws(BusError) -> Publisher {
-    try core.connection.waitUntilUp(deadline: Deadline(after: .seconds(5)))
+    try core.connection.waitUntilUp(deadline: deadline)
     guard let identity = core.logIdentity(channel, generation: 0, shape: shape) else {
       throw .closed("the agent was closed")
     }
@@ -136,7 +143,7 @@ public final class Agent: Sendable {
     let capacity = log.identity.shape
     let publisher = Publisher(shared, log, clock: core.clock.clock(), growth)
     do throws(BusError) {
-      try shared.register(capacity, file, deadline: Deadline(after: .seconds(5)))
+      try shared.register(capacity, file, deadline: deadline)
     } catch {
       guard error.cause == .silentRouter, isRouterInGrace else { throw error }
       throw .timeout(

@@ -25,7 +25,7 @@ public enum BusError: Error, Equatable, Sendable {
   case nameInUse(String)
   /// This incarnation was ended while the agent was away.
   case fenced(String)
-  /// This lossless reader fell out of the window; the last batch is void.
+  /// This lossless reader fell out of the window; the last batch of it is void.
   case evicted(String)
   /// The agent, publisher or reader was closed.
   case closed(String)

@@ -8,11 +8,38 @@ import Synchronization
 /// What the publishing thread copies out of the gate when it looks.
 struct GateView: Sendable {
   /// Lossless readers that left since the last look.
-  var departures: [UInt64] = []
+  var departures = Departures()
   /// The epochs of readers that may sleep, as far as they changed; nil when the stream is over.
   var sleepers: SleeperList.Changes?
   /// One of the readers makes no barrier before it sleeps.
   var fences = false
+}
+
+/// Lossless readers that have left the window and of whom the log does not say so yet.
+///
+/// However many come and go while the publisher writes nothing, only the last have names: no log
+/// holds more of them.
+package struct Departures: Sendable {
+  package private(set) var count = 0
+  private var names: [UInt64] = []
+
+  private static var namesMax: Int { Int(BUS_HOT_DEPARTED_ENTRIES) }
+
+  package init() {}
+
+  package mutating func add(_ attachment: UInt64) {
+    if names.count < Self.namesMax {
+      names.append(attachment)
+    } else {
+      names[count % Self.namesMax] = attachment
+    }
+    count += 1
+  }
+
+  /// The name of the departure with this number, from 0 on; nil when it is not kept.
+  package func name(_ number: Int) -> UInt64? {
+    number + Self.namesMax < count ? nil : names[number % Self.namesMax]
+  }
 }
 
 /// The reader for which a publisher waits: a futex word and the value it was seen with.
@@ -155,7 +182,7 @@ extension FlowControl.State {
   mutating func remove(_ attachment: UInt64) -> FlowControl.Reader? {
     guard let gone = readers.remove(attachment) else { return nil }
     if gone.lossless {
-      departures.append(attachment)
+      departures.add(attachment)
       departed += 1
       isStale = true
     }

@@ -96,7 +96,7 @@ public final class FlowControl: @unchecked Sendable {
     var work = Work()
     var isShut = false
     var departed: UInt64 = 0
-    var departures: [UInt64] = []
+    var departures = Departures()
     /// Readers that may not come back under the same attachment: their start is gone.
     var evicted = EvictedReaders()
     /// The publishing thread fences at each claim, so that a join needs no barrier on it.

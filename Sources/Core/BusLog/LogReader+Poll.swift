@@ -140,9 +140,11 @@ extension LogReader {
         let at = unsafe departedList + Int(number % most) * 8
         let name = unsafe WatchedWord64(at: at).loadRelaxed()
         mine = mine || name == attachment
+        isSuspect = isSuspect || name == UInt64(BUS_HOT_DEPARTED_UNNAMED)
       }
-      // Too many at once to have all their names: from now on every batch looks at `reserve`.
-      if departedWord.loadAcquireAfterLoads() &- departed > most { isSuspect = true }
+      // Too many at once to have all their names, the oldest of which may just be written over:
+      // from now on every batch looks at `reserve`.
+      if departedWord.loadAcquireAfterLoads() &- departed >= most { isSuspect = true }
       departed = now
     }
     if mine { stop(.evicted) }

@@ -81,7 +81,7 @@ extension LogWriter {
   /// `end` is where the record ends for which there is room or not, nil without one.
   mutating func lookAtGate(for end: UInt64? = nil) {
     let seen = gate.look(for: end)
-    view.note(departures: seen.departures)
+    view.note(seen.departures)
     guard let changes = seen.sleepers else { return }
     fencesEachPublish = fencesForSelf || seen.fences
     // Nobody may be left out: one that is not woken would sleep for up to a second.

@@ -67,12 +67,13 @@ struct OwnLogView: @unchecked Sendable {
   }
 
   /// Says who left the window, before any byte of that reader's window is written.
-  func note(departures: [UInt64]) {
-    guard !departures.isEmpty else { return }
+  func note(_ departures: Departures) {
+    guard departures.count > 0 else { return }
     var count = departed.loadRelaxed()
-    for attachment in departures {
+    for number in 0..<departures.count {
+      let name = departures.name(number) ?? UInt64(BUS_HOT_DEPARTED_UNNAMED)
       let slot = Int(count % UInt64(BUS_HOT_DEPARTED_ENTRIES))
-      unsafe OwnedWord64(at: departedList + slot * 8).storeRelease(attachment)
+      unsafe OwnedWord64(at: departedList + slot * 8).storeRelease(name)
       count += 1
       departed.storeRelease(count)  // SYNC: log.departed
     }

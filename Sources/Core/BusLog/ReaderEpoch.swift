@@ -65,6 +65,9 @@ public struct ReaderEpoch: Sendable {
   ///
   /// `ownWord`: the logs are too many to be watched, publishers wake this word instead.
   public func announce(ownWord: Bool) -> UInt32 {
+    // A sleep that was given up without ``awake()`` has left its mark, for which a publisher may
+    // have done all its waking: this is a new one.
+    if word.loadRelaxed() & EpochBits.asleep != 0 { awake() }
     let bits = ownWord ? EpochBits.asleep | EpochBits.onOwnWord : EpochBits.asleep
     return word.set(bits)  // SYNC: reader.epoch
   }
@@ -123,8 +126,11 @@ public struct ReaderEpoch: Sendable {
   /// Ends the sleep of this epoch's thread from another thread of this process.
   public func kick() {
     word.add(EpochBits.step)
-    _ = unsafe plat_futex_wake(word.address, .max)
+    nudge()
   }
+
+  /// Has who sleeps on this epoch compare its words again.
+  public func nudge() { _ = unsafe plat_futex_wake(word.address, .max) }
 }
 
 /// An epoch in use, given back when the last holder lets go.

@@ -32,8 +32,8 @@ public enum RouterAction: Hashable, Sendable {
   /// Give `goOn` for this connection, and take nothing of it before, once what waits for it is sent
   /// and others had their turn.
   case unfinished(ConnectionID)
-  /// Give `tellNews` once others had their turn.
-  case newsWait
+  /// Give `nextTurn` once others had their turn.
+  case moreToDo
   /// Tell the operator.
   case log(LogImportance, String)
 }

@@ -39,8 +39,8 @@ public enum RouterEvent: Sendable {
   case drained(ConnectionID)
   /// What waited for this connection is sent, and others had their turn: it gets on.
   case goOn(ConnectionID)
-  /// Others had their turn: what is still to be told of names goes on.
-  case tellNews
+  /// Others had their turn: what the router has still to do by itself goes on.
+  case nextTurn
   /// Time passes: the monotonic clock in ns.
   case tick(nowNs: UInt64)
 }

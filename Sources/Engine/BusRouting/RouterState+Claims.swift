@@ -142,9 +142,9 @@ extension RouterState {
     tell(attachment.reader, .streamEnded(frame))
   }
 
-  /// Tells publishers which of their readers did not come back, and gives those who were promised
-  /// the start of a stream theirs; readings in `settled` are over.
-  mutating func letUnclaimedGo(but settled: Set<EndedReading>) {
+  /// Tells publishers which of their readers did not come back; those who were promised the start
+  /// of a stream are held back for when it is settled.
+  mutating func letUnclaimedGo() {
     for publisher in handedInReaders.keys.sorted() {
       let readers = handedInReaders[publisher] ?? [:]
       var gone: Set<Incarnation> = []
@@ -163,9 +163,11 @@ extension RouterState {
         }
       }
       for stream in unmet.keys.sorted() {
-        meetExpected(stream, of: publisher, but: settled)
-        // Only now: until here the window has stood still for them.
-        for id in unmet[stream] ?? [] { tell(publisher, .leave(LeaveFrame(attachment: id))) }
+        if streams[stream]?.publisher == publisher {
+          unmetReaders[stream] = unmet[stream]
+        } else {
+          for id in unmet[stream] ?? [] { tell(publisher, .leave(LeaveFrame(attachment: id))) }
+        }
       }
       for reader in gone.sorted() {
         tell(publisher, .agentGone(AgentGoneFrame(incarnation: reader)))
@@ -183,10 +185,8 @@ extension RouterState {
 
   /// Lossless subscribers that never heard of a stream read it from its start, where its publisher
   /// still waits for those that the former router had promised.
-  private mutating func meetExpected(
-    _ id: StreamID, of publisher: Incarnation, but settled: Set<EndedReading>
-  ) {
-    guard let stream = streams[id], stream.publisher == publisher, stream.end == nil,
+  mutating func meetExpected(_ id: StreamID, of publisher: Incarnation) {
+    guard let stream = streams[id], stream.end == nil,
       stream.logs.first?.shape.generation == 0
     else { return }
     let present = stream.readings
@@ -195,7 +195,7 @@ extension RouterState {
     where mode == .lossless && made.count < limits.expectedMax {
       let reading = Reading(reader: reader, subscription: number)
       guard !present.contains(reading),
-        !settled.contains(EndedReading(reading: reading, stream: id)),
+        !endedHere.contains(EndedReading(reading: reading, stream: id)),
         let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
       else { continue }
       made.append(one)

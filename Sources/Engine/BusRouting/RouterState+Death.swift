@@ -58,6 +58,7 @@ extension RouterState {
   /// Not simply the newest log's: one that was registered and not yet used has committed nothing,
   /// and its readers would end before what lies in the log before it.
   mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
+    settleNow(id)
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
     var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)
     for log in stream.logs {
@@ -84,15 +85,22 @@ extension RouterState {
     giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
+    var crowd = ReaderCrowd()
     for attachment in stream.attachments.sorted() {
-      switch attachments[attachment]?.phase {
-      case .announced, .attached: joinEnded(attachment)
+      guard let reading = attachments[attachment] else { continue }
+      switch reading.phase {
+      case .announced, .attached:
+        joinEnded(attachment)
+        account(for: reading.reader, in: &crowd)
       default: break
       }
     }
     let frame = StreamEndedFrame(
       stream: id, finalPosition: end.finalPosition, reason: end.reason)
-    for reader in readers(of: stream) { tell(reader, .streamEnded(frame)) }
+    for reader in readers(of: stream) {
+      tell(reader, .streamEnded(frame))
+      account(for: reader, in: &crowd)
+    }
     freeLogs(of: id)
   }
 

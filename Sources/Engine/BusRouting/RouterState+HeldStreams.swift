@@ -54,7 +54,7 @@ extension RouterState {
   }
 
   /// What it takes to judge whether a subscription reads a stream, in entries of tables.
-  private static var entriesOfCandidate: Int { 64 }
+  static var entriesOfCandidate: Int { 64 }
 
   /// Has a user whose agents read a stream many times pay for being told, in the place of the
   /// publisher, who has no hand in it.
@@ -63,22 +63,17 @@ extension RouterState {
     charge(user)
   }
 
-  /// Begins the streams that waited, now that everybody is here who comes.
+  /// Begins a stream that waited, now that everybody is here who comes.
   ///
-  /// Whether a stream may be there is judged anew: while agents came back, an inbox was given the
-  /// benefit of the doubt.
-  mutating func beginHeldStreams() {
-    let held = heldStreams
-    heldStreams = [:]
-    for id in held.keys.sorted() {
-      guard let asker = held[id], let stream = streams[id], let owner = agents[stream.publisher]
-      else { continue }
-      if let refusal = objection(toLogOn: stream.channel, by: owner) {
-        refuse(asker, refusal)
-        endStream(id, .closed)
-      } else {
-        begin(id, for: asker)
-      }
+  /// Whether it may be there is judged anew: while agents came back, an inbox was given the benefit
+  /// of the doubt.
+  mutating func beginHeld(_ stream: BusStream, for asker: Requester) {
+    guard let owner = agents[stream.publisher] else { return }
+    if let refusal = objection(toLogOn: stream.channel, by: owner) {
+      refuse(asker, refusal)
+      endStream(stream.id, .closed)
+    } else {
+      begin(stream.id, for: asker)
     }
   }
 
@@ -91,7 +86,10 @@ extension RouterState {
 
   /// Nobody of the former router has come back, and nobody can any more.
   mutating func endReturnTime() {
-    beginHeldStreams()
+    for id in heldStreams.keys.sorted() {
+      if let stream = streams[id] { unsettled.add(id, of: stream.publisherUser) }
+    }
+    settleStreams()
     allRespondersChanged()
   }
 }

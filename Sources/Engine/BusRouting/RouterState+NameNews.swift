@@ -64,13 +64,13 @@ extension RouterState {
     guard !freshNews.isEmpty else { return }
     for user in freshNews.sorted() { tellNews(of: user) }
     freshNews = []
-    if !nameNews.isEmpty { act(.newsWait) }
+    if !nameNews.isEmpty { act(.moreToDo) }
   }
 
   /// The next turn of everybody's changes.
   mutating func tellNews() {
     for user in nameNews.keys.sorted() { tellNews(of: user) }
-    if !nameNews.isEmpty { act(.newsWait) }
+    if !nameNews.isEmpty { act(.moreToDo) }
   }
 
   private mutating func tellNews(of user: UInt32) {

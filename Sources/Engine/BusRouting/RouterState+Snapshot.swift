@@ -2,10 +2,11 @@ import BusPorts
 import BusWire
 
 extension RouterState {
-  /// During the grace a snapshot would miss what is not handed in yet, so it waits.
+  /// During the grace a snapshot would miss what is not handed in yet, and until all streams are
+  /// settled it would be told twice, so it waits.
   mutating func drained(_ id: ConnectionID) {
     guard connections[id]?.agent != nil else { return }
-    if inGrace { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
+    if inGrace || isSettling { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
   }
 
   /// Tells an agent everything it should know, after news for it were dropped.

@@ -165,6 +165,7 @@ extension RouterState {
     _ id: StreamID, _ shape: LogShape, _ token: DescriptorToken, of agent: Incarnation,
     _ asker: Requester
   ) {
+    settleNow(id)
     guard let stream = streams[id], let last = stream.logs.last,
       shape.basePosition >= last.shape.basePosition,
       shape.baseSequence >= last.shape.baseSequence

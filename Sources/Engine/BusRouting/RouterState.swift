@@ -49,6 +49,12 @@ public struct RouterState {
   var graceEndNs: UInt64?
   /// Streams whose publishers are answered when agents have come back, and who asked.
   var heldStreams: [StreamID: Requester] = [:]
+  /// Streams that are to be settled in turns now that agents have come back.
+  var unsettled = UnsettledStreams()
+  /// Of those: the lossless readers that were promised their start and did not come back.
+  var unmetReaders: [StreamID: [AttachmentID]] = [:]
+  /// Of those: the readings that are over and do not begin anew by themselves.
+  var endedHere: Set<EndedReading> = []
   /// Who was offered last what it missed.
   var lastOffered = Incarnation(0)
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
@@ -115,7 +121,9 @@ public struct RouterState {
     case .disconnected(let connection): disconnected(connection)
     case .drained(let connection): drained(connection)
     case .goOn(let connection): goOn(connection)
-    case .tellNews: tellNews()
+    case .nextTurn:
+      settleStreams()
+      tellNews()
     case .tick(let now): tick(now)
     }
     tellFreshNews()
@@ -142,6 +150,9 @@ public struct RouterState {
     effort.own = max(0, effort.own - 1)
     effort.ofUsers[user, default: 0] += 1
   }
+
+  /// Work since the last call, whoever is charged for it.
+  var effortSoFar: Int { effort.ofUsers.values.reduce(effort.own, +) }
 
   /// The work since the last call.
   public mutating func drainEffort() -> Effort {

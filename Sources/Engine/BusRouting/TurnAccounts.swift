@@ -2,7 +2,7 @@
 ///
 ///     while turns.mayGo(connection, of: user) { turns.spend(42, connection, of: user) }
 ///     … serve others …
-///     turns.nextRound()
+///     turns.nextRound(wasComplete: true)
 ///
 /// Work is counted in units of about one action of the router. In each round a connection may cause
 /// ``workPerTurn``, and those of one user together ``workPerRound``. Whoever comes when that is
@@ -14,9 +14,13 @@ public struct TurnAccounts: Sendable {
   public static let workPerRound = 512
   /// What a connection may spend in a round, and what one that goes on is reckoned to.
   public static let workPerTurn = 256
+  /// What of a user's round others may spend: the rest is its own, whatever they do.
+  public static let workByOthers = 256
 
   private struct Account {
     var owed = 0
+    /// What others have spent of it in this round.
+    var byOthers = 0
     var queue: [ConnectionID] = []
   }
 
@@ -63,18 +67,33 @@ public struct TurnAccounts: Sendable {
     }
   }
 
-  /// Notes work that agents of a user have caused while another's frame was served.
+  /// Notes work of a user's connection that is no more.
   public mutating func spend(_ work: Int, of user: UInt32) {
     guard work > 0 else { return }
     accounts[user, default: Account()].owed += work
   }
 
+  /// Notes work that agents of a user have caused while another's frame was served; returns how
+  /// much of it is that other's to pay.
+  public mutating func share(_ work: Int, with user: UInt32) -> Int {
+    guard work > 0 else { return 0 }
+    let taken = min(work, Self.workByOthers - (accounts[user]?.byOthers ?? 0))
+    guard taken > 0 else { return work }
+    accounts[user, default: Account()].owed += taken
+    accounts[user]?.byOthers += taken
+    return work - taken
+  }
+
   /// Everybody had the chance of a turn: pays for each user, and calls the first of its queue.
-  public mutating func nextRound() {
+  ///
+  /// `wasComplete`: every connection with something to do was told of in this round. A call lapses
+  /// then that was not used: turns are not saved up.
+  public mutating func nextRound(wasComplete: Bool) {
     // Whoever was called and has done something has had its turn, however small.
-    called.subtract(spentInRound.keys)
+    if wasComplete { called = [] } else { called.subtract(spentInRound.keys) }
     spentInRound = [:]
     for (user, var account) in accounts {
+      account.byOthers = 0
       account.owed = max(0, account.owed - Self.workPerRound)
       var room = Self.workPerRound - account.owed
       var next = account.queue.startIndex

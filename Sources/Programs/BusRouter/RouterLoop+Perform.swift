@@ -16,7 +16,7 @@ extension RouterLoop {
       logger.debug("connection \(connection.value) is dropped: \(reason)")
       end(connection)
     case .unfinished(let connection): unfinished.insert(connection)
-    case .newsWait: newsWait = true
+    case .moreToDo: moreToDo = true
     case .log(let importance, let text): log(importance, text)
     }
   }

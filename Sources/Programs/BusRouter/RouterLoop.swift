@@ -34,8 +34,8 @@ final class RouterLoop {
   var starved: Set<ConnectionID> = []
   /// Connections that wait for their next turn with what they asked for.
   var unfinished: Set<ConnectionID> = []
-  /// Whether something is still to be told of names.
-  var newsWait = false
+  /// Whether the engine has something left to do by itself.
+  var moreToDo = false
   /// Who has had its turn.
   var turns = TurnAccounts()
   /// The connection of which the last frames are taken: its process has ended.
@@ -126,17 +126,17 @@ final class RouterLoop {
         }
       }
       tendUnread()
-      turns.nextRound()
+      turns.nextRound(wasComplete: count < ready.count)
       // After the others, once for each.
       for connection in unfinished where canGoOn(connection) { goOn(connection) }
-      tellNews()
+      goOn()
     }
   }
 
-  private func tellNews() {
-    guard newsWait else { return }
-    newsWait = false
-    handle(.tellNews)
+  private func goOn() {
+    guard moreToDo else { return }
+    moreToDo = false
+    handle(.nextTurn)
   }
 
   private func goOn(_ connection: ConnectionID) {
@@ -148,7 +148,7 @@ final class RouterLoop {
 
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
-    if newsWait || turns.isAnybodyWaiting || unfinished.contains(where: canGoOn) { return 0 }
+    if moreToDo || turns.isAnybodyWaiting || unfinished.contains(where: canGoOn) { return 0 }
     return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 
@@ -171,8 +171,9 @@ final class RouterLoop {
     }
     events.removeAll(keepingCapacity: true)
     let effort = state.drainEffort()
-    for (user, work) in effort.ofUsers { turns.spend(work, of: user) }
-    return effort.own
+    return effort.ofUsers.reduce(effort.own) { own, one in
+      own + turns.share(one.value, with: one.key)
+    }
   }
 
   /// Takes agents at another socket from now on.

@@ -259,6 +259,28 @@ struct ConversationTests {
       #expect(number(fourth.payload) == 3)
     }
   }
+
+  @Test("a service's handlers may run on an executor that begins with them at once")
+  func inlineExecutor() async throws {
+    try await Watchdog.bounding("an inline executor", seconds: 60) {
+      let bus = try ClientBus()
+      let adder = try bus.agent("adder")
+      let asker = try bus.agent("asker")
+      try await adder.serve("double", executor: AtOnce()) { numbered(number($0.payload) * 2) }
+      for value in 1...3 {
+        let reply = try await asker.request("double", numbered(value), timeout: patient)
+        #expect(number(reply.payload) == value * 2)
+      }
+    }
+  }
+
+  /// Runs each job on the thread that hands it over.
+  private final class AtOnce: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+      let job = UnownedJob(job)
+      unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+    }
+  }
 }
 
 /// Other tests of this process keep the CPUs busy.

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import Glibc
 import Testing
 
 /// What one side does last, and what the other is told of it.
@@ -53,6 +54,20 @@ struct MessengerEndTests {
         try pair.right.out.reply(to: pair.arrived[1], numbered(12))
       }
       #expect(late?.code == .closed)
+    }
+  }
+
+  @Test("what waits for a name that no router resolves is counted when its messenger is closed")
+  func closedUnresolved() throws {
+    try Watchdog.bounding("a closed messenger without a router", seconds: 60) {
+      var pair = try Pair()
+      try pair.bus.endRouter(SIGKILL)
+      let nobody = try pair.left.out.agent("elsewhere")
+      _ = try pair.left.out.send(nobody, numbered(1))
+      _ = try pair.left.out.send(nobody, numbered(2))
+      pair.left.close()
+      #expect(pair.left.statistics.unsent == 2)
+      #expect(pair.left.out.unsentReason?.code == .closed)
     }
   }
 }

@@ -51,7 +51,7 @@ package struct RouterHarness {
   /// Whether what the router does not finish in one turn goes on at once.
   package var getsOn = true
   private var unfinished: [ConnectionID] = []
-  private var newsWait = false
+  private var moreToDo = false
   package private(set) var incarnations: [ConnectionID: Incarnation] = [:]
   private var lastToken: UInt64 = 1
   private var lastConnection: UInt64 = 0
@@ -97,14 +97,14 @@ package struct RouterHarness {
         #expect(open.removeValue(forKey: token) != nil, "a descriptor was closed twice")
       case .drop(let connection, _): dropped.insert(connection)
       case .unfinished(let connection): unfinished.append(connection)
-      case .newsWait: newsWait = true
+      case .moreToDo: moreToDo = true
       case .log: break
       }
     }
     guard getsOn else { return actions }
-    if newsWait {
-      newsWait = false
-      return actions + happen(.tellNews)
+    if moreToDo {
+      moreToDo = false
+      return actions + happen(.nextTurn)
     }
     guard !unfinished.isEmpty else { return actions }
     return actions + happen(.goOn(unfinished.removeFirst()))

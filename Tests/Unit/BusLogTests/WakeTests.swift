@@ -59,4 +59,17 @@ struct WakeTests {
     epoch.awake()
     withExtendedLifetime(reader) {}
   }
+
+  @Test("a sleep that was given up and never taken back leaves no mark to the next")
+  func givenUp() throws {
+    let stage = try Stage()
+    let epoch = try #require(stage.segment.takeEpoch())
+    for ownWord in [false, true] {
+      let first = epoch.announce(ownWord: true)
+      let second = epoch.announce(ownWord: ownWord)
+      #expect(!epoch.isUndisturbed(since: first) && epoch.isUndisturbed(since: second))
+      #expect(second > first, "publishers that have woken the first wake this one as well")
+      epoch.awake()
+    }
+  }
 }

@@ -51,9 +51,9 @@ struct NameNewsTests {
       var turns: [Int] = []
       var actions: [RouterAction]
       repeat {
-        actions = router.happen(.tellNews)
+        actions = router.happen(.nextTurn)
         turns.append(kinds(actions).count { $0 == .responders })
-      } while actions.contains(.newsWait)
+      } while actions.contains(.moreToDo)
       return turns
     }
 
@@ -71,7 +71,7 @@ struct NameNewsTests {
   func turns() {
     var world = World()
     let first = world.openInbox()
-    #expect(kinds(first).count { $0 == .responders } == 256 && first.contains(.newsWait))
+    #expect(kinds(first).count { $0 == .responders } == 256 && first.contains(.moreToDo))
     let later = world.goOn()
     #expect(later == [256, 600 - 2 * 256])
     for watcher in world.watchers {
@@ -129,7 +129,7 @@ struct NameNewsTests {
     let friend = world.router.agent("friend", uid: 2000)
     let name = NameFrame(name: "other", group: .service)
     #expect(kinds(world.router.ask(friend, .resolve(name))) == [.responders])
-    #expect(world.openInbox().contains(.newsWait))
+    #expect(world.openInbox().contains(.moreToDo))
     let inbox = world.router.inbox(of: other).pattern
     world.router.subscribe(other, inbox)
     #expect(world.told(friend)["other"] == ["other"])

@@ -22,7 +22,7 @@ struct TurnAccountTests {
       turns.spend(Self.round / 100, ConnectionID(number), of: Self.user)
     }
     #expect(!turns.isAnybodyWaiting)
-    turns.nextRound()
+    turns.nextRound(wasComplete: true)
     #expect(Self.going(&turns, 1...100).count == 100)
   }
 
@@ -35,7 +35,7 @@ struct TurnAccountTests {
       #expect(Self.going(&turns, 1...2).isEmpty, "round \(round)")
       #expect(Self.going(&turns, 9...9, of: Self.other) == [9], "round \(round)")
       #expect(turns.isAnybodyWaiting)
-      turns.nextRound()
+      turns.nextRound(wasComplete: true)
     }
     #expect(Self.going(&turns, 1...2) == [1, 2] && !turns.isAnybodyWaiting)
   }
@@ -51,7 +51,7 @@ struct TurnAccountTests {
         turns.spend(Self.round, ConnectionID(number), of: Self.user)
       }
       #expect(Self.going(&turns, 5000...5000, of: Self.other) == [5000])
-      turns.nextRound()
+      turns.nextRound(wasComplete: true)
     }
     #expect(order.count >= 650 && order == order.sorted() && Set(order).count == order.count)
   }
@@ -65,7 +65,7 @@ struct TurnAccountTests {
     turns.end(ConnectionID(2))
     for _ in 0..<3 {
       #expect(Self.going(&turns, 3...3).isEmpty)
-      turns.nextRound()
+      turns.nextRound(wasComplete: true)
     }
     #expect(Self.going(&turns, 3...3) == [3] && !turns.isAnybodyWaiting)
   }
@@ -76,7 +76,7 @@ struct TurnAccountTests {
     turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
     #expect(Self.going(&turns, 1...400).isEmpty)
     for _ in 0..<400 {
-      turns.nextRound()
+      turns.nextRound(wasComplete: true)
       for number in Self.going(&turns, 1...400) { turns.spend(1, ConnectionID(number), of: 1000) }
     }
     // All of them want much now: together they get no more than one would.
@@ -86,7 +86,7 @@ struct TurnAccountTests {
         turns.spend(250, ConnectionID(number), of: Self.user)
         work += 250
       }
-      turns.nextRound()
+      turns.nextRound(wasComplete: true)
     }
     #expect(work <= 51 * (Self.round + 3 * 250), "\(work)")
   }
@@ -97,5 +97,40 @@ struct TurnAccountTests {
     turns.spend(2 * Self.round, of: Self.other)
     #expect(Self.going(&turns, 1...1) == [1])
     #expect(Self.going(&turns, 2...2, of: Self.other).isEmpty)
+  }
+
+  @Test("who is called and does nothing has had its turn: none are saved up")
+  func unused() {
+    var turns = TurnAccounts()
+    turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
+    #expect(Self.going(&turns, 1...400).isEmpty)
+    for _ in 0..<400 { turns.nextRound(wasComplete: true) }
+    turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
+    #expect(Self.going(&turns, 1...400).isEmpty)
+  }
+
+  @Test("who is called in a round that did not come to all is called until one has")
+  func incomplete() {
+    var turns = TurnAccounts()
+    turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
+    #expect(Self.going(&turns, 1...2).isEmpty)
+    for _ in 0..<3 { turns.nextRound(wasComplete: false) }
+    turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
+    #expect(Self.going(&turns, 1...3) == [1, 2])
+  }
+
+  @Test("whatever others cause on its account, half of each round is a user's own")
+  func shares() {
+    var turns = TurnAccounts()
+    for round in 0..<100 {
+      var left = 0
+      for _ in 0..<10 { left += turns.share(1000, with: Self.other) }
+      #expect(left == 10_000 - TurnAccounts.workByOthers, "round \(round)")
+      #expect(Self.going(&turns, 9...9, of: Self.other) == [9], "round \(round)")
+      turns.spend(Self.round / 2 - 1, ConnectionID(9), of: Self.other)
+      #expect(Self.going(&turns, 10...10, of: Self.other) == [10], "round \(round)")
+      turns.nextRound(wasComplete: true)
+    }
+    #expect(!turns.isAnybodyWaiting)
   }
 }

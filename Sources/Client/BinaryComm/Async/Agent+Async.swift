@@ -38,7 +38,9 @@ extension Agent {
     // The wait for one's turn counts: of many tasks none waits longer than the first.
     let job = PublishJob(topic, payload, deadline: Deadline(after: .seconds(5)))
     let agent = self
-    try await box.publish(job) { () throws(BusError) in try agent.publisher(on: topic) }
+    try await box.publish(job) { deadline throws(BusError) in
+      try agent.publisher(on: topic, options: .init(), deadline: deadline)
+    }
   }
 
   /// Tells every agent that listens to `bcs.broadcast`.

@@ -38,11 +38,28 @@ final class ServiceHandler: Sendable {
     let peer: PeerID
     let correlationId: UInt32
   }
+  private enum Work: Sendable {
+    case starting(isCancelled: Bool)
+    case task(Task<Void, Never>)
+  }
   private struct State: Sendable {
-    var running: [Key: Task<Void, Never>] = [:]
+    var running: [Key: Work] = [:]
     var active = 0
     var waiting = RequestBacklog<PeerID, ServiceRequest>()
     var isStopped = false
+
+    /// The tasks to be cancelled, by whoever calls; one that is just being made is then cancelled
+    /// by its maker.
+    mutating func stop(_ isMeant: (Key) -> Bool) -> [Task<Void, Never>] {
+      var tasks: [Task<Void, Never>] = []
+      for (key, work) in running where isMeant(key) {
+        switch work {
+        case .task(let task): tasks.append(task)
+        case .starting: running[key] = .starting(isCancelled: true)
+        }
+      }
+      return tasks
+    }
   }
   private let body: Body
   private let concurrency: Int
@@ -93,14 +110,20 @@ final class ServiceHandler: Sendable {
   private func run(_ request: ServiceRequest) {
     let key = Key(peer: request.incoming.peer, correlationId: request.incoming.correlationId)
     let body = body
-    state.withLock { state in
-      state.running[key] = Task(executorPreference: executor) {
-        let outcome = await Self.outcome(of: request, body)
-        self.ended(key)
-        Self.answer(request, outcome)
-        self.giveUpPlace()
-      }
+    state.withLock { $0.running[key] = .starting(isCancelled: false) }
+    // Not under the lock: an executor may begin with it before this returns.
+    let task = Task(executorPreference: executor) {
+      let outcome = await Self.outcome(of: request, body)
+      self.ended(key)
+      Self.answer(request, outcome)
+      self.giveUpPlace()
     }
+    let isCancelled = state.withLock { state in
+      guard case .starting(let isCancelled) = state.running[key] else { return false }
+      state.running[key] = .task(task)
+      return isCancelled
+    }
+    if isCancelled { task.cancel() }
   }
 
   private static func outcome(
@@ -154,10 +177,13 @@ final class ServiceHandler: Sendable {
   /// The requester wants a request stopped.
   func cancel(_ incoming: InboxMessage) {
     let key = Key(peer: incoming.peer, correlationId: incoming.correlationId)
-    let (task, waiting) = state.withLock { state in
-      (state.running[key], state.waiting.remove(incoming.correlationId, of: incoming.peer))
+    let (tasks, waiting) = state.withLock { state in
+      (
+        state.stop { $0 == key },
+        state.waiting.remove(incoming.correlationId, of: incoming.peer)
+      )
     }
-    task?.cancel()
+    for task in tasks { task.cancel() }
     for request in waiting {
       Self.refuse(request, .cancelled("the request was stopped before it was started"))
     }
@@ -170,7 +196,7 @@ final class ServiceHandler: Sendable {
   func cancelAll(of peer: PeerID) {
     let tasks = state.withLock { state in
       _ = state.waiting.removeAll { $0 == peer }
-      return state.running.filter { $0.key.peer == peer }.map(\.value)
+      return state.stop { $0.peer == peer }
     }
     for task in tasks { task.cancel() }
   }
@@ -179,7 +205,7 @@ final class ServiceHandler: Sendable {
     let tasks = state.withLock { state in
       state.isStopped = true
       _ = state.waiting.drainAll()
-      return Array(state.running.values)
+      return state.stop { _ in true }
     }
     for task in tasks { task.cancel() }
   }

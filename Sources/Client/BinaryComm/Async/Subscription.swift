@@ -127,9 +127,9 @@ final class SubscriptionPump: Sendable {
         put(fresh, reader.statistics)
         if taken == 0 { _ = try reader.wait(timeout: .milliseconds(500)) }
       } catch {
-        // What the publisher gave that has gone on without us is void, what others gave stands.
-        let void = reader.evictedSource.take()
-        fresh.removeAll { $0.header.source == void }
+        // What a publisher gave that has gone on without us is void, what others gave stands.
+        let void = reader.evictedStream
+        fresh.removeAll { $0.stream == void }
         put(fresh, reader.statistics)
         for problem in reader.drainProblems() { problemContinuation.yield(problem) }
         guard reader.agentEnd == nil else {

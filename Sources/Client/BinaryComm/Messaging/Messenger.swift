@@ -29,6 +29,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   var idlePolls = 0
   var untickedPolls = 0
   var lastSweepNs: UInt64 = 0
+  /// How many of the inbox's problems ``out`` has heard of.
+  private var notedProblems = 0
   // Behind an address: handlers are lent it while the inbox is being polled.
   private let place: UnsafeMutablePointer<Outbox>
 
@@ -72,9 +74,14 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   private mutating func join(_ name: PeerName) throws(BusError) -> Int {
     let end = Deadline(after: .seconds(5))
     // Known here before anybody can send to it.
+    let isNew = !out.serves(name.text)
     let index = out.serve(name.text)
-    if name.text != core.agent.name || name.group == .team {
+    guard name.text != core.agent.name || name.group == .team else { return index }
+    do throws(BusError) {
       try core.answer(name, deadline: end)
+    } catch {
+      if isNew { unserve(name.text) }
+      throw error
     }
     return index
   }
@@ -122,7 +129,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       // One peer's broken log, or one for which there is no room here, ends its stream alone.
       guard inbox.agentEnd == nil else { throw error }
       out.count(.malformed)
-      out.noteUnreadable(inbox.problems)
+      out.noteUnreadable(inbox.problems[notedProblems...])
+      notedProblems = inbox.problems.count
     }
     if !out.leaving.isEmpty { out.closeDrained() }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
@@ -164,11 +172,11 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       switch event {
       case .responders(let frame): out.handle(frame)
       case .refused(let name, let why): out.refused(name, why)
-      case .gone(let peer): out.leaving.append(peer)
+      case .gone(let peer): out.leaving.insert(peer)
       case .lane(let channel, let outcome): handle(channel, outcome)
-      case .unmet(let channel, let why):
+      case .unmet(let channel, let stream, let why):
         if let line = out.lines.index(of: channel.owner.value) {
-          out.closeUnmet(line, channel.lane, why)
+          out.closeUnmet(line, channel.lane, stream, why)
         }
       }
     }
@@ -182,7 +190,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     case .success(let made):
       if let publisher = made.take() { out.opened(line, channel.lane, publisher) }
     case .failure(let why):
-      if case .peerDied = why { out.leaving.append(channel.owner) }
+      if case .peerDied = why { out.leaving.insert(channel.owner) }
       out.notOpened(line, channel.lane, why)
     }
   }
@@ -216,7 +224,10 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// Peers whose messages could not be read since the last call, and why; at most 64 are kept.
   ///
   /// They were corrupt, or this process had no descriptor or no memory left for them.
-  public mutating func drainProblems() -> [StreamProblem] { inbox.drainProblems() }
+  public mutating func drainProblems() -> [StreamProblem] {
+    notedProblems = 0
+    return inbox.drainProblems()
+  }
 
   /// How much of what the router has said waits for the next poll.
   package var newsWaiting: Int { core.eventCount }

@@ -30,7 +30,7 @@ extension MessengerShared {
       countedAs: .sent(
         InboxChannel.shownName(of: peer), kind: .pair, lane: channel.lane.counted, to: peer,
         peerIncarnation: owner.value),
-      onUnmet: { [weak self] in self?.post(.unmet(channel, $0)) },
+      onUnmet: { [weak self] in self?.post(.unmet(channel, $0, $1)) },
       onLeave: { [weak self] in self?.post(.gone(owner)) })
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMax })

@@ -15,7 +15,7 @@ enum MessengerEvent: Sendable {
   /// A log to a peer is registered, or could not be made.
   case lane(InboxChannel, Result<Handover<Publisher>, BusError>)
   /// The reader of a lane could not be let in for want of something in this process.
-  case unmet(InboxChannel, BusError)
+  case unmet(InboxChannel, PublisherShared, BusError)
   /// A peer takes no messages any more: it ended, or closed its inbox.
   case gone(Incarnation)
   /// Who answers a name.

@@ -50,7 +50,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var creditWaits = false
   var nextExpiryNs = UInt64.max
   /// Peers that take no messages any more, of whose own messages some are still to be read.
-  var leaving: [Incarnation] = []
+  var leaving: Set<Incarnation> = []
   /// Peers whose logs to this agent it had no room for, and what was missing.
   var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
@@ -253,6 +253,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
   mutating func close(_ line: Int, _ why: BusError) {
     guard let peer = unsafe lines.at(line) else { return }
+    unreadable[unsafe peer.pointee.name] = nil
     // Most peers leave with nothing in flight, and the table is large.
     let hasRequests = unsafe peer.pointee.inFlight > 0
     for request in hasRequests ? pending.all(where: { $0.line == line }) : [] {
@@ -367,6 +368,9 @@ extension Outbox {
     servedIndex[name] = number
     return number
   }
+
+  /// Whether what arrives for a name is taken.
+  func serves(_ name: String) -> Bool { servedIndex[name] != nil }
 
   /// Refuses what arrives for a name from now on; its number stays its own.
   mutating func unserve(_ name: String) {

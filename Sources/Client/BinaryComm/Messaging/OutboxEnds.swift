@@ -7,22 +7,25 @@ import BusWire
 extension Outbox {
   /// The peers that are gone and of whose messages nothing is left to be read.
   mutating func closeDrained() {
-    leaving = leaving.filter { incarnation in
-      guard !core.inbox.reads(from: incarnation) else { return true }
+    for incarnation in leaving where !core.inbox.reads(from: incarnation) {
+      leaving.remove(incarnation)
       if let line = lines.index(of: incarnation.value) {
         let name = lineName(line) ?? "the agent"
         let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
-        close(line, unreadable.removeValue(forKey: name) ?? .peerDied(why))
+        close(line, unreadable[name] ?? .peerDied(why))
       }
-      return false
     }
   }
 
   /// Notes whose answers cannot be read for want of something in this process: that is why nothing
   /// comes from them, whatever else becomes of them.
-  mutating func noteUnreadable(_ problems: [StreamProblem]) {
+  mutating func noteUnreadable(_ problems: ArraySlice<StreamProblem>) {
     for problem in problems where problem.error.code == .resourceExhausted {
-      guard unreadable.count < Self.unreadableMax else { return }
+      if unreadable.count >= Self.unreadableMax {
+        let known = Set(lines.indices.compactMap { lineName($0) })
+        unreadable = unreadable.filter { known.contains($0.key) }
+        guard unreadable.count < Self.unreadableMax else { return }
+      }
       unreadable[problem.publisher] = problem.error
     }
   }
@@ -50,10 +53,14 @@ extension Outbox {
   /// The router lets a reader that was there before the first message have all of a log that has
   /// ended: so what lies in this one still arrives. What has no room there fails with the reason,
   /// and so do its requests at once: who answers them may have forgotten by then whom it read.
-  mutating func closeUnmet(_ line: Int, _ lane: Lane, _ why: BusError) {
+  mutating func closeUnmet(
+    _ line: Int, _ lane: Lane, _ stream: PublisherShared, _ why: BusError
+  ) {
     guard !isClosed, let peer = unsafe lines.at(line) else { return }
     let key = LaneKey(peer: line, lane: lane)
     let out = unsafe peer.pointee.lane(lane)
+    // The lane may have been closed and opened anew meanwhile.
+    guard unsafe out.pointee.stream === stream else { return }
     // No larger log is waited for: its reader would have to be let in, too.
     if unsafe out.pointee.pen != nil { _ = sendWaiting(key, now()) }
     show(key)
@@ -79,6 +86,11 @@ extension Outbox {
         for message in unsafe out.pointee.waiting.drainAll() {
           drop(message.letter, to: unsafe peer.pointee.name, Self.closedError)
         }
+      }
+    }
+    for at in names.indices {
+      for message in names[at].drainWaiting() {
+        drop(message.letter, to: names[at].name.text, Self.closedError)
       }
     }
     dirty = []

@@ -41,6 +41,9 @@ struct OutboundLane: ~Copyable {
 
   init() { unsafe pen = nil }
 
+  /// The stream that is written now.
+  var stream: PublisherShared? { unsafe pen?.pointee.core }
+
   deinit {
     if let pen = unsafe pen {
       unsafe pen.deinitialize(count: 1)

@@ -54,9 +54,12 @@ final class PublisherBox: Sendable {
     return try outcome?.get() ?? false
   }
 
+  /// Makes the publisher, by a deadline.
+  typealias Maker = @Sendable (Deadline) throws(BusError) -> Publisher
+
   /// Waits for the job's turn and for room; `make` makes the publisher when there is none.
   func publish(
-    _ job: PublishJob, _ make: @escaping @Sendable () throws(BusError) -> Publisher
+    _ job: PublishJob, _ make: @escaping Maker
   ) async throws(BusError) {
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -68,9 +71,7 @@ final class PublisherBox: Sendable {
     try outcome.get()
   }
 
-  private func enqueue(
-    _ job: PublishJob, _ make: @escaping @Sendable () throws(BusError) -> Publisher
-  ) {
+  private func enqueue(_ job: PublishJob, _ make: @escaping Maker) {
     let place: Place = queue.withLock { queue in
       guard !queue.isClosed else { return .none(Self.closedError) }
       guard queue.add(job) else {
@@ -93,11 +94,21 @@ final class PublisherBox: Sendable {
     }
   }
 
-  private func serve(_ make: () throws(BusError) -> Publisher) {
+  private func serve(_ make: Maker) {
     while let job = queue.withLock({ $0.next() }) {
+      guard !job.isOver else { continue }
+      do throws(BusError) {
+        // Before its turn begins: until then a job that is cancelled is over at once.
+        try makePublisher(make, by: job.deadline)
+      } catch {
+        // Others that wait by now have waited for the same, and would in turn for it again.
+        let waiting = queue.withLock { $0.jobs.drainAll() }
+        for one in [job] + waiting { one.finish(.failure(error)) }
+        continue
+      }
       guard job.begin() else { continue }
       do throws(BusError) {
-        try publish(job, making: make)
+        try publish(job)
         job.finish(.success(()))
       } catch {
         job.finish(.failure(error))
@@ -105,13 +116,16 @@ final class PublisherBox: Sendable {
     }
   }
 
-  private func publish(
-    _ job: PublishJob, making make: () throws(BusError) -> Publisher
-  ) throws(BusError) {
+  private func makePublisher(_ make: Maker, by deadline: Deadline) throws(BusError) {
     try publisher.withLock { held throws(BusError) in
       guard !isClosed else { throw Self.closedError }
-      var mine: Publisher
-      if let known = held.take() { mine = known } else { mine = try make() }
+      if held == nil { held = try make(deadline) }
+    }
+  }
+
+  private func publish(_ job: PublishJob) throws(BusError) {
+    try publisher.withLock { held throws(BusError) in
+      guard !isClosed, var mine = held.take() else { throw Self.closedError }
       do throws(BusError) {
         try mine.publish(job.topic, job.payload, deadline: job.deadline) {
           () throws(BusError) in

@@ -15,7 +15,7 @@ final class PublisherShared: Sendable {
   /// What this stream's messages are counted in.
   let row: CounterRow
   /// Called in place of telling a reader that this process has no room to let it in.
-  private let onUnmet: (@Sendable (BusError) -> Void)?
+  private let onUnmet: (@Sendable (PublisherShared, BusError) -> Void)?
   let state = Mutex(State())
 
   struct State: ~Copyable, Sendable {
@@ -36,7 +36,7 @@ final class PublisherShared: Sendable {
 
   init(
     agent: AgentShared, channel: String, stall: StallPolicy, countedAs: CounterIdentity? = nil,
-    onUnmet: (@Sendable (BusError) -> Void)? = nil,
+    onUnmet: (@Sendable (PublisherShared, BusError) -> Void)? = nil,
     onLeave: @escaping @Sendable () -> Void = {}
   ) {
     self.agent = agent
@@ -196,7 +196,7 @@ final class PublisherShared: Sendable {
     if let failure = why.ownFailure(agent.name) {
       state.withLock { $0.unmet.note(failure) }
       // The stream is closed instead: then the router lets the reader have what it was promised.
-      if let onUnmet { return onUnmet(failure) }
+      if let onUnmet { return onUnmet(self, failure) }
     }
     agent.tell(
       .joinRefused(JoinRefusedFrame(attachment: attachment, reason: why.text(agent.name))))

@@ -57,6 +57,11 @@ extension Message {
     unsafe topics._withUnsafeGuaranteedRef { $0.publisherName }
   }
 
+  /// The publisher's stream that it came from.
+  public var stream: StreamID {
+    unsafe topics._withUnsafeGuaranteedRef { $0.source.stream }
+  }
+
   /// The channel of the publisher's stream: the topic, or what of it the policy makes a channel.
   package var channel: String {
     unsafe topics._withUnsafeGuaranteedRef { $0.source.channel }
@@ -80,7 +85,7 @@ extension Message {
   /// A copy that may be kept.
   public func copy() -> ReceivedMessage {
     ReceivedMessage(
-      topic: topic, payload: bytes, header: header, publisher: publisher, sequence: sequence,
-      gapBefore: gapBefore)
+      topic: topic, payload: bytes, header: header, publisher: publisher, stream: stream,
+      sequence: sequence, gapBefore: gapBefore)
   }
 }

@@ -52,6 +52,8 @@ private final class ReadinessMonitor: Sendable {
   }
   private struct State: Sendable {
     var watch: Watch?
+    /// The thread sleeps, or is about to, for a watch that it has taken over.
+    var isWatching = false
     var isClosed = false
   }
   let wakeup: EventFD
@@ -73,16 +75,25 @@ private final class ReadinessMonitor: Sendable {
   }
 
   func watch(_ list: WatchList, marked: UInt32) {
-    state.withLock { $0.watch = Watch(list: list, marked: marked) }
+    let isRearmed = state.withLock { state in
+      state.watch = Watch(list: list, marked: marked)
+      return state.isWatching
+    }
     commands.word.add(1)
     wake(commands)
+    // It sleeps under a mark that is no more, on logs that may be others now.
+    if isRearmed { epoch.nudge() }
   }
 
   /// Sleeps in the reader's place; ends with `close()`.
   func keepWatch() {
     while true {
       let seen = commands.word.loadAcquire()
-      let (watch, closed) = state.withLock { ($0.watch.take(), $0.isClosed) }
+      let (watch, closed) = state.withLock { state in
+        let watch = state.watch.take()
+        state.isWatching = watch != nil
+        return (watch, state.isClosed)
+      }
       if closed { return }
       guard let watch else {
         sleep(on: commands, seen: seen)
@@ -91,8 +102,19 @@ private final class ReadinessMonitor: Sendable {
       while !watch.list.hasChanged, epoch.isUndisturbed(since: watch.marked) {
         epoch.sleep(marked: watch.marked, watches: watch.list, timeoutNs: 1_000_000_000)
       }
+      if endWatch() { wakeup.signal() }
+    }
+  }
+
+  /// Takes the mark of a watch back that has seen something.
+  ///
+  /// False when it was given up meanwhile: then the epoch bears another sleep's mark, if any.
+  private func endWatch() -> Bool {
+    state.withLock { state in
+      state.isWatching = false
+      guard !state.isClosed, state.watch == nil else { return false }
       epoch.awake()
-      wakeup.signal()
+      return true
     }
   }
 }

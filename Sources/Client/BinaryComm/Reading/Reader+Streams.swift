@@ -56,7 +56,10 @@ extension Reader {
   ///
   /// ``poll(limit:_:)`` throws the first of those that it comes upon at a time.
   public mutating func drainProblems() -> [StreamProblem] {
-    defer { problems.removeAll() }
+    defer {
+      problems.removeAll()
+      evictedStream = nil
+    }
     return problems
   }
 
@@ -97,9 +100,9 @@ extension Reader {
       remove(at, nil)
     case .evicted:
       let name = name(at)
-      evictedSource = source(at)
+      evictedStream = stream(at)
       remove(at, .evicted)
-      let text = "the publisher \(name) went on without this reader; the last batch is void"
+      let text = "the publisher \(name) went on without this reader; its last batch is void"
       throw note(nil, name, .evicted(text)).error
     case .corrupt:
       let name = name(at)

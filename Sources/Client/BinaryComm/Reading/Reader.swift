@@ -76,9 +76,10 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   var lastNewsNs: UInt64 = 0
   /// What happened to single streams and was not taken yet.
   var problems: [StreamProblem] = []
-  /// The publisher that a poll found to have gone on without this reader: what that poll handed
-  /// over of it is void, what it handed over of others is not.
-  package var evictedSource: BusUUID?
+  /// The stream whose publisher was found to have gone on without this reader, until
+  /// ``drainProblems()``: what the ``poll(limit:_:)`` that threw `evicted` handed over of it is
+  /// void, what it handed over of others is not.
+  public internal(set) var evictedStream: StreamID?
   /// Why nothing comes any more, nil while something may.
   var agentEnd: BusError?
   var isClosed = false
@@ -104,8 +105,8 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   /// returns 0: what comes in that time is handed over without a call in between.
   ///
   /// Throws `evicted` or `corrupt` once per stream it happens to, after which the reader goes on
-  /// with the others. After `evicted` what this call handed over is void. Once the agent has ended,
-  /// each call throws `closed`, or why no router takes it back.
+  /// with the others. After `evicted` what this call handed over of ``evictedStream`` is void. Once
+  /// the agent has ended, each call throws `closed`, or why no router takes it back.
   @inlinable @inline(__always)
   public mutating func poll(
     limit: Int = 256, _ body: (borrowing Message) -> Void

@@ -12,7 +12,7 @@ extension Reader {
   }
 
   func name(_ at: Int) -> String { unsafe streams[at].source.publisherName }
-  func source(_ at: Int) -> BusUUID { unsafe streams[at].source.publisher }
+  func stream(_ at: Int) -> StreamID { unsafe streams[at].source.stream }
   func key(_ at: Int) -> AttachmentID { unsafe streams[at].source.attachment }
   func state(_ at: Int) -> ReaderState { unsafe streams[at].log.state }
   func generation(_ at: Int) -> UInt32 { unsafe streams[at].log.identity.generation }

@@ -10,6 +10,8 @@ public struct ReceivedMessage: Sendable, Equatable {
   public var header: MessageHeader
   /// The publisher's name, from the router.
   public var publisher: String
+  /// The publisher's stream that it came from.
+  public var stream: StreamID
   /// Messages of the publisher's stream before this one.
   public var sequence: UInt64
   /// Messages of that stream that were lost directly before this one.

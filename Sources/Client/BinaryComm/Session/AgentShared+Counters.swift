@@ -19,7 +19,11 @@ extension AgentShared {
       state.withLock({ $0.offeredCounters.insert(part.number).inserted })
     else { return }
     let number = counters.duplicateDescriptor(of: part.number)
-    guard number >= 0 else { return }
+    guard number >= 0 else {
+      // No descriptor left: it is offered at the next turn that finds one.
+      state.withLock { _ = $0.offeredCounters.remove(part.number) }
+      return
+    }
     let frame = AddCountersFrame(part: UInt16(part.number), segmentBytes: UInt64(part.bytes))
     // A router that refuses it (quota) is not asked again: counting goes on, nobody sees it.
     _ = call(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }

@@ -69,6 +69,7 @@ _Static_assert(offsetof(bus_log_identity_t, channel) == 82, "channel");
 #define BUS_HOT_DEPARTED 280  // u64: counts lossless readers that left the window
 #define BUS_HOT_DEPARTED_LIST 288  // 8 * u64: attachment of the n-th departure at n mod 8
 #define BUS_HOT_DEPARTED_ENTRIES 8
+#define BUS_HOT_DEPARTED_UNNAMED 0  // in the list: somebody whose attachment is not kept
 
 typedef struct bus_log_index_entry {
   uint64_t position;  // of the first record that starts in this eighth of the ring

@@ -130,8 +130,8 @@ struct MessageReceiver: ~Copyable {
   private mutating func take(
     _ error: BusError, _ batch: inout [(ReceivedMessage, channel: String)]
   ) throws {
+    drop(reader.evictedStream, from: &batch)
     let found = reader.drainProblems()
-    drop(reader.evictedSource.take(), from: &batch)
     for problem in found {
       if case .evicted = problem.error {} else { isEvictedOnly = false }
       trouble = trouble ?? problem
@@ -142,15 +142,15 @@ struct MessageReceiver: ~Copyable {
     guard found.contains(where: { $0.error == error }) else { throw error }
   }
 
-  /// Drops what this batch holds of a publisher that has gone on without this reader.
+  /// Drops what this batch holds of a stream whose publisher has gone on without this reader.
   ///
   /// It may have been overwritten while it was copied. What others gave stands.
   private mutating func drop(
-    _ source: BusUUID?, from batch: inout [(ReceivedMessage, channel: String)]
+    _ stream: StreamID?, from batch: inout [(ReceivedMessage, channel: String)]
   ) {
-    guard let source else { return }
+    guard let stream else { return }
     let before = batch.count
-    batch.removeAll { message, _ in message.header.source == source }
+    batch.removeAll { message, _ in message.stream == stream }
     let dropped = before - batch.count
     guard dropped > 0 else { return }
     void += UInt64(dropped)
