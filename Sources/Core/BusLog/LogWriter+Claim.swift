@@ -124,8 +124,9 @@ extension LogWriter {
     }
   }
 
-  private func wake(_ sleeper: inout ParkedReader, _ epoch: UInt32) {
-    let isOwnWord = epoch & EpochBits.onOwnWord != 0
+  private mutating func wake(_ sleeper: inout ParkedReader, _ epoch: UInt32) {
+    // Whoever sleeps on commit words sleeps on its own word as well.
+    let isOwnWord = epoch & EpochBits.onOwnWord != 0 || isCommitWordCrowded
     guard sleeper.woken != epoch else {
       guard sleeper.isOwed else { return }
       if isOwnWord {
@@ -136,7 +137,7 @@ extension LogWriter {
       }
       // A flush of nothing is nothing that could keep the reader from its sleep.
       guard committed != sleeper.wokenAt else { return }
-      _ = unsafe plat_futex_wake(commitWord.address, .max)
+      wakeCommitWord()
       sleeper.isOwed = false
       return
     }
@@ -148,7 +149,7 @@ extension LogWriter {
     sleeper.isOwed = true
     sleeper.backoff.begin(committed: committed)
     if !isOwnWord {
-      _ = unsafe plat_futex_wake(commitWord.address, .max)
+      wakeCommitWord()
       return
     }
     // The reader waits on its own word, whose value we cannot change: between its last look and
@@ -162,6 +163,22 @@ extension LogWriter {
       plat_pause()
     }
   }
+}
+
+extension LogWriter {
+  /// Wakes all who sleep on the commit word, and finds out whether more do than this publisher
+  /// knows of.
+  ///
+  /// Whoever maps the log may sleep on its word, with a thousand threads and a hundred times with
+  /// each, and every wake would be this publisher's work. Then its readers are woken one by one,
+  /// on words of their own.
+  private mutating func wakeCommitWord() {
+    let found = unsafe plat_futex_wake(commitWord.address, .max)
+    if found > 2 * sleeperCount + Self.unknownSleepersMax { isCommitWordCrowded = true }
+  }
+
+  /// Sleepers beyond those that are known, which may have joined a moment ago.
+  private static var unknownSleepersMax: Int { 16 }
 }
 
 /// Bits of a reader's epoch word; the rest is a counter.

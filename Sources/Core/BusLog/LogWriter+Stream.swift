@@ -110,6 +110,7 @@ extension LogWriter {
     log = next
     view = fresh
     commitWord = fresh.commit
+    isCommitWordCrowded = false
     sequenceWord = fresh.sequence
     unsafe pen = unsafe fresh.ring
     clearEnd = 0

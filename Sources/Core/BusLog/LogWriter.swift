@@ -46,6 +46,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   let gate: FlowControl
   var sleepers: UnsafeMutablePointer<ParkedReader>
   var sleeperRoom = 16
+  /// Others than its readers sleep on the commit word of the log that is written now.
+  package internal(set) var isCommitWordCrowded = false
   var sleeperSegments: [PeerSegment] = []
   var indexedEighth: UInt64 = 0
   var topics: [String: UInt32] = [:]

@@ -59,4 +59,48 @@ struct ClientEvictTests {
       #expect(error?.code == .evicted)
     }
   }
+
+  @Test(
+    "what it was given of other streams by the same call stands, of its publisher's, too",
+    arguments: [["a", "b"], ["b", "a"]])
+  func otherStreams(order: [String]) throws {
+    try Watchdog.bounding("eviction beside another stream", seconds: 60) {
+      let bus = try ClientBus(["--stall", "0.3"])
+      let writer = try bus.agent("writer")
+      let listener = try bus.agent("listener")
+      var reader = try listener.reader(">", mode: .lossless)
+      var first = try writer.publisher(on: order[0], options: smallLog)
+      var second = try writer.publisher(on: order[1], options: smallLog)
+      for value in 0..<5 {
+        if order[0] == "b" { try first.publish("b", numbered(value)) }
+        if order[1] == "b" { try second.publish("b", numbered(value)) }
+      }
+      for value in 0..<2000 {
+        if order[0] == "a" { try first.publish("a", numbered(value)) }
+        if order[1] == "a" { try second.publish("a", numbered(value)) }
+      }
+      var numbers: [Int] = []
+      var evictions = 0
+      while numbers.count < 5 || evictions == 0 {
+        var batch: [ReceivedMessage] = []
+        let error = failure { () throws(BusError) in
+          _ = try reader.poll { batch.append($0.copy()) }
+        }
+        if let error {
+          #expect(error.code == .evicted)
+          evictions += 1
+          let found = reader.evictedStream
+          let void = try #require(found)
+          #expect(batch.allSatisfy { ($0.topic == "a") == ($0.stream == void) })
+          batch.removeAll { $0.stream == void }
+          _ = reader.drainProblems()
+          let next = reader.evictedStream
+          #expect(next == nil)
+        }
+        numbers += batch.filter { $0.topic == "b" }.map { number($0.payload) }
+        breathe()
+      }
+      #expect(numbers == Array(0..<5) && evictions == 1)
+    }
+  }
 }

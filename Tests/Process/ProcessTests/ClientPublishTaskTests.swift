@@ -59,6 +59,28 @@ struct ClientPublishTaskTests {
     #expect(late.isEmpty, "\(late.count) messages of cancelled tasks were published")
   }
 
+  @Test("tasks that wait for a router fail together, and one that is cancelled at once")
+  func withoutRouter() async throws {
+    // One after the other they would take three minutes and more.
+    try await Watchdog.bounding("publishing without a router", seconds: 120) {
+      let bus = try ClientBus()
+      let writer = try bus.agent("writer")
+      try bus.endRouter(SIGKILL)
+      let tasks = (0..<40).map { value in
+        Task(executorPreference: OwnThreads.shared) {
+          try await writer.publish("alerts.late", numbered(value))
+        }
+      }
+      await rest(milliseconds: 100)
+      tasks[0].cancel()
+      for (number, task) in tasks.enumerated() {
+        let outcome = await task.result
+        let error = #expect(throws: BusError.self) { try outcome.get() }
+        #expect(error?.code == (number == 0 ? .cancelled : .noRouter), "task \(number)")
+      }
+    }
+  }
+
   @Test("closing the agent ends what waits for room with `closed`")
   func closed() async throws {
     try await Watchdog.bounding("closed publish", seconds: 120) {

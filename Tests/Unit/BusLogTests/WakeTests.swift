@@ -14,11 +14,15 @@ struct WakeTests {
     private let folder = Mutex<String?>(nil)
     private let woken = Atomic(false)
 
-    func sleep(_ epoch: ReaderEpoch, marked: UInt32) {
+    func sleep(_ epoch: ReaderEpoch, marked: UInt32, _ watches: WatchList = WatchList()) {
+      begin()
+      epoch.sleep(marked: marked, watches: watches, timeoutNs: 3_600_000_000_000)
+      woken.store(true, ordering: .releasing)
+    }
+
+    private func begin() {
       let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
       folder.withLock { $0 = own }
-      epoch.sleep(marked: marked, watches: WatchList(), timeoutNs: 3_600_000_000_000)
-      woken.store(true, ordering: .releasing)
     }
 
     /// Whether the kernel holds the thread in its sleep; false from the moment it is woken.
@@ -70,6 +74,51 @@ struct WakeTests {
       #expect(!epoch.isUndisturbed(since: first) && epoch.isUndisturbed(since: second))
       #expect(second > first, "publishers that have woken the first wake this one as well")
       epoch.awake()
+    }
+  }
+
+  @Test("strangers that sleep on the log's word many times are not woken with its reader for ever")
+  func strangers() throws {
+    _ = plat_barrier_register()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let epoch = try #require(stage.segment.takeEpoch())
+    let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
+    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    // The publisher knows nothing of their words.
+    let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
+    let others = try (0..<3).map { _ in try #require(foreign.takeEpoch()) }
+    #expect(pen.send(0, count: 8) && reader.drain() == [0])
+    Watchdog.bounding("strangers on the commit word", seconds: 60) {
+      // Each of them is woken once by a publish that wakes the commit word.
+      for round in UInt64(1)...3 {
+        let isKnown = pen.writer.isCommitWordCrowded
+        #expect(isKnown == (round > 1), "round \(round)")
+        let strangers = others.map { _ in Sleeper() }
+        let honest = Sleeper()
+        var many = WatchList()
+        for _ in 0..<100 { many.add(reader.reader) }
+        var own = WatchList()
+        own.add(reader.reader)
+        let (crowd, watched) = (many, own)
+        let marked = epoch.announce(ownWord: false)
+        let threads = Threads()
+        for (one, epoch) in zip(strangers, others) {
+          let marked = epoch.announce(ownWord: false)
+          threads.start { one.sleep(epoch, marked: marked, crowd) }
+        }
+        threads.start { honest.sleep(epoch, marked: marked, watched) }
+        while !(strangers + [honest]).allSatisfy(\.isAsleep) { sched_yield() }
+        #expect(pen.send(round, count: 8))
+        while honest.isAsleep { sched_yield() }
+        epoch.awake()
+        #expect(reader.drain() == [round])
+        if isKnown {
+          #expect(strangers.allSatisfy { $0.isAsleep }, "the reader alone was woken")
+          for epoch in others { epoch.kick() }
+        }
+        threads.wait()
+      }
     }
   }
 }
