@@ -85,22 +85,15 @@ extension RouterState {
     giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
-    var crowd = ReaderCrowd()
     for attachment in stream.attachments.sorted() {
-      guard let reading = attachments[attachment] else { continue }
-      switch reading.phase {
-      case .announced, .attached:
-        joinEnded(attachment)
-        account(for: reading.reader, in: &crowd)
+      switch attachments[attachment]?.phase {
+      case .announced, .attached: joinEnded(attachment)
       default: break
       }
     }
     let frame = StreamEndedFrame(
       stream: id, finalPosition: end.finalPosition, reason: end.reason)
-    for reader in readers(of: stream) {
-      tell(reader, .streamEnded(frame))
-      account(for: reader, in: &crowd)
-    }
+    for reader in readers(of: stream) { tell(reader, .streamEnded(frame)) }
     freeLogs(of: id)
   }
 

@@ -22,7 +22,7 @@ extension RouterState {
   mutating func begin(_ id: StreamID, for asker: Requester) {
     guard let stream = streams[id] else { return }
     var expected: [AttachmentID] = []
-    var crowd = ReaderCrowd()
+    var told = 0
     let present = stream.readings
     let readers = readers(of: stream.channel)
     walk(readers.count * Self.entriesOfCandidate)
@@ -46,8 +46,9 @@ extension RouterState {
       else { continue }
       if isExpected { expected.append(attachment) }
       announce(attachment, .news)
-      account(for: reader, in: &crowd)
+      told += 1
     }
+    foresee(told * Self.effortOfReading)
     let frame = LogAddedFrame(
       stream: id, generation: 0, expected: expected, proof: stream.proof)
     answer(asker, .logAdded(frame))
@@ -56,12 +57,9 @@ extension RouterState {
   /// What it takes to judge whether a subscription reads a stream, in entries of tables.
   static var entriesOfCandidate: Int { 64 }
 
-  /// Has a user whose agents read a stream many times pay for being told, in the place of the
-  /// publisher, who has no hand in it.
-  mutating func account(for reader: Incarnation, in crowd: inout ReaderCrowd) {
-    guard let user = agents[reader]?.caller.uid, crowd.isLarge(with: user) else { return }
-    charge(user)
-  }
+  /// What a reader says to a stream that begins, and what follows from that: that it attaches, is
+  /// joined, lets go of logs, detaches.
+  private static var effortOfReading: Int { 6 }
 
   /// Begins a stream that waited, now that everybody is here who comes.
   ///
@@ -91,18 +89,5 @@ extension RouterState {
     }
     settleStreams()
     allRespondersChanged()
-  }
-}
-
-/// How many readings of one stream the agents of each user have, while they are told of it.
-struct ReaderCrowd {
-  private var readings: [UInt32: Int] = [:]
-  /// So many are the publisher's to pay: what it publishes is there to be read.
-  private static let paidByPublisher = 16
-
-  /// Counts one more; true when it is beyond those.
-  mutating func isLarge(with user: UInt32) -> Bool {
-    readings[user, default: 0] += 1
-    return readings[user] ?? 0 > Self.paidByPublisher
   }
 }

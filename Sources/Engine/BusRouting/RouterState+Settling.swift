@@ -16,12 +16,12 @@ extension RouterState {
   /// Settles streams until others have their turn; then tells those of whom news were dropped.
   mutating func settleStreams() {
     guard isSettling else { return }
-    let most = effortSoFar + Self.settledPerTurn
-    while effortSoFar < most, let id = unsettled.popNext() { settle(id) }
+    let most = effort + Self.settledPerTurn
+    while effort < most, let id = unsettled.popNext() { settle(id) }
     if unsettled.isEmpty {
       endedHere = []
       unmetReaders = [:]
-      while effortSoFar < most, let connection = snapshotsOwed.min(by: { $0.value < $1.value }) {
+      while effort < most, let connection = snapshotsOwed.min(by: { $0.value < $1.value }) {
         snapshotsOwed.remove(connection)
         sendSnapshot(to: connection)
       }
@@ -64,7 +64,6 @@ extension RouterState {
     let present = stream.readings
     let readers = readers(of: stream.channel)
     walk(readers.count * Self.entriesOfCandidate)
-    var crowd = ReaderCrowd()
     for (reader, number, _) in readers {
       let reading = Reading(reader: reader, subscription: number)
       guard !present.contains(reading),
@@ -73,7 +72,6 @@ extension RouterState {
       guard let made = makeAttachment(reader, number, id, fromStart: false, expected: false)
       else { continue }
       announce(made, .news)
-      account(for: reader, in: &crowd)
     }
   }
 

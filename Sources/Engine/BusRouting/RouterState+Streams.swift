@@ -176,18 +176,19 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
-    var crowd = ReaderCrowd()
-    for attachment in stream.attachments.sorted() {
-      let isTold = announce(attachment, .news, newest: true)
-      guard isTold, let reader = attachments[attachment]?.reader else { continue }
-      account(for: reader, in: &crowd)
-    }
+    var told = 0
+    for attachment in stream.attachments.sorted()
+    where announce(attachment, .news, newest: true) { told += 1 }
+    foresee(told * Self.effortOfNewLog)
     answer(
       asker,
       .logAdded(
         LogAddedFrame(
           stream: id, generation: shape.generation, expected: [], proof: stream.proof)))
   }
+
+  /// What a reader says to another log of its stream: that it has let go of the one before.
+  private static var effortOfNewLog: Int { 2 }
 
   mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Requester) {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {

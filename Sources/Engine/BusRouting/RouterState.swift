@@ -69,7 +69,8 @@ public struct RouterState {
   var freshNews: Set<UInt32> = []
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
-  private var effort = Effort()
+  /// Work since the last time it was asked for.
+  private(set) var effort = 0
 
   /// A router without agents.
   ///
@@ -139,24 +140,18 @@ public struct RouterState {
 
   mutating func act(_ action: RouterAction) {
     actions.append(action)
-    effort.own += 1
+    effort += 1
   }
 
   /// Counts a walk through so many entries of a table.
-  mutating func walk(_ entries: Int) { effort.own += entries / Self.entriesPerEffort }
+  mutating func walk(_ entries: Int) { effort += entries / Self.entriesPerEffort }
 
-  /// An agent of this user has caused an action that was counted for the event's connection.
-  mutating func charge(_ user: UInt32) {
-    effort.own = max(0, effort.own - 1)
-    effort.ofUsers[user, default: 0] += 1
-  }
+  /// Counts work that others will have because of this event: it is not theirs to pay.
+  mutating func foresee(_ work: Int) { effort += work }
 
-  /// Work since the last call, whoever is charged for it.
-  var effortSoFar: Int { effort.ofUsers.values.reduce(effort.own, +) }
-
-  /// The work since the last call.
-  public mutating func drainEffort() -> Effort {
-    defer { effort = Effort() }
+  /// The work since the last call, in actions.
+  public mutating func drainEffort() -> Int {
+    defer { effort = 0 }
     return effort
   }
 

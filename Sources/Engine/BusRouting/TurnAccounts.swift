@@ -14,13 +14,9 @@ public struct TurnAccounts: Sendable {
   public static let workPerRound = 512
   /// What a connection may spend in a round, and what one that goes on is reckoned to.
   public static let workPerTurn = 256
-  /// What of a user's round others may spend: the rest is its own, whatever they do.
-  public static let workByOthers = 256
 
   private struct Account {
     var owed = 0
-    /// What others have spent of it in this round.
-    var byOthers = 0
     var queue: [ConnectionID] = []
   }
 
@@ -73,17 +69,6 @@ public struct TurnAccounts: Sendable {
     accounts[user, default: Account()].owed += work
   }
 
-  /// Notes work that agents of a user have caused while another's frame was served; returns how
-  /// much of it is that other's to pay.
-  public mutating func share(_ work: Int, with user: UInt32) -> Int {
-    guard work > 0 else { return 0 }
-    let taken = min(work, Self.workByOthers - (accounts[user]?.byOthers ?? 0))
-    guard taken > 0 else { return work }
-    accounts[user, default: Account()].owed += taken
-    accounts[user]?.byOthers += taken
-    return work - taken
-  }
-
   /// Everybody had the chance of a turn: pays for each user, and calls the first of its queue.
   ///
   /// `wasComplete`: every connection with something to do was told of in this round. A call lapses
@@ -93,7 +78,6 @@ public struct TurnAccounts: Sendable {
     if wasComplete { called = [] } else { called.subtract(spentInRound.keys) }
     spentInRound = [:]
     for (user, var account) in accounts {
-      account.byOthers = 0
       account.owed = max(0, account.owed - Self.workPerRound)
       var room = Self.workPerRound - account.owed
       var next = account.queue.startIndex
@@ -120,12 +104,4 @@ public struct TurnAccounts: Sendable {
     spentInRound[connection] = nil
     served.remove(connection)
   }
-}
-
-/// Work that an event caused: one for each action, and what walking through tables costs besides.
-public struct Effort: Sendable {
-  /// What the event's own connection has caused.
-  public internal(set) var own = 0
-  /// What agents of users have caused by having many readings of what the event is about.
-  public internal(set) var ofUsers: [UInt32: Int] = [:]
 }

@@ -170,10 +170,7 @@ final class RouterLoop {
       for action in state.handle(event) { perform(action) }
     }
     events.removeAll(keepingCapacity: true)
-    let effort = state.drainEffort()
-    return effort.ofUsers.reduce(effort.own) { own, one in
-      own + turns.share(one.value, with: one.key)
-    }
+    return state.drainEffort()
   }
 
   /// Takes agents at another socket from now on.

@@ -91,14 +91,6 @@ struct TurnAccountTests {
     #expect(work <= 51 * (Self.round + 3 * 250), "\(work)")
   }
 
-  @Test("what agents of a user cause while another's frame is served is theirs to pay")
-  func others() {
-    var turns = TurnAccounts()
-    turns.spend(2 * Self.round, of: Self.other)
-    #expect(Self.going(&turns, 1...1) == [1])
-    #expect(Self.going(&turns, 2...2, of: Self.other).isEmpty)
-  }
-
   @Test("who is called and does nothing has had its turn: none are saved up")
   func unused() {
     var turns = TurnAccounts()
@@ -117,20 +109,5 @@ struct TurnAccountTests {
     for _ in 0..<3 { turns.nextRound(wasComplete: false) }
     turns.spend(2 * Self.round, ConnectionID(5000), of: Self.user)
     #expect(Self.going(&turns, 1...3) == [1, 2])
-  }
-
-  @Test("whatever others cause on its account, half of each round is a user's own")
-  func shares() {
-    var turns = TurnAccounts()
-    for round in 0..<100 {
-      var left = 0
-      for _ in 0..<10 { left += turns.share(1000, with: Self.other) }
-      #expect(left == 10_000 - TurnAccounts.workByOthers, "round \(round)")
-      #expect(Self.going(&turns, 9...9, of: Self.other) == [9], "round \(round)")
-      turns.spend(Self.round / 2 - 1, ConnectionID(9), of: Self.other)
-      #expect(Self.going(&turns, 10...10, of: Self.other) == [10], "round \(round)")
-      turns.nextRound(wasComplete: true)
-    }
-    #expect(!turns.isAnybodyWaiting)
   }
 }
