@@ -93,9 +93,7 @@ extension RouterState {
       stream.end == nil, let last = stream.logs.last, last.shape.generation < UInt32.max,
       offer.generation == last.shape.generation + 1, offer.channel == stream.channel.text
     else { return Refusal(.invalid, Self.strayLogText) }
-    // Those that readers pay for are no trouble of the publisher's.
-    let own = stream.logs.filter { $0.payer == owner.incarnation }.count
-    guard own < limits.logsPerStream, stream.logs.count < 4 * limits.logsPerStream else {
+    guard stream.logs.count < limits.logsPerStream else {
       return Refusal(
         .resourceExhausted,
         "\(stream.logs.count) logs of this stream are still read: wait until readers let go.")

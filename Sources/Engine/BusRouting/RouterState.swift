@@ -42,8 +42,10 @@ public struct RouterState {
   var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
   var snapshotsOwed: Set<ConnectionID> = []
-  /// The streams with logs that are over and that readers still hold.
-  var lingering: Set<StreamID> = []
+  /// The ended streams with logs that readers still hold.
+  var lingering = Rounds<StreamID>()
+  /// The readings of ended streams, but for those that were evicted.
+  var standing = Rounds<AttachmentID>()
   var countsOfUser: [UInt32: UserCounts] = [:]
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
@@ -70,6 +72,8 @@ public struct RouterState {
   private var lines = RepeatedLines()
   private var actions: [RouterAction] = []
   private var effort = Effort()
+  /// Walked since the last whole unit of work.
+  private var entriesWalked = 0
 
   /// A router without agents.
   ///
@@ -143,7 +147,13 @@ public struct RouterState {
   }
 
   /// Counts a walk through so many entries of a table.
-  mutating func walk(_ entries: Int) { effort.own += entries / Self.entriesPerEffort }
+  ///
+  /// Many short walks are one long one: what is left of each counts with the next.
+  mutating func walk(_ entries: Int) {
+    let walked = entriesWalked + entries
+    effort.own += walked / Self.entriesPerEffort
+    entriesWalked = walked % Self.entriesPerEffort
+  }
 
   /// An agent of this user has caused an action that was counted for the event's connection.
   mutating func charge(_ user: UInt32) {
