@@ -58,9 +58,10 @@ struct Agent {
   /// How many streams it has on each channel.
   var streamsOn: [Topic: ChannelStreams] = [:]
 
+  /// It takes messages of its own: one of its subscriptions is to its inbox.
+  var hasInbox = false
+
   var name: String { caller.name.text }
-  /// It takes messages of its own.
-  var hasInbox: Bool { subscriptions.values.contains { $0.isInbox } }
 }
 
 /// A name that agents answer to: a service or a team.

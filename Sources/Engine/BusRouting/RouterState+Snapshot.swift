@@ -22,8 +22,8 @@ extension RouterState {
     act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
     for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
     for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
-    for frame in agent.interests.sorted().flatMap(responders) {
-      act(.send(id, .snapshot, .responders(frame), nil))
+    for name in agent.interests.sorted() {
+      for frame in responders(of: name) { act(.send(id, .snapshot, .responders(frame), nil)) }
     }
     for missed in agent.missed {
       guard let frame = frame(of: missed, agent.missedReason) else { continue }

@@ -6,6 +6,10 @@ extension RouterState {
   mutating func addLog(
     _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
+    // Each name that an inbox's owner answers may be the one that lets a writer in.
+    if let inbox = InboxChannel(frame.channel) {
+      walk((agents[inbox.owner]?.answers.count ?? 0) * Self.entriesOfResponder)
+    }
     // Before what is wrong with the segment: it is not looked at when something stands against it.
     if let refusal = agents[agent].flatMap({ objection(to: frame, by: $0) }) {
       turnDown(segment, asker, refusal)

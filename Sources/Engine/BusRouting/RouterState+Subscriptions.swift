@@ -36,6 +36,7 @@ extension RouterState {
 
   mutating func add(_ subscription: Subscription, of agent: Incarnation) {
     agents[agent]?.subscriptions[subscription.number] = subscription
+    if subscription.isInbox { agents[agent]?.hasInbox = true }
     count(\.subscriptions, 1, of: agents[agent]?.caller.uid)
     index.insert(Reading(reader: agent, subscription: subscription.number), subscription)
   }
@@ -270,7 +271,9 @@ extension RouterState {
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
       dropClaim(id, of: agent)
     }
-    if subscription.isInbox { respondersChanged(ofNamesOf: agent) }
+    guard subscription.isInbox else { return }
+    agents[agent]?.hasInbox = false
+    respondersChanged(ofNamesOf: agent)
   }
 
   static var epochs: UInt16 { 60 }
