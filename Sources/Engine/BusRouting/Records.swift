@@ -38,8 +38,6 @@ struct Agent {
   var handsIn = false
   /// What it counts in, in the order of the parts.
   var counters: [CounterSegment] = []
-  /// Whether it is notified of all agents' counters.
-  var isWatching = false
   /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
   /// What it says it read under a former router, until the grace is over.

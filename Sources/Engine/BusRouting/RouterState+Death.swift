@@ -33,6 +33,7 @@ extension RouterState {
     forgetNames(of: agent)
     agents[incarnation] = nil
     missing.remove(incarnation)
+    watchers.remove(incarnation)
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
     handedInReaders[incarnation] = nil

@@ -29,7 +29,7 @@ extension RouterState {
       guard let frame = frame(of: missed, agent.missedReason) else { continue }
       act(.send(id, .snapshot, .missed(frame), nil))
     }
-    if agent.isWatching { showAllCounters(to: incarnation) }
+    if watchers.contains(incarnation) { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 

@@ -34,9 +34,13 @@ public struct RouterState {
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
   var index = SubscriptionIndex()
+  /// The agents that are notified of all agents' counters.
+  var watchers: Set<Incarnation> = []
   /// The agents that have no place for something that they should read.
   var missing: Set<Incarnation> = []
   var blobs: [BlobKey: Blob] = [:]
+  /// Of those: the ones whose makers have ended.
+  var leftBlobs = LeftBlobs()
   var budget: Quota
   /// By publisher: the readers that are in its windows.
   var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
