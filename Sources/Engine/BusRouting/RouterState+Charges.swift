@@ -48,7 +48,7 @@ extension RouterState {
       }
     }
     lingering.insert(id)
-    walk(stream.attachments.count * Self.entriesOfHolder)
+    walk(stream.attachments.count * Self.entriesOfReader)
     for reading in stream.attachments.sorted() { standing.insert(reading) }
   }
 

@@ -54,6 +54,7 @@ extension RouterState {
     guard let stream = streams[id], let last = stream.logs.last, heldStreams[id] == nil else {
       return
     }
+    walk(stream.attachments.count * Self.entriesOfReader)
     var expected: [AttachmentID] = []
     for reading in stream.attachments.sorted() {
       guard let attachment = attachments[reading] else { continue }

@@ -178,6 +178,7 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
+    walk(stream.attachments.count * Self.entriesOfReader)
     var crowd = ReaderCrowd()
     for attachment in stream.attachments.sorted() {
       let isTold = announce(attachment, .news, newest: true)
@@ -190,6 +191,9 @@ extension RouterState {
         LogAddedFrame(
           stream: id, generation: shape.generation, expected: [], proof: stream.proof)))
   }
+
+  /// What it takes to look at one reading of a stream, in entries of tables.
+  static var entriesOfReader: Int { 8 }
 
   mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Requester) {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {

@@ -115,14 +115,24 @@ extension RouterState {
   }
 
   /// Every subscription that reaches a channel, in a fixed order.
-  func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
-    index.candidates(for: channel).compactMap { reading in
+  ///
+  /// Those that were judged and do not reach it are counted for the users whose they are, the others
+  /// by who goes on with them.
+  mutating func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
+    var found: [(Incarnation, UInt32, SubscribeMode)] = []
+    var judgedInVain: [UInt32: Int] = [:]
+    for reading in index.candidates(for: channel) {
       guard let agent = agents[reading.reader],
-        let subscription = agent.subscriptions[reading.subscription],
-        mayAttach(agent, subscription, to: channel)
-      else { return nil }
-      return (reading.reader, reading.subscription, subscription.mode)
+        let subscription = agent.subscriptions[reading.subscription]
+      else { continue }
+      if mayAttach(agent, subscription, to: channel) {
+        found.append((reading.reader, reading.subscription, subscription.mode))
+      } else {
+        judgedInVain[agent.caller.uid, default: 0] += 1
+      }
     }
+    for (user, count) in judgedInVain { walk(count * Self.entriesOfCandidate, causedBy: user) }
+    return found
   }
 
   /// Makes an attachment; nil when the reader has no place for it, which it is told.
@@ -243,6 +253,7 @@ extension RouterState {
       refuse(asker, .invalid, "There is no such stream for this subscription.")
       return
     }
+    walk(min(stream.attachments.count, subscription.attachments.count) * 2)
     let known = stream.attachments.intersection(subscription.attachments).first
     if let known, case .evicted? = attachments[known]?.phase {
       refuse(asker, .invalid, "The publisher has gone on without this reader.")

@@ -159,6 +159,12 @@ public struct RouterState {
     entriesWalked = walked % Self.entriesPerEffort
   }
 
+  /// Counts a walk through so many entries that agents of this user have put there.
+  mutating func walk(_ entries: Int, causedBy user: UInt32) {
+    let work = entries / Self.entriesPerEffort
+    if work > 0 { effort.ofUsers[user, default: 0] += work }
+  }
+
   /// An agent of this user has caused an action that was counted for the event's connection.
   mutating func charge(_ user: UInt32) {
     effort.own = max(0, effort.own - 1)
