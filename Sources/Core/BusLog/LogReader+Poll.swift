@@ -54,7 +54,12 @@ extension LogReader {
 
   @usableFromInline
   mutating func lookAtEnd() -> Bool {
-    if position >= final { stop(.ended) }
+    if position >= final {
+      stop(.ended)
+    } else if final != .max {
+      // The end was within what was committed: that was taken back, and nothing more will come.
+      stop(.corrupt)
+    }
     return false
   }
 

@@ -161,7 +161,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   public var hasNews: Bool {
     if hasLeftovers { return true }
     guard state == .open else { return state == .rotated }
-    if position >= final { return true }
+    // At a known end there is always something to find out, if only that it cannot be reached.
+    if final != .max { return true }
     return commitWord.loadAcquire() != position
   }
 

@@ -94,10 +94,23 @@ struct Quota {
     return nil
   }
 
-  /// One more segment.
-  mutating func charge(_ bytes: UInt64, to agent: Incarnation, held: Bool = false) {
+  /// Whether a segment that is here already may be charged to this agent: neither it nor its user
+  /// has more than it may then.
+  func mayTakeOver(_ bytes: UInt64, by agent: Incarnation, quota: UInt64) -> Bool {
+    let mine = use(by: agent).bytes
+    guard bytes <= quota, mine <= quota - bytes else { return false }
+    guard let user = accounts[agent]?.user, user != ownUser else { return true }
+    let all = use(byUser: user)
+    return bytes <= ofUser.bytes && all.bytes <= ofUser.bytes - bytes
+      && all.descriptors < ofUser.descriptors
+  }
+
+  /// One more segment; `user`: whose the agent is, in case that its account is forgotten.
+  mutating func charge(
+    _ bytes: UInt64, to agent: Incarnation, of user: UInt32? = nil, held: Bool = false
+  ) {
     used += bytes
-    change(agent) { use in
+    change(agent, of: user) { use in
       use.bytes += bytes
       use.descriptors += 1
       if held { use.heldBytes += bytes }
@@ -122,8 +135,10 @@ struct Quota {
     change(agent) { $0.descriptors -= 1 }
   }
 
-  private mutating func change(_ agent: Incarnation, _ body: (inout Use) -> Void) {
-    var account = accounts[agent] ?? Account(user: nil, isOpen: false)
+  private mutating func change(
+    _ agent: Incarnation, of user: UInt32? = nil, _ body: (inout Use) -> Void
+  ) {
+    var account = accounts[agent] ?? Account(user: user, isOpen: false)
     body(&account.use)
     accounts[agent] = account
     guard let user = account.user else { return }

@@ -38,8 +38,6 @@ struct Agent {
   var handsIn = false
   /// What it counts in, in the order of the parts.
   var counters: [CounterSegment] = []
-  /// Whether it is notified of all agents' counters.
-  var isWatching = false
   /// The tokens of the blobs that it made and that are charged to it.
   var blobs: Set<BusUUID> = []
   /// What it says it read under a former router, until the grace is over.
@@ -50,7 +48,7 @@ struct Agent {
   var endedReadings: Set<EndedReading> = []
   /// Whose streams take its places.
   var shares = ReadingShares()
-  /// Bytes of logs that are over and that it has not let go of, whoever pays for them.
+  /// Bytes of logs of ended streams that it has not let go of, whoever pays for them.
   var drainingBytes: UInt64 = 0
   /// What it should read and has no place for, and why.
   var missed: [MissedStream] = []
@@ -58,9 +56,10 @@ struct Agent {
   /// How many streams it has on each channel.
   var streamsOn: [Topic: ChannelStreams] = [:]
 
+  /// It takes messages of its own: one of its subscriptions is to its inbox.
+  var hasInbox = false
+
   var name: String { caller.name.text }
-  /// It takes messages of its own.
-  var hasInbox: Bool { subscriptions.values.contains { $0.isInbox } }
 }
 
 /// A name that agents answer to: a service or a team.
@@ -95,18 +94,33 @@ struct StreamLog {
   let shape: LogShape
   /// Whom it is charged to: its publisher, later a reader that does not let go of it.
   var payer: Incarnation
-  /// Since when nobody but its readers needs it; monotonic ns.
+  /// Since when its stream has ended, so that its readers can let go of it; monotonic ns.
   var overNs: UInt64?
+  /// Its publisher says that it writes the next one.
   var retired = false
   /// Attachments that were told of it and have not released it.
-  var holders: Set<AttachmentID> = []
-  /// How many of them each agent has, once it is over.
-  var drainedBy: [Incarnation: Int] = [:]
+  private(set) var holders: Set<AttachmentID> = []
+  /// How many of them each agent has.
+  private(set) var heldBy: [Incarnation: Int] = [:]
 
   init(token: DescriptorToken, shape: LogShape, payer: Incarnation) {
     self.token = token
     self.shape = shape
     self.payer = payer
+  }
+
+  /// A reading holds it from here on; true when it is the first one of its agent.
+  mutating func insert(_ holder: AttachmentID, of reader: Incarnation) -> Bool {
+    guard holders.insert(holder).inserted else { return false }
+    heldBy[reader, default: 0] += 1
+    return heldBy[reader] == 1
+  }
+
+  /// A reading does not hold it any more; true when it was the last one of its agent.
+  mutating func remove(_ holder: AttachmentID, of reader: Incarnation) -> Bool {
+    guard holders.remove(holder) != nil else { return false }
+    heldBy.takeOne(reader)
+    return heldBy[reader] == nil
   }
 }
 
@@ -142,6 +156,18 @@ struct BusStream {
 }
 
 extension BusStream {
+  /// Takes out the logs that nobody needs any more.
+  mutating func takeUnneeded() -> [StreamLog] {
+    let hasEnded = end != nil
+    func isUnneeded(_ log: StreamLog) -> Bool {
+      log.holders.isEmpty && (log.retired || hasEnded)
+    }
+    guard logs.contains(where: isUnneeded) else { return [] }
+    let unneeded = logs.filter(isUnneeded)
+    logs.removeAll(where: isUnneeded)
+    return unneeded
+  }
+
   /// One more reading, by an agent of this user.
   mutating func insert(_ attachment: Attachment, of user: UInt32?) {
     attachments.insert(attachment.id)

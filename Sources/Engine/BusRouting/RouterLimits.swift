@@ -69,7 +69,7 @@ public struct RouterLimits: Hashable, Sendable {
   public var names = 65536
   /// Blobs of all agents that are not dropped.
   public var blobs = 8192
-  /// For how long readers of a log that is over hold it at its publisher's cost, in ms.
+  /// For how long readers of a stream that has ended hold its logs at its publisher's cost, in ms.
   public var drainMs: UInt32 = 15_000
   /// For how long a reader of a stream that has ended may stand still before it is evicted, in ms.
   public var standstillMs: UInt32 = 600_000

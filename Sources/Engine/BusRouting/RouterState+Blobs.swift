@@ -127,43 +127,51 @@ extension RouterState {
   /// All of those together are bounded, in number and to a quarter of the arena: the user who has
   /// most of it makes room, with what would go first.
   mutating func leaveBlobs(of agent: Agent) {
+    guard !agent.blobs.isEmpty else { return }
+    walk(agent.blobs.count * Self.entriesOfBlob)
+    var over: [BlobKey: Blob] = [:]
     for token in agent.blobs {
       let key = BlobKey(maker: agent.incarnation, token: token)
-      guard let blob = blobs[key] else { continue }
+      guard var blob = blobs[key] else { continue }
+      blob.isHeld = false
+      guard blob.endNs > nowNs else {
+        over[key] = blob
+        continue
+      }
       count(\.blobs, -1, of: blob.uid)
       budget.credit(blob.segmentBytes, to: agent.incarnation)
       budget.charge(blob.segmentBytes, to: Self.nobody)
-      blobs[key]?.isLeft = true
-      blobs[key]?.isHeld = false
+      blob.isLeft = true
+      blobs[key] = blob
+      leftBlobs.insert(key, blob)
     }
-    expireBlobs()
-    var left = inOrder(blobs.filter(\.value.isLeft))
-    let before = left.count
-    var bytesOfUser: [UInt32: UInt64] = [:]
-    for one in left { bytesOfUser[one.value.uid, default: 0] += one.value.segmentBytes }
-    while left.count > limits.blobsLeftMax
+    for (key, blob) in inOrder(over) { remove(key, blob) }
+    makeRoomForLeft()
+  }
+
+  /// Drops blobs of agents that have ended until those left are within their bounds.
+  private mutating func makeRoomForLeft() {
+    var dropped = 0
+    while leftBlobs.count > limits.blobsLeftMax
       || budget.use(by: Self.nobody).bytes > budget.limit / 4
     {
-      let most = bytesOfUser.max { ($0.value, $0.key) < ($1.value, $1.key) }
-      guard let at = left.firstIndex(where: { $0.value.uid == most?.key }) else { break }
-      let first = left.remove(at: at)
-      bytesOfUser[first.value.uid, default: 0] -= first.value.segmentBytes
-      remove(first.key, first.value)
+      guard let key = leftBlobs.next, let blob = blobs[key] else { break }
+      remove(key, blob)
+      dropped += 1
     }
-    guard left.count < before else { return }
-    act(
-      .log(
-        .warning,
-        "\(before - left.count) blobs whose makers left were dropped early: too much is kept so"))
+    guard dropped > 0 else { return }
+    say(
+      .warning,
+      "\(dropped) blobs whose makers left were dropped early: too much is kept so",
+      kind: "blobs whose makers left were dropped early")
   }
+
+  /// What it takes to leave a blob behind, in entries of tables.
+  private static var entriesOfBlob: Int { 32 }
 
   /// Blobs by the time at which they go.
   private func inOrder(_ blobs: [BlobKey: Blob]) -> [(key: BlobKey, value: Blob)] {
-    blobs.sorted { left, right in
-      let (one, other) = (left.key.token, right.key.token)
-      return (left.value.endNs, one.word0, one.word1)
-        < (right.value.endNs, other.word0, other.word1)
-    }
+    blobs.sorted { LeftBlobs.Turn($0.key, $0.value) < LeftBlobs.Turn($1.key, $1.value) }
   }
 
   /// Drops the blobs that nobody holds and whose time is over.
@@ -174,7 +182,11 @@ extension RouterState {
 
   private mutating func remove(_ key: BlobKey, _ blob: Blob) {
     blobs[key] = nil
-    if !blob.isLeft { count(\.blobs, -1, of: blob.uid) }
+    if blob.isLeft {
+      leftBlobs.remove(key, blob)
+    } else {
+      count(\.blobs, -1, of: blob.uid)
+    }
     agents[key.maker]?.blobs.remove(key.token)
     budget.credit(blob.segmentBytes, to: blob.isLeft ? Self.nobody : key.maker)
     act(.close(blob.token))

@@ -16,98 +16,161 @@ extension RouterState {
   /// nobody reads it.
   mutating func freeLogs(of id: StreamID) {
     // In the grace readers may still come back to it.
-    guard let stream = streams[id], !inGrace else { return }
-    let isOver = stream.end != nil
-    var kept: [StreamLog] = []
-    var lingers = false
-    for var log in stream.logs {
-      guard log.retired || isOver else {
-        kept.append(log)
-        continue
-      }
-      if log.holders.isEmpty {
-        let isHeld = log.payer != stream.publisher
-        budget.credit(
-          log.shape.segmentBytes, to: log.payer, held: isHeld, isOpen: log.token != nil)
-        if let token = log.token { act(.close(token)) }
-        continue
-      }
-      if log.overNs == nil {
-        log.overNs = nowNs
-        for holder in log.holders { log = drained(log, by: holder, 1) }
-      }
-      if log.payer != stream.publisher { passOn(&log, of: stream) }
-      lingers = true
-      kept.append(log)
+    guard !inGrace, let publisher = streams[id]?.publisher else { return }
+    let hasEnded = streams[id]?.end != nil
+    if hasEnded { beginDraining(id) }
+    for log in streams[id]?.takeUnneeded() ?? [] {
+      budget.credit(
+        log.shape.segmentBytes, to: log.payer, held: log.payer != publisher,
+        isOpen: log.token != nil)
+      if let token = log.token { act(.close(token)) }
     }
-    if isOver, stream.attachments.isEmpty {
-      forget(stream)
-    } else {
-      streams[id]?.logs = kept
-    }
-    if lingers { lingering.insert(id) } else { lingering.remove(id) }
+    guard hasEnded, let stream = streams[id] else { return }
+    if stream.logs.isEmpty { lingering.remove(id) }
+    if stream.attachments.isEmpty { forget(stream) }
   }
 
-  /// A reader that paid for a log has let go of it: the next holder pays.
-  private mutating func passOn(_ log: inout StreamLog, of stream: BusStream) {
-    let holders = log.holders.compactMap { attachments[$0]?.reader }
-    guard !holders.contains(log.payer), let next = holders.min() else { return }
-    charge(&log, to: next, of: stream)
+  /// From when a stream has ended its logs are its readers' to let go of.
+  ///
+  /// Not before: that a log of a living stream is over is its publisher's word alone, and a reader
+  /// leaves it at the record that says so, which may never come. The end the router itself has
+  /// marked.
+  private mutating func beginDraining(_ id: StreamID) {
+    guard let stream = streams[id], let first = stream.logs.first, first.overNs == nil else {
+      return
+    }
+    for place in stream.logs.indices {
+      streams[id]?.logs[place].overNs = nowNs
+      let log = stream.logs[place]
+      walk(log.heldBy.count * Self.entriesOfHolder)
+      for reader in log.heldBy.keys where reader != stream.publisher {
+        agents[reader]?.drainingBytes += log.shape.segmentBytes
+      }
+    }
+    lingering.insert(id)
+    walk(stream.attachments.count * Self.entriesOfReader)
+    for reading in stream.attachments.sorted() { standing.insert(reading) }
   }
 
-  private mutating func charge(_ log: inout StreamLog, to reader: Incarnation, of stream: BusStream)
-  {
-    let wasHeld = log.payer != stream.publisher
+  /// A reader holds a log from here on.
+  mutating func hold(_ place: Int, of id: StreamID, _ attachment: Attachment) {
+    let reader = attachment.reader
+    guard streams[id]?.logs[place].insert(attachment.id, of: reader) == true,
+      let bytes = drainingBytes(place, of: id), reader != attachment.publisher
+    else { return }
+    agents[reader]?.drainingBytes += bytes
+  }
+
+  /// A reader does not hold a log any more; true when its agent does not either.
+  mutating func release(_ place: Int, of id: StreamID, _ attachment: Attachment) -> Bool {
+    let reader = attachment.reader
+    guard streams[id]?.logs[place].remove(attachment.id, of: reader) == true else { return false }
+    guard let bytes = drainingBytes(place, of: id), reader != attachment.publisher else {
+      return true
+    }
+    let held = agents[reader]?.drainingBytes ?? 0
+    agents[reader]?.drainingBytes = held - min(held, bytes)
+    if streams[id]?.logs[place].payer == reader { passOn(place, of: id) }
+    return true
+  }
+
+  /// The bytes of a log that its readers are to let go of; nil: it is not their turn.
+  private func drainingBytes(_ place: Int, of id: StreamID) -> UInt64? {
+    guard let log = streams[id]?.logs[place], log.overNs != nil else { return nil }
+    return log.shape.segmentBytes
+  }
+
+  /// A reader that paid for a log has let go of it: another holder pays, the publisher when none
+  /// of them has room.
+  private mutating func passOn(_ place: Int, of id: StreamID) {
+    guard let stream = streams[id] else { return }
+    walk(stream.logs[place].heldBy.count * Self.entriesOfHolder)
+    // Nobody needs it: it is given back as the one who let go of it has it.
+    guard !stream.logs[place].heldBy.isEmpty else { return }
+    let next = nextPayer(of: stream.logs[place], of: stream)
+    charge(place, of: stream, to: next ?? stream.publisher)
+  }
+
+  /// The first of a log's readers that has room for it.
+  private func nextPayer(of log: StreamLog, of stream: BusStream) -> Incarnation? {
+    let able = log.heldBy.keys.filter { reader in
+      guard reader != stream.publisher, let quota = agents[reader]?.quota else { return false }
+      return budget.mayTakeOver(log.shape.segmentBytes, by: reader, quota: quota)
+    }
+    return able.min()
+  }
+
+  private mutating func charge(_ place: Int, of stream: BusStream, to payer: Incarnation) {
+    let log = stream.logs[place]
+    let bytes = log.shape.segmentBytes
     let isOpen = log.token != nil
-    budget.credit(log.shape.segmentBytes, to: log.payer, held: wasHeld, isOpen: isOpen)
-    budget.charge(log.shape.segmentBytes, to: reader, held: reader != stream.publisher)
-    if !isOpen { budget.closeDescriptor(of: reader) }
-    log.payer = reader
+    budget.credit(bytes, to: log.payer, held: log.payer != stream.publisher, isOpen: isOpen)
+    // The publisher may have ended, with nothing charged to it any more.
+    let user = payer == stream.publisher ? stream.publisherUser : nil
+    budget.charge(bytes, to: payer, of: user, held: payer != stream.publisher)
+    if !isOpen { budget.closeDescriptor(of: payer) }
+    streams[stream.id]?.logs[place].payer = payer
   }
 
-  /// Charges logs that are over for longer than readers are given to those who hold them, and
-  /// evicts readers of ended streams that stand still.
+  /// Charges logs of ended streams, after as long as readers are given, to those who hold them,
+  /// and evicts readers that stand still; so many in a tick.
   mutating func chargeHolders() {
-    for id in lingering.sorted() {
-      guard var stream = streams[id] else {
-        lingering.remove(id)
-        continue
-      }
-      for place in stream.logs.indices {
-        guard let over = stream.logs[place].overNs, stream.logs[place].payer == stream.publisher,
-          nowNs >= over &+ UInt64(limits.drainMs) &* 1_000_000,
-          let reader = stream.logs[place].holders.compactMap({ attachments[$0]?.reader }).min(),
-          reader != stream.publisher
-        else { continue }
-        charge(&stream.logs[place], to: reader, of: stream)
-        say(
-          .notice,
-          "\(agents[reader]?.name ?? "a reader") pays for a log of \(stream.publisherName) on "
-            + "\(stream.channel) that is over and that it has not read to its end",
-          kind: "a reader pays for a log that is over")
-      }
-      streams[id]?.logs = stream.logs
-      if stream.end != nil { evictStanding(in: stream) }
+    var left = Self.holdersPerTick
+    for _ in 0..<min(lingering.count, Self.roundsPerTick) where left > 0 {
+      if let id = lingering.next() { left -= chargeHolders(of: id) }
+    }
+    for _ in 0..<min(standing.count, Self.roundsPerTick) {
+      if let id = standing.next() { evictIfStanding(id) }
     }
   }
 
-  private mutating func evictStanding(in stream: BusStream) {
-    for id in stream.attachments.sorted() {
-      guard let attachment = attachments[id], attachment.phase.isWithPublisher,
-        let reader = agents[attachment.reader]?.reader
-      else { continue }
-      let cursor = probe.slot(attachment.slot, of: reader)?.cursor ?? 0
-      guard let seen = attachment.standstill, seen.cursor == cursor else {
-        attachments[id]?.standstill = (cursor, nowNs)
-        continue
-      }
-      guard nowNs >= seen.sinceNs &+ UInt64(limits.standstillMs) &* 1_000_000 else { continue }
-      let seconds = limits.standstillMs / 1000
-      let reason = "The stream has ended, and for \(seconds) s this reader has not read on."
-      attachments[id]?.phase = .evicted(reason)
-      tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: reason)))
+  /// Returns how many entries of tables were looked at.
+  private mutating func chargeHolders(of id: StreamID) -> Int {
+    guard let stream = streams[id] else {
+      lingering.remove(id)
+      return 1
     }
+    var looked = stream.logs.count
+    for place in stream.logs.indices {
+      let log = stream.logs[place]
+      guard let over = log.overNs, log.payer == stream.publisher,
+        nowNs >= over &+ UInt64(limits.drainMs) &* 1_000_000
+      else { continue }
+      looked += log.heldBy.count
+      guard let reader = nextPayer(of: log, of: stream) else { continue }
+      charge(place, of: stream, to: reader)
+      say(
+        .notice,
+        "\(agents[reader]?.name ?? "a reader") pays for a log of \(stream.publisherName) on "
+          + "\(stream.channel) that is over and that it has not read to its end",
+        kind: "a reader pays for a log that is over")
+    }
+    return looked
   }
+
+  private mutating func evictIfStanding(_ id: AttachmentID) {
+    guard let attachment = attachments[id], attachment.phase.isWithPublisher,
+      let reader = agents[attachment.reader]?.reader
+    else { return standing.remove(id) }
+    let cursor = probe.slot(attachment.slot, of: reader)?.cursor ?? 0
+    guard let seen = attachment.standstill, seen.cursor == cursor else {
+      attachments[id]?.standstill = (cursor, nowNs)
+      return
+    }
+    guard nowNs >= seen.sinceNs &+ UInt64(limits.standstillMs) &* 1_000_000 else { return }
+    let seconds = limits.standstillMs / 1000
+    let reason = "The stream has ended, and for \(seconds) s this reader has not read on."
+    attachments[id]?.phase = .evicted(reason)
+    standing.remove(id)
+    tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: reason)))
+  }
+
+  /// Streams, and readings of such, that are looked at in a tick.
+  private static var roundsPerTick: Int { 256 }
+  /// Readers among which the next payers are looked for in a tick; one stream's in any case.
+  private static var holdersPerTick: Int { 4096 }
+  /// What it takes to find a reader that holds a log, in entries of tables.
+  private static var entriesOfHolder: Int { 8 }
 
   // MARK: Counts
 

@@ -34,7 +34,7 @@ extension RouterState {
     budget.charge(shape.segmentBytes, to: agent)
     let part = CounterSegment(token: segment.token, bytes: shape.segmentBytes)
     agents[agent]?.counters.append(part)
-    for watcher in agents.keys.sorted() where agents[watcher]?.isWatching == true {
+    for watcher in watchers.sorted() {
       showCounters(of: agent, part: Int(frame.part), to: watcher, .news)
     }
     answer(asker, .done)
@@ -67,8 +67,8 @@ extension RouterState {
     }
     // Who watches has been shown everybody, and is told of whoever comes: to show all of them
     // again would let one agent ask for any number of frames.
-    if !viewer.isWatching {
-      agents[agent]?.isWatching = true
+    if !watchers.contains(agent) {
+      watchers.insert(agent)
       showAllCounters(to: agent)
     }
     answer(asker, .done)
@@ -76,12 +76,13 @@ extension RouterState {
 
   /// Shows an agent no more counters.
   mutating func unwatch(of agent: Incarnation, _ asker: Requester) {
-    agents[agent]?.isWatching = false
+    watchers.remove(agent)
     answer(asker, .done)
   }
 
   /// Everybody's counters; sent together, so that they are dropped and made up for together.
   mutating func showAllCounters(to viewer: Incarnation) {
+    walk(agents.count)
     for agent in agents.keys.sorted() {
       for part in agents[agent]?.counters.indices ?? 0..<0 {
         showCounters(of: agent, part: part, to: viewer, .snapshot)
@@ -96,7 +97,7 @@ extension RouterState {
       act(.close(part.token))
     }
     guard !agent.counters.isEmpty else { return }
-    for watcher in agents.keys.sorted() where agents[watcher]?.isWatching == true {
+    for watcher in watchers.sorted() {
       tell(watcher, .countersGone(CountersGoneFrame(incarnation: agent.incarnation)))
     }
   }

@@ -27,12 +27,15 @@ extension RouterState {
       let isExpected = attachments[id]?.isExpectedOnly ?? false
       removeAttachment(id, tellPublisher: isExpected)
     }
+    let lists = agent.subscriptions.count + agent.answers.count + agent.interests.count
+    walk(lists * Self.entriesOfListed)
     for (number, subscription) in agent.subscriptions {
       index.remove(Reading(reader: incarnation, subscription: number), subscription)
     }
     forgetNames(of: agent)
     agents[incarnation] = nil
     missing.remove(incarnation)
+    watchers.remove(incarnation)
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
     handedInReaders[incarnation] = nil
@@ -53,6 +56,11 @@ extension RouterState {
     act(.log(.debug, "agent \(agent.name) has ended"))
   }
 
+  /// What it takes to take an agent off one of the lists that it is on, in entries of tables.
+  private static var entriesOfListed: Int { 16 }
+  /// The same for a look at how far a log has come.
+  private static var entriesOfProbe: Int { 32 }
+
   /// Ends a stream at its furthest commit and tells its readers.
   ///
   /// Not simply the newest log's: one that was registered and not yet used has committed nothing,
@@ -60,6 +68,7 @@ extension RouterState {
   mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
     settleNow(id)
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
+    walk(stream.logs.count * Self.entriesOfProbe)
     var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)
     for log in stream.logs {
       // A log that is with its reader alone: the reader's mapping knows.
@@ -85,6 +94,7 @@ extension RouterState {
     giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }
+    walk(stream.attachments.count * Self.entriesOfReader)
     for attachment in stream.attachments.sorted() {
       switch attachments[attachment]?.phase {
       case .announced, .attached: joinEnded(attachment)
@@ -93,12 +103,8 @@ extension RouterState {
     }
     let frame = StreamEndedFrame(
       stream: id, finalPosition: end.finalPosition, reason: end.reason)
-    for reader in readers(of: stream) { tell(reader, .streamEnded(frame)) }
+    for reader in stream.readers.keys.sorted() { tell(reader, .streamEnded(frame)) }
     freeLogs(of: id)
-  }
-
-  private func readers(of stream: BusStream) -> [Incarnation] {
-    Set(stream.attachments.compactMap { attachments[$0]?.reader }).sorted()
   }
 
   /// The commit as a record boundary at or behind the log's first byte, whatever the dead

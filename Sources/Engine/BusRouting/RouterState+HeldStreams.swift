@@ -25,7 +25,6 @@ extension RouterState {
     var told = 0
     let present = stream.readings
     let readers = readers(of: stream.channel)
-    walk(readers.count * Self.entriesOfCandidate)
     // What is written to an inbox that has no place for it would reach nobody.
     if InboxChannel(stream.channel.text) != nil,
       let owner = readers.first.flatMap({ agents[$0.0] }),

@@ -58,9 +58,14 @@ extension RouterState {
     if peer.answers.contains(where: { policy.mayCall(writer.caller, service: $0.topic).allowed }) {
       return true
     }
-    return peer.streams.contains { stream in
-      streams[stream].flatMap { InboxChannel($0.channel.text) }?.owner == writer.incarnation
+    return Self.lanes(of: writer.incarnation).contains { lane in
+      peer.streamsOn[lane]?.living ?? 0 > 0
     }
+  }
+
+  /// The channels of an agent's inbox.
+  private static func lanes(of owner: Incarnation) -> [Topic] {
+    Lane.allCases.compactMap { try? Topic(InboxChannel(owner: owner, lane: $0).name) }
   }
 
   /// What the publisher of a log in an inbox may ask for; nothing for other logs.

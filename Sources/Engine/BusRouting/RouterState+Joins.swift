@@ -120,38 +120,46 @@ extension RouterState {
 
   mutating func released(_ frame: ReleasedFrame, of agent: Incarnation) {
     guard let attachment = attachments[frame.attachment], attachment.reader == agent,
-      let stream = streams[attachment.stream],
-      let place = stream.logs.firstIndex(where: { $0.shape.generation == frame.generation })
+      let place = streams[attachment.stream]?.logs
+        .firstIndex(where: { $0.shape.generation == frame.generation })
     else { return }
-    release(place, of: stream.id, frame.attachment)
+    let isLast = release(place, of: attachment.stream, attachment)
     // It has gone over to the next one, so that one is mapped.
-    letGo(frame.generation &+ 1, of: stream.id)
-    freeLogs(of: stream.id)
+    letGo(frame.generation &+ 1, of: attachment.stream)
+    if isLast { freeLogs(of: attachment.stream) }
   }
 
   /// What it costs to end a reading of which nobody is told, in entries of tables.
   private static var entriesOfReading: Int { 256 }
+  /// The same for each log of its stream.
+  private static var entriesOfLog: Int { 16 }
 
   /// Ends one reading, whoever ends it; the publisher is not told where it learns of the whole
   /// agent's end.
   mutating func removeAttachment(_ id: AttachmentID, tellPublisher: Bool) {
     guard let attachment = attachments[id] else { return }
-    walk(Self.entriesOfReading)
-    for place in streams[attachment.stream]?.logs.indices ?? 0..<0 {
-      release(place, of: attachment.stream, id)
-    }
+    let stream = attachment.stream
+    let logs = streams[stream]?.logs.count ?? 0
+    walk(Self.entriesOfReading + logs * Self.entriesOfLog)
+    for place in 0..<logs { _ = release(place, of: stream, attachment) }
     attachments[id] = nil
+    standing.remove(id)
     agents[attachment.reader]?.attachments.remove(id)
     agents[attachment.reader]?.shares.remove(attachment)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments.remove(id)
     let user = agents[attachment.reader]?.caller.uid
     count(\.attachments, -1, of: user)
-    streams[attachment.stream]?.remove(attachment, of: user)
-    guard let stream = streams[attachment.stream] else { return }
+    streams[stream]?.remove(attachment, of: user)
     let publisherKnows = attachment.phase.isWithPublisher || attachment.expected
-    if tellPublisher, publisherKnows, stream.end == nil {
-      tell(stream.publisher, .leave(LeaveFrame(attachment: id)))
+    if tellPublisher, publisherKnows, let publisher = livingPublisher(of: stream) {
+      tell(publisher, .leave(LeaveFrame(attachment: id)))
     }
-    freeLogs(of: stream.id)
+    freeLogs(of: stream)
+  }
+
+  /// Who publishes a stream; nil when it has ended.
+  func livingPublisher(of stream: StreamID) -> Incarnation? {
+    guard let stream = streams[stream], stream.end == nil else { return nil }
+    return stream.publisher
   }
 }

@@ -90,7 +90,9 @@ extension RouterState {
   private mutating func tellResponders(
     of name: ServiceName, after last: Incarnation?, _ left: inout Int
   ) -> Incarnation? {
-    let rest = (interested[name] ?? []).filter { watcher in last.map { watcher > $0 } ?? true }
+    let watchers = interested[name] ?? []
+    walk(watchers.count)
+    let rest = watchers.filter { watcher in last.map { watcher > $0 } ?? true }
     let frames = responders(of: name)
     let cost = frames.reduce(0) { $0 + 1 + $1.responders.count / 16 }
     var told = last

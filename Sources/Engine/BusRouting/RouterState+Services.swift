@@ -106,9 +106,10 @@ extension RouterState {
 
   /// Who takes messages for a name, in one frame or more; an agent's own name is answered by it
   /// alone.
-  func responders(of name: ServiceName) -> [RespondersFrame] {
+  mutating func responders(of name: ServiceName) -> [RespondersFrame] {
     var found = answering[name] ?? []
     if name.group == .service, let owner = agentsByName[name.topic] { found = [owner] }
+    walk(found.count * Self.entriesOfResponder)
     let living = found.sorted().compactMap { incarnation -> Responder? in
       guard let agent = agents[incarnation], agent.hasInbox else { return nil }
       return Responder(incarnation: incarnation, name: agent.name)
@@ -122,6 +123,9 @@ extension RouterState {
         responders: Array(living[first..<min(first + most, Int(total))]))
     }
   }
+
+  /// What it takes to look at who answers a name, in entries of tables.
+  static var entriesOfResponder: Int { 16 }
 
   private mutating func remove(_ agent: Incarnation, from name: ServiceName) {
     guard agents[agent]?.answers.remove(name) != nil, let user = agents[agent]?.caller.uid else {

@@ -63,7 +63,6 @@ extension RouterState {
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
     let present = stream.readings
     let readers = readers(of: stream.channel)
-    walk(readers.count * Self.entriesOfCandidate)
     for (reader, number, _) in readers {
       let reading = Reading(reader: reader, subscription: number)
       guard !present.contains(reading),

@@ -155,57 +155,21 @@ extension RouterState {
 
   /// Gives a reader a stream that it missed; false while there is no place for it.
   private mutating func offer(_ missed: MissedStream, to reader: Incarnation) -> Bool {
-    let reading = Reading(reader: reader, subscription: missed.subscription)
-    guard let agent = agents[reader], let stream = streams[missed.stream], stream.end == nil,
-      agent.subscriptions[missed.subscription] != nil,
-      // The end of a grace may have given it already.
-      !stream.readings.contains(reading)
-    else { return true }
-    guard objection(toReading: stream, by: agent) == nil,
+    guard isMissed(missed, by: reader) else { return true }
+    guard
       let made = makeAttachment(
-        reader, missed.subscription, stream.id, fromStart: false, expected: false)
+        reader, missed.subscription, missed.stream, fromStart: false, expected: false)
     else { return false }
     announce(made, .news)
     return true
   }
 
-  /// A reader holds a log from here on.
-  mutating func hold(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
-    guard streams[stream]?.logs[place].holders.insert(holder).inserted == true,
-      let log = streams[stream]?.logs[place]
-    else { return }
-    guard log.overNs != nil else { return }
-    let counted = drained(log, by: holder, 1)
-    streams[stream]?.logs[place] = counted
-  }
-
-  /// A reader does not hold a log any more.
-  mutating func release(_ place: Int, of stream: StreamID, _ holder: AttachmentID) {
-    guard streams[stream]?.logs[place].holders.remove(holder) != nil,
-      let log = streams[stream]?.logs[place]
-    else { return }
-    guard log.overNs != nil else { return }
-    let counted = drained(log, by: holder, -1)
-    streams[stream]?.logs[place] = counted
-  }
-
-  /// A log that is over, with one reading more (1) or less (-1) of it.
-  ///
-  /// An agent holds its bytes once, through however many subscriptions.
-  mutating func drained(_ log: StreamLog, by holder: AttachmentID, _ change: Int) -> StreamLog {
-    guard let attachment = attachments[holder], attachment.reader != attachment.publisher,
-      let held = agents[attachment.reader]?.drainingBytes
-    else { return log }
-    var log = log
-    let before = log.drainedBy[attachment.reader] ?? 0
-    let after = max(0, before + change)
-    log.drainedBy[attachment.reader] = after == 0 ? nil : after
-    let bytes = log.shape.segmentBytes
-    if before == 0, after > 0 { agents[attachment.reader]?.drainingBytes = held + bytes }
-    if before > 0, after == 0 {
-      agents[attachment.reader]?.drainingBytes = held - min(held, bytes)
-    }
-    return log
+  private func isMissed(_ missed: MissedStream, by reader: Incarnation) -> Bool {
+    let reading = Reading(reader: reader, subscription: missed.subscription)
+    guard let agent = agents[reader], let stream = streams[missed.stream] else { return false }
+    // The end of a grace may have given it already.
+    return stream.end == nil && agent.subscriptions[missed.subscription] != nil
+      && !stream.readings.contains(reading)
   }
 
   /// Why an agent may not open one more stream on a channel; nil: it may.

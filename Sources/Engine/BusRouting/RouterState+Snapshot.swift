@@ -22,14 +22,14 @@ extension RouterState {
     act(.send(id, .snapshot, .snapshotBegin(bracket), nil))
     for attachment in agent.attachments.sorted() { snapshotReading(attachment, to: id) }
     for stream in agent.streams.sorted() { snapshotPublishing(stream, to: id) }
-    for frame in agent.interests.sorted().flatMap(responders) {
-      act(.send(id, .snapshot, .responders(frame), nil))
+    for name in agent.interests.sorted() {
+      for frame in responders(of: name) { act(.send(id, .snapshot, .responders(frame), nil)) }
     }
     for missed in agent.missed {
       guard let frame = frame(of: missed, agent.missedReason) else { continue }
       act(.send(id, .snapshot, .missed(frame), nil))
     }
-    if agent.isWatching { showAllCounters(to: incarnation) }
+    if watchers.contains(incarnation) { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 
@@ -54,6 +54,7 @@ extension RouterState {
     guard let stream = streams[id], let last = stream.logs.last, heldStreams[id] == nil else {
       return
     }
+    walk(stream.attachments.count * Self.entriesOfReader)
     var expected: [AttachmentID] = []
     for reading in stream.attachments.sorted() {
       guard let attachment = attachments[reading] else { continue }

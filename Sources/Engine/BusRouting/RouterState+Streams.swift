@@ -6,6 +6,10 @@ extension RouterState {
   mutating func addLog(
     _ frame: AddLogFrame, _ segment: Segment, of agent: Incarnation, _ asker: Requester
   ) {
+    // Each name that an inbox's owner answers may be the one that lets a writer in.
+    if let inbox = InboxChannel(frame.channel) {
+      walk((agents[inbox.owner]?.answers.count ?? 0) * Self.entriesOfResponder)
+    }
     // Before what is wrong with the segment: it is not looked at when something stands against it.
     if let refusal = agents[agent].flatMap({ objection(to: frame, by: $0) }) {
       turnDown(segment, asker, refusal)
@@ -93,9 +97,7 @@ extension RouterState {
       stream.end == nil, let last = stream.logs.last, last.shape.generation < UInt32.max,
       offer.generation == last.shape.generation + 1, offer.channel == stream.channel.text
     else { return Refusal(.invalid, Self.strayLogText) }
-    // Those that readers pay for are no trouble of the publisher's.
-    let own = stream.logs.filter { $0.payer == owner.incarnation }.count
-    guard own < limits.logsPerStream, stream.logs.count < 4 * limits.logsPerStream else {
+    guard stream.logs.count < limits.logsPerStream else {
       return Refusal(
         .resourceExhausted,
         "\(stream.logs.count) logs of this stream are still read: wait until readers let go.")
@@ -176,6 +178,7 @@ extension RouterState {
     }
     budget.charge(shape.segmentBytes, to: agent)
     streams[id]?.logs.append(StreamLog(token: token, shape: shape, payer: agent))
+    walk(stream.attachments.count * Self.entriesOfReader)
     var told = 0
     for attachment in stream.attachments.sorted()
     where announce(attachment, .news, newest: true) { told += 1 }
@@ -189,6 +192,9 @@ extension RouterState {
 
   /// What a reader says to another log of its stream: that it has let go of the one before.
   private static var effortOfNewLog: Int { 2 }
+
+  /// What it takes to look at one reading of a stream, in entries of tables.
+  static var entriesOfReader: Int { 8 }
 
   mutating func retireLog(_ frame: RetireLogFrame, of agent: Incarnation, _ asker: Requester) {
     guard let stream = streams[frame.stream], stream.publisher == agent, stream.end == nil else {

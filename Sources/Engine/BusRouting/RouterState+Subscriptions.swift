@@ -36,6 +36,7 @@ extension RouterState {
 
   mutating func add(_ subscription: Subscription, of agent: Incarnation) {
     agents[agent]?.subscriptions[subscription.number] = subscription
+    if subscription.isInbox { agents[agent]?.hasInbox = true }
     count(\.subscriptions, 1, of: agents[agent]?.caller.uid)
     index.insert(Reading(reader: agent, subscription: subscription.number), subscription)
   }
@@ -113,15 +114,21 @@ extension RouterState {
     return subscription.mode != .lossless || policy.mayHoldBack(caller, channel: channel).allowed
   }
 
-  /// Every subscription that reaches a channel, in a fixed order.
-  func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
-    index.candidates(for: channel).compactMap { reading in
+  /// Every subscription that reaches a channel, in a fixed order; those that were judged and do not
+  /// reach it are work as well.
+  mutating func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
+    var found: [(Incarnation, UInt32, SubscribeMode)] = []
+    let candidates = index.candidates(for: channel)
+    walk(candidates.count * Self.entriesOfCandidate)
+    for reading in candidates {
       guard let agent = agents[reading.reader],
-        let subscription = agent.subscriptions[reading.subscription],
-        mayAttach(agent, subscription, to: channel)
-      else { return nil }
-      return (reading.reader, reading.subscription, subscription.mode)
+        let subscription = agent.subscriptions[reading.subscription]
+      else { continue }
+      if mayAttach(agent, subscription, to: channel) {
+        found.append((reading.reader, reading.subscription, subscription.mode))
+      }
     }
+    return found
   }
 
   /// Makes an attachment; nil when the reader has no place for it, which it is told.
@@ -129,24 +136,45 @@ extension RouterState {
     _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
     expected: Bool
   ) -> AttachmentID? {
-    guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
-      let source = streams[stream]
-    else { return nil }
-    if isTold(agent, source) {
+    switch verdict(on: stream, subscription, of: reader) {
+    case .nothing: return nil
+    case .isTold:
       remember(MissedStream(subscription: subscription, stream: stream), of: reader)
       return nil
-    }
-    if let reason = objection(toReading: source, by: agent) {
+    case .noPlace(let reason):
       miss(stream, subscription, of: reader, because: reason)
       return nil
+    case .place(let publisher, let user):
+      let id = AttachmentID(nextNumber())
+      insert(
+        Attachment(
+          id: id, reader: reader, subscription: subscription, stream: stream, publisher: publisher,
+          publisherUser: user, fromStart: fromStart, expected: expected))
+      return id
     }
-    let id = AttachmentID(nextNumber())
-    insert(
-      Attachment(
-        id: id, reader: reader, subscription: subscription, stream: stream,
-        publisher: source.publisher, publisherUser: source.publisherUser, fromStart: fromStart,
-        expected: expected))
-    return id
+  }
+
+  /// Whether a subscription is given a stream.
+  private enum Verdict {
+    /// One of them is gone.
+    case nothing
+    /// The agent knows that its further subscriptions miss the stream.
+    case isTold
+    case noPlace(String)
+    case place(Incarnation, user: UInt32?)
+  }
+
+  /// Judges apart from what follows: a copy of agent or stream that is still held when they change
+  /// makes each of their sets be copied.
+  private func verdict(
+    on id: StreamID, _ subscription: UInt32, of reader: Incarnation
+  ) -> Verdict {
+    guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
+      let stream = streams[id]
+    else { return .nothing }
+    if isTold(agent, stream) { return .isTold }
+    if let reason = objection(toReading: stream, by: agent) { return .noPlace(reason) }
+    return .place(stream.publisher, user: stream.publisherUser)
   }
 
   mutating func insert(_ attachment: Attachment) {
@@ -169,32 +197,43 @@ extension RouterState {
   mutating func announce(
     _ id: AttachmentID, _ delivery: Delivery, newest: Bool = false
   ) -> Bool {
-    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+    guard let attachment = attachments[id],
       let connection = agents[attachment.reader]?.connection
     else { return false }
     if newest, case .evicted = attachment.phase { return false }
-    var isTold = false
+    let announces = announces(of: attachment, newest: newest)
+    for (place, frame, token) in announces {
+      hold(place, of: attachment.stream, attachment)
+      act(.send(connection, delivery, .announce(frame), token))
+    }
+    return !announces.isEmpty
+  }
+
+  /// What a reader is told of the logs of its stream, each with the log's place among them.
+  private func announces(
+    of attachment: Attachment, newest: Bool
+  ) -> [(place: Int, frame: AnnounceFrame, token: DescriptorToken?)] {
+    guard let stream = streams[attachment.stream] else { return [] }
+    var announces: [(place: Int, frame: AnnounceFrame, token: DescriptorToken?)] = []
     for place in stream.logs.indices {
       let log = stream.logs[place]
       let isLast = place == stream.logs.count - 1
       if newest, !isLast { continue }
-      guard !log.retired || log.holders.contains(id) else { continue }
-      hold(place, of: stream.id, id)
-      isTold = true
+      guard !log.retired || log.holders.contains(attachment.id) else { continue }
       var flags: AnnounceFlags = []
       if attachment.fromStart { flags.insert(.fromStart) }
       if isLast { flags.insert(.current) }
       if log.token == nil { flags.insert(.held) }
       let frame = AnnounceFrame(
-        subscription: attachment.subscription, attachment: id, stream: stream.id,
+        subscription: attachment.subscription, attachment: attachment.id, stream: stream.id,
         publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
         publisherName: stream.publisherName, channel: stream.channel.text,
         generation: log.shape.generation, capacity: log.shape.capacity,
         segmentBytes: log.shape.segmentBytes, flags: flags,
         mayCall: callRights(of: stream))
-      act(.send(connection, delivery, .announce(frame), log.token))
+      announces.append((place, frame, log.token))
     }
-    return isTold
+    return announces
   }
 
   /// Hands over a stream again, of which something was lost; what it has the reader knows itself.
@@ -210,6 +249,7 @@ extension RouterState {
       refuse(asker, .invalid, "There is no such stream for this subscription.")
       return
     }
+    walk(min(stream.attachments.count, subscription.attachments.count) * 2)
     let known = stream.attachments.intersection(subscription.attachments).first
     if let known, case .evicted? = attachments[known]?.phase {
       refuse(asker, .invalid, "The publisher has gone on without this reader.")
@@ -238,7 +278,9 @@ extension RouterState {
     for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
       dropClaim(id, of: agent)
     }
-    if subscription.isInbox { respondersChanged(ofNamesOf: agent) }
+    guard subscription.isInbox else { return }
+    agents[agent]?.hasInbox = false
+    respondersChanged(ofNamesOf: agent)
   }
 
   static var epochs: UInt16 { 60 }

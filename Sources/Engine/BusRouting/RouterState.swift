@@ -34,16 +34,22 @@ public struct RouterState {
   var streams: [StreamID: BusStream] = [:]
   var attachments: [AttachmentID: Attachment] = [:]
   var index = SubscriptionIndex()
+  /// The agents that are notified of all agents' counters.
+  var watchers: Set<Incarnation> = []
   /// The agents that have no place for something that they should read.
   var missing: Set<Incarnation> = []
   var blobs: [BlobKey: Blob] = [:]
+  /// Of those: the ones whose makers have ended.
+  var leftBlobs = LeftBlobs()
   var budget: Quota
   /// By publisher: the readers that are in its windows.
   var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
   var snapshotsOwed: Set<ConnectionID> = []
-  /// The streams with logs that are over and that readers still hold.
-  var lingering: Set<StreamID> = []
+  /// The ended streams with logs that readers still hold.
+  var lingering = Rounds<StreamID>()
+  /// The readings of ended streams, but for those that were evicted.
+  var standing = Rounds<AttachmentID>()
   var countsOfUser: [UInt32: UserCounts] = [:]
   var nowNs: UInt64 = 0
   var graceEndNs: UInt64?
@@ -71,6 +77,8 @@ public struct RouterState {
   private var actions: [RouterAction] = []
   /// Work since the last time it was asked for.
   private(set) var effort = 0
+  /// Walked since the last whole unit of work.
+  private var entriesWalked = 0
 
   /// A router without agents.
   ///
@@ -144,7 +152,13 @@ public struct RouterState {
   }
 
   /// Counts a walk through so many entries of a table.
-  mutating func walk(_ entries: Int) { effort += entries / Self.entriesPerEffort }
+  ///
+  /// Many short walks are one long one: what is left of each counts with the next.
+  mutating func walk(_ entries: Int) {
+    let walked = entriesWalked + entries
+    effort += walked / Self.entriesPerEffort
+    entriesWalked = walked % Self.entriesPerEffort
+  }
 
   /// Counts work that others will have because of this event: it is not theirs to pay.
   mutating func foresee(_ work: Int) { effort += work }

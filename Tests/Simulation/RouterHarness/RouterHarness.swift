@@ -16,7 +16,13 @@ package final class LogBook: LogProbe {
   /// What the line with this number says, in any reader segment.
   package var slots: [UInt16: SlotProgress] = [:]
 
-  package func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? { slots[slot] }
+  /// How often the router has looked at a line.
+  package private(set) var slotLooks = 0
+
+  package func slot(_ slot: UInt16, of segment: DescriptorToken) -> SlotProgress? {
+    slotLooks += 1
+    return slots[slot]
+  }
 }
 
 extension AgentRule {

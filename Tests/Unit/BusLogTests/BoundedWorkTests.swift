@@ -67,6 +67,21 @@ struct BoundedWorkTests {
     }
   }
 
+  @Test(
+    "a reader is done with an ended log of which the end was taken back",
+    arguments: ReadMode.allCases)
+  func takenBack(mode: ReadMode) throws {
+    let (log, reader) = try stage(mode, sender: Stage.agent)
+    #expect(reader.poll(limit: 16) { _ in } == 1)
+    log.store(192, at: log.hot + ForgedLog.commit)
+    reader.reader.end(at: 192)
+    log.store(64, at: log.hot + ForgedLog.commit)
+    let hasNews = reader.reader.hasNews
+    #expect(hasNews)
+    #expect(reader.poll(limit: 16) { _ in } == 0)
+    #expect(reader.state == .corrupt)
+  }
+
   @Test("a commit, a pen and an index that run ahead between the looks of one poll end it soon")
   func runningAhead() throws {
     let (log, reader) = try stage(.lossy, sender: Stage.agent)

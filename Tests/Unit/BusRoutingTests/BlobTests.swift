@@ -184,6 +184,54 @@ struct BlobTests {
     #expect(world.router.blobCount == 4)
   }
 
+  @Test("an end costs what the agent leaves behind, not what others have left")
+  func effortOfEnds() {
+    var world = RouterHarness.settled()
+    let rich = world.agent("rich")
+    for number in 0..<512 as Range<UInt64> {
+      #expect(world.addBlob(rich, BusUUID(word0: number, word1: 1)).answers == [.done])
+    }
+    let poor = world.agent("poor")
+    _ = world.router.drainEffort()
+    world.happen(.disconnected(poor))
+    let little = world.router.drainEffort()
+    world.happen(.disconnected(rich))
+    #expect(little < 8 && world.router.drainEffort() >= 64)
+    #expect(world.router.blobCount == 512)
+  }
+
+  @Test("of those left behind the ones go that would go first, in whatever order they came")
+  func leftOrder() {
+    var limits = RouterLimits()
+    limits.blobsLeftMax = 3
+    var world = RouterHarness.settled(limits)
+    var makers: [(connection: ConnectionID, keepMs: UInt32)] = []
+    for keepMs in [3000, 1000, 5000, 2000, 4000, 6000] as [UInt32] {
+      let maker = world.agent("maker\(keepMs)")
+      _ = world.addBlob(maker, Self.token, keepMs: keepMs)
+      makers.append((maker, keepMs))
+    }
+    for maker in makers { world.happen(.disconnected(maker.connection)) }
+    let reader = world.agent("reader")
+    func left(_ world: inout RouterHarness) -> [UInt32] {
+      var left: [UInt32] = []
+      for maker in makers
+      where kinds(world.open(reader, maker.connection, Self.token)) == [.blob] {
+        left.append(maker.keepMs)
+      }
+      return left
+    }
+    #expect(left(&world) == [5000, 4000, 6000])
+    world.happen(.tick(nowNs: 64_500_000_000))
+    #expect(left(&world) == [5000, 6000])
+    // What has gone by its time makes room for others.
+    let last = world.agent("last")
+    _ = world.addBlob(last, Self.token)
+    world.happen(.disconnected(last))
+    #expect(left(&world) == [5000, 6000] && world.router.blobCount == 3)
+    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
+  }
+
   @Test("what is left behind is bounded in number, too")
   func leftInNumber() {
     var limits = RouterLimits()

@@ -154,6 +154,40 @@ struct EffortTests {
     #expect(world.router.drainEffort() >= 16)
   }
 
+  @Test("subscriptions that are judged for a log and do not reach it are work as well")
+  func judged() throws {
+    var world = try Self.world()
+    for agent in (0..<4).map({ world.agent("crowd.\($0)", uid: Self.crowd) }) {
+      for number in 0..<100 as Range<UInt32> {
+        world.subscribe(agent, "a.b", number: number, mode: .lossy)
+      }
+    }
+    let feed = world.agent("feed", uid: Self.honest)
+    _ = world.router.drainEffort()
+    _ = world.publish(feed, "feed", "a.c")
+    #expect(world.router.drainEffort() >= 100)
+  }
+
+  @Test("the end of a stream costs what its readings are, also of those that are told nothing")
+  func endOfCrowded() throws {
+    var world = try Self.world()
+    let readers = (0..<8).map { world.agent("crowd.\($0)", uid: Self.crowd) }
+    for reader in readers {
+      for number in 0..<64 as Range<UInt32> {
+        world.subscribe(reader, "a", number: number, mode: .lossy)
+      }
+    }
+    let feed = world.agent("feed", uid: Self.honest)
+    let stream = world.publish(feed, "feed", "a")
+    for attachment in world.attachments {
+      world.say(feed, .evict(EvictFrame(attachment: attachment, reason: "slow")))
+    }
+    #expect(world.router.attachmentCount == 8 * 64)
+    _ = world.router.drainEffort()
+    world.say(feed, .closeStream(CloseStreamFrame(stream: stream)))
+    #expect(world.router.drainEffort() >= 8 + 16)
+  }
+
   @Test("the end of an agent costs what it read, though nobody is told")
   func ends() throws {
     var world = try Self.world()

@@ -135,4 +135,44 @@ struct NameNewsTests {
     #expect(world.told(friend)["other"] == ["other"])
     #expect(world.goOn().reduce(0, +) == 600 - 256)
   }
+
+  @Test("to say who answers a name costs as much as there are who answer it")
+  func crowdedName() {
+    var world = RouterHarness()
+    let name = NameFrame(name: "work", group: .team)
+    let answer = AgentFrame.answer(AnswerFrame(name: "work", group: .team, answers: true))
+    let members = (0..<128).map { world.agent("member.\($0)") }
+    for member in members { world.ask(member, answer) }
+    let asker = world.agent("asker")
+    _ = world.router.drainEffort()
+    for _ in 0..<4 { world.ask(asker, .resolve(name)) }
+    #expect(world.router.drainEffort() >= 4 * 8)
+  }
+
+  @Test("an agent takes messages from its subscription to its inbox on, until it takes that back")
+  func inboxComesAndGoes() {
+    var world = RouterHarness()
+    let asker = world.agent("asker")
+    let server = world.agent("server")
+    let pattern = world.inbox(of: server).pattern
+    func isThere() -> Bool {
+      let frame = NameFrame(name: "server", group: .service)
+      return world.ask(asker, .resolve(frame)).contains { answer in
+        guard case .responders(let list) = answer else { return false }
+        return list.responders.map(\.name) == ["server"]
+      }
+    }
+    #expect(!isThere())
+    world.subscribe(server, "a", number: 1, mode: .lossy)
+    world.subscribe(server, pattern, number: 2)
+    let here = isThere()
+    world.say(server, .unsubscribe(UnsubscribeFrame(subscription: 1)))
+    let still = isThere()
+    world.say(server, .unsubscribe(UnsubscribeFrame(subscription: 2)))
+    #expect(here && still && !isThere())
+    world.subscribe(server, pattern, number: 3)
+    let again = isThere()
+    world.happen(.disconnected(server))
+    #expect(again && !isThere())
+  }
 }
