@@ -15,8 +15,8 @@ extension RouterState {
   /// Gives back the logs of a stream that nobody needs, and the stream itself when it ended and
   /// nobody reads it.
   mutating func freeLogs(of id: StreamID) {
-    // In the grace readers may still come back to it.
-    guard let stream = streams[id], !inGrace else { return }
+    // Until then readers may still come back to it.
+    guard let stream = streams[id], !inGrace, !unsettled.contains(id) else { return }
     let isOver = stream.end != nil
     var kept: [StreamLog] = []
     var lingers = false
@@ -105,7 +105,8 @@ extension RouterState {
       let seconds = limits.standstillMs / 1000
       let reason = "The stream has ended, and for \(seconds) s this reader has not read on."
       attachments[id]?.phase = .evicted(reason)
-      tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: reason)))
+      let frame = EvictedFrame(attachment: attachment.number, reason: reason)
+      tell(attachment.reader, .evicted(frame))
     }
   }
 

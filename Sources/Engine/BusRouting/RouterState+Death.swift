@@ -27,6 +27,7 @@ extension RouterState {
       let isExpected = attachments[id]?.isExpectedOnly ?? false
       removeAttachment(id, tellPublisher: isExpected)
     }
+    for number in agent.claims.keys { dropClaim(number, of: incarnation) }
     for (number, subscription) in agent.subscriptions {
       index.remove(Reading(reader: incarnation, subscription: number), subscription)
     }
@@ -58,7 +59,7 @@ extension RouterState {
   /// Not simply the newest log's: one that was registered and not yet used has committed nothing,
   /// and its readers would end before what lies in the log before it.
   mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
-    settleNow(id)
+    settleNow(id, isEnding: true)
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
     var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)
     for log in stream.logs {

@@ -13,10 +13,10 @@ extension RouterState {
       stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
     }
-    guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
+    guard reader.places + found.count <= limits.attachmentsPerAgent else {
       refuse(
         asker, because: .limit,
-        "The agent would read \(reader.attachments.count + found.count) streams, it may read "
+        "The agent would read \(reader.places + found.count) streams, it may read "
           + "\(limits.attachmentsPerAgent): subscribe to less.")
       return
     }
@@ -129,28 +129,49 @@ extension RouterState {
     _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
     expected: Bool
   ) -> AttachmentID? {
+    guard mayRead(reader, subscription, stream),
+      let attachment = newAttachment(
+        reader, subscription, stream, fromStart: fromStart, expected: expected)
+    else { return nil }
+    insert(attachment)
+    return attachment.id
+  }
+
+  /// Whether there is a place for a reading; where there is none its reader is told.
+  private mutating func mayRead(
+    _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID
+  ) -> Bool {
     guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
       let source = streams[stream]
-    else { return nil }
+    else { return false }
     if isTold(agent, source) {
       remember(MissedStream(subscription: subscription, stream: stream), of: reader)
-      return nil
+      return false
     }
     if let reason = objection(toReading: source, by: agent) {
       miss(stream, subscription, of: reader, because: reason)
-      return nil
+      return false
     }
+    return true
+  }
+
+  /// A function of its own, so that no copy of the stream or the agent is left when their sets are
+  /// changed: they would be copied for each reading.
+  private mutating func newAttachment(
+    _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
+    expected: Bool
+  ) -> Attachment? {
+    guard let source = streams[stream] else { return nil }
     let id = AttachmentID(nextNumber())
-    insert(
-      Attachment(
-        id: id, reader: reader, subscription: subscription, stream: stream,
-        publisher: source.publisher, publisherUser: source.publisherUser, fromStart: fromStart,
-        expected: expected))
-    return id
+    return Attachment(
+      id: id, number: id, reader: reader, subscription: subscription, stream: stream,
+      publisher: source.publisher, publisherUser: source.publisherUser, fromStart: fromStart,
+      expected: expected)
   }
 
   mutating func insert(_ attachment: Attachment) {
     attachments[attachment.id] = attachment
+    renumber(attachment, isThere: true)
     agents[attachment.reader]?.shares.add(attachment)
     agents[attachment.reader]?.attachments.insert(attachment.id)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments
@@ -169,32 +190,46 @@ extension RouterState {
   mutating func announce(
     _ id: AttachmentID, _ delivery: Delivery, newest: Bool = false
   ) -> Bool {
+    guard let stream = attachments[id]?.stream else { return false }
+    let places = logsToTell(id, newest: newest)
+    for place in places {
+      hold(place, of: stream, id)
+      if let action = announcement(of: place, to: id, delivery) { act(action) }
+    }
+    return !places.isEmpty
+  }
+
+  /// Which logs of its stream a reader is told of.
+  private func logsToTell(_ id: AttachmentID, newest: Bool) -> [Int] {
+    guard let attachment = attachments[id], let stream = streams[attachment.stream],
+      agents[attachment.reader] != nil
+    else { return [] }
+    if newest, case .evicted = attachment.phase { return [] }
+    let places = stream.logs.indices.filter { place in
+      !stream.logs[place].retired || stream.logs[place].holders.contains(id)
+    }
+    return newest ? places.filter { $0 == stream.logs.count - 1 } : places
+  }
+
+  private func announcement(
+    of place: Int, to id: AttachmentID, _ delivery: Delivery
+  ) -> RouterAction? {
     guard let attachment = attachments[id], let stream = streams[attachment.stream],
       let connection = agents[attachment.reader]?.connection
-    else { return false }
-    if newest, case .evicted = attachment.phase { return false }
-    var isTold = false
-    for place in stream.logs.indices {
-      let log = stream.logs[place]
-      let isLast = place == stream.logs.count - 1
-      if newest, !isLast { continue }
-      guard !log.retired || log.holders.contains(id) else { continue }
-      hold(place, of: stream.id, id)
-      isTold = true
-      var flags: AnnounceFlags = []
-      if attachment.fromStart { flags.insert(.fromStart) }
-      if isLast { flags.insert(.current) }
-      if log.token == nil { flags.insert(.held) }
-      let frame = AnnounceFrame(
-        subscription: attachment.subscription, attachment: id, stream: stream.id,
-        publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
-        publisherName: stream.publisherName, channel: stream.channel.text,
-        generation: log.shape.generation, capacity: log.shape.capacity,
-        segmentBytes: log.shape.segmentBytes, flags: flags,
-        mayCall: callRights(of: stream))
-      act(.send(connection, delivery, .announce(frame), log.token))
-    }
-    return isTold
+    else { return nil }
+    let log = stream.logs[place]
+    var flags: AnnounceFlags = []
+    if attachment.fromStart { flags.insert(.fromStart) }
+    if place == stream.logs.count - 1 { flags.insert(.current) }
+    if log.token == nil { flags.insert(.held) }
+    let frame = AnnounceFrame(
+      subscription: attachment.subscription, attachment: attachment.number, stream: stream.id,
+      publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
+      publisherName: stream.publisherName, channel: stream.channel.text,
+      generation: log.shape.generation, capacity: log.shape.capacity,
+      segmentBytes: log.shape.segmentBytes, flags: flags,
+      mayCall: callRights(of: stream))
+    return .send(connection, delivery, .announce(frame), log.token)
   }
 
   /// Hands over a stream again, of which something was lost; what it has the reader knows itself.
@@ -203,6 +238,7 @@ extension RouterState {
       refuse(asker, .noRouter, "The router has just started: agents still hand in what they read.")
       return
     }
+    settleNow(frame.stream)
     guard let reader = agents[agent], let subscription = reader.subscriptions[frame.subscription],
       let stream = streams[frame.stream], !stream.logs.isEmpty, heldStreams[stream.id] == nil,
       mayAttach(reader, subscription, to: stream.channel)
