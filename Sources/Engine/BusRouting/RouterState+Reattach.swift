@@ -155,6 +155,24 @@ extension RouterState {
   mutating func restoreAttachment(
     _ frame: RestoreAttachmentFrame, of agent: Incarnation, _ asker: Requester
   ) {
+    switch judge(frame, of: agent) {
+    case .isNone: refuse(asker, .invalid, "This is no attachment of a former router.")
+    case .isOver(let reason):
+      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: reason)))
+    case .isKept(let user): keep(frame, of: agent, user)
+    }
+  }
+
+  /// What becomes of a claim when it is handed in.
+  private enum Reception {
+    case isNone
+    case isOver(String)
+    /// Of an agent of this user.
+    case isKept(UInt32)
+  }
+
+  /// Apart from what follows, so that no copy of the agent is left when its claims are changed.
+  private func judge(_ frame: RestoreAttachmentFrame, of agent: Incarnation) -> Reception {
     guard let reader = agents[agent], let channel = try? Topic(frame.channel),
       (try? Topic(frame.publisherName)) != nil, isFormer(frame.attachment.value),
       isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
@@ -162,24 +180,16 @@ extension RouterState {
       reader.places + reader.endedClaims < limits.attachmentsPerAgent,
       let subscription = reader.subscriptions[frame.subscription],
       !reader.claimedReadings.contains(frame.endedReading(of: agent))
-    else {
-      refuse(asker, .invalid, "This is no attachment of a former router.")
-      return
-    }
+    else { return .isNone }
     guard mayAttach(reader, subscription, to: channel) else {
-      let text = "The policy does not give the right to read this channel any more."
-      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
-      return
+      return .isOver("The policy does not give the right to read this channel any more.")
     }
-    if let text = objection(toReadingOf: frame.stream, by: reader) {
-      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
-      return
-    }
-    keep(frame, of: agent, user: reader.caller.uid)
+    if let text = objection(toReadingOf: frame.stream, by: reader) { return .isOver(text) }
+    return .isKept(reader.caller.uid)
   }
 
   private mutating func keep(
-    _ claim: RestoreAttachmentFrame, of agent: Incarnation, user: UInt32
+    _ claim: RestoreAttachmentFrame, of agent: Incarnation, _ user: UInt32
   ) {
     agents[agent]?.claims[claim.attachment] = claim
     agents[agent]?.claimedReadings.insert(claim.endedReading(of: agent))
