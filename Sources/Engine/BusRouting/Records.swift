@@ -44,8 +44,10 @@ struct Agent {
   var claims: [AttachmentID: RestoreAttachmentFrame] = [:]
   /// The readings that these are.
   var claimedReadings: Set<EndedReading> = []
-  /// What it ended of that in the grace: it does not begin anew when that is over.
-  var endedReadings: Set<EndedReading> = []
+  /// How many of them it has ended in the grace.
+  var endedClaims = 0
+  /// Whether it did not finish handing in within the grace, and is not told so yet.
+  var isStraggler = false
   /// Whose streams take its places.
   var shares = ReadingShares()
   /// Bytes of logs of ended streams that it has not let go of, whoever pays for them.
@@ -60,6 +62,8 @@ struct Agent {
   var hasInbox = false
 
   var name: String { caller.name.text }
+  /// How many streams it reads, or claims to have read.
+  var places: Int { attachments.count + claims.count }
 }
 
 /// A name that agents answer to: a service or a team.
@@ -217,6 +221,8 @@ struct Attachment {
   }
 
   let id: AttachmentID
+  /// What its reader and its publisher call it.
+  let number: AttachmentID
   let reader: Incarnation
   let subscription: UInt32
   let stream: StreamID

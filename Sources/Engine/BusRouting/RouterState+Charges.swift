@@ -15,8 +15,8 @@ extension RouterState {
   /// Gives back the logs of a stream that nobody needs, and the stream itself when it ended and
   /// nobody reads it.
   mutating func freeLogs(of id: StreamID) {
-    // In the grace readers may still come back to it.
-    guard !inGrace, let publisher = streams[id]?.publisher else { return }
+    // Until it is settled readers may still come back to it.
+    guard !inGrace, !unsettled.contains(id), let publisher = streams[id]?.publisher else { return }
     let hasEnded = streams[id]?.end != nil
     if hasEnded { beginDraining(id) }
     for log in streams[id]?.takeUnneeded() ?? [] {
@@ -162,7 +162,8 @@ extension RouterState {
     let reason = "The stream has ended, and for \(seconds) s this reader has not read on."
     attachments[id]?.phase = .evicted(reason)
     standing.remove(id)
-    tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: reason)))
+    let frame = EvictedFrame(attachment: attachment.number, reason: reason)
+    tell(attachment.reader, .evicted(frame))
   }
 
   /// Streams, and readings of such, that are looked at in a tick.

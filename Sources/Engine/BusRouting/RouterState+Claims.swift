@@ -1,3 +1,4 @@
+import BusAccess
 import BusPorts
 import BusWire
 
@@ -17,61 +18,73 @@ extension RestoreAttachmentFrame {
   }
 }
 
-extension RouterState {
-  /// Compares what returning readers claim with what publishers handed in; the publisher's word
-  /// holds.
-  mutating func settleClaims() -> Set<EndedReading> {
-    var claimants: [AttachmentID: Int] = [:]
-    for agent in agents.values {
-      for id in agent.claims.keys { claimants[id, default: 0] += 1 }
-    }
-    var ended: Set<EndedReading> = []
-    for (reader, claim) in drainClaims(&ended) {
-      guard let stream = streams[claim.stream], stream.channel.text == claim.channel,
-        stream.publisher == claim.publisherIncarnation
-      else {
-        endLost(claim, of: reader)
-        continue
-      }
-      let isSole = claimants[claim.attachment] == 1
-      guard let attachment = attachment(from: claim, of: reader, in: stream, isSole: isSole) else {
-        if isSole { ended.insert(claim.endedReading(of: reader)) }
-        continue
-      }
-      insert(attachment)
-    }
-    return ended
-  }
+/// What becomes of a reading that its reader claims and no publisher confirms.
+private enum Verdict {
+  case isGiven(isExpected: Bool)
+  /// It ends here, and the subscription does not read the stream anew by itself.
+  case isOver(String)
+  /// It ends under this number, which says nothing of whether the stream may be read.
+  case isAnew(String)
+}
 
-  /// All claims, those first that a publisher confirms: a number is theirs.
-  private mutating func drainClaims(
-    _ ended: inout Set<EndedReading>
-  ) -> [(Incarnation, RestoreAttachmentFrame)] {
-    var confirmed: [(Incarnation, RestoreAttachmentFrame)] = []
-    var others: [(Incarnation, RestoreAttachmentFrame)] = []
-    for reader in agents.keys.sorted() {
-      guard let agent = agents[reader] else { continue }
-      ended.formUnion(agent.endedReadings)
-      for id in agent.claims.keys.sorted() {
-        guard let claim = agent.claims[id] else { continue }
-        if isConfirmed(claim, of: reader) {
-          confirmed.append((reader, claim))
-        } else {
+extension RouterState {
+  /// Compares what returning readers claim of a stream with what its publisher handed in, whose
+  /// word holds.
+  ///
+  /// A reading that its publisher confirms is never lost to others: they cannot have the number
+  /// with that publisher, and with another it is another reading.
+  mutating func settleClaims(_ returning: Returning, on id: StreamID) {
+    let stream = streams[id].map { ClaimedStream($0) }
+    var others: [(reader: Incarnation, claim: RestoreAttachmentFrame)] = []
+    var claimants: [AttachmentID: Int] = [:]
+    var confirmed = 0
+    for (reader, numbers) in returning.claims.sorted(by: { $0.key < $1.key }) {
+      for number in numbers.sorted() {
+        guard let claim = dropClaim(number, of: reader) else { continue }
+        guard let stream, stream.channel == claim.channel,
+          stream.publisher == claim.publisherIncarnation
+        else {
+          endLost(claim, of: reader)
+          continue
+        }
+        claimants[number, default: 0] += 1
+        if !isConfirmed(claim, of: reader) {
           others.append((reader, claim))
+        } else if confirmed < limits.readersPerStream {
+          confirmed += 1
+          restore(claim, of: reader, in: stream, isExpected: false)
+        } else {
+          end(claim, of: reader, because: fullText, isOver: true)
         }
       }
-      agents[reader]?.claims = [:]
-      agents[reader]?.claimedReadings = []
-      agents[reader]?.endedReadings = []
     }
-    return confirmed + others
+    guard let stream else { return }
+    for (reader, claim) in others {
+      let isSole = claimants[claim.attachment] == 1
+      switch verdict(on: claim, in: stream, isSole: isSole) {
+      case .isGiven(let isExpected):
+        restore(claim, of: reader, in: stream, isExpected: isExpected)
+      case .isOver(let reason): end(claim, of: reader, because: reason, isOver: true)
+      case .isAnew(let reason):
+        end(claim, of: reader, because: reason, isOver: false)
+        beginAnew(claim, of: reader, in: stream)
+      }
+    }
   }
 
-  /// A reader claims that no more; returns the reading it was.
+  /// A reader claims that no more.
   @discardableResult
-  mutating func dropClaim(_ id: AttachmentID, of reader: Incarnation) -> EndedReading? {
-    guard let claim = agents[reader]?.claims.removeValue(forKey: id) else { return nil }
-    return agents[reader]?.claimedReadings.remove(claim.endedReading(of: reader))
+  mutating func dropClaim(
+    _ id: AttachmentID, of reader: Incarnation
+  ) -> RestoreAttachmentFrame? {
+    guard let claim = agents[reader]?.claims.removeValue(forKey: id),
+      let user = agents[reader]?.caller.uid
+    else { return nil }
+    agents[reader]?.claimedReadings.remove(claim.endedReading(of: reader))
+    returning[claim.stream]?.remove(claim: id, by: reader, of: user)
+    claimCount -= 1
+    count(\.attachments, -1, of: user)
+    return claim
   }
 
   /// Whether the publisher has handed this reader in.
@@ -80,43 +93,75 @@ extension RouterState {
     return word?.stream == claim.stream && word?.reader == reader
   }
 
-  /// The reading that a claim stands for; nil after its reader was told why there is none.
-  private mutating func attachment(
-    from claim: RestoreAttachmentFrame, of reader: Incarnation, in stream: BusStream, isSole: Bool
-  ) -> Attachment? {
-    let word = handedInReaders[stream.publisher]?[claim.attachment]
-    let isOfStream = word?.stream == stream.id
-    let isConfirmed = isConfirmed(claim, of: reader)
-    let isExpected = isOfStream && word?.isExpected == true && isSole
+  private func verdict(
+    on claim: RestoreAttachmentFrame, in stream: ClaimedStream, isSole: Bool
+  ) -> Verdict {
     // Who reads an ended stream to its end holds nobody back.
-    guard isConfirmed || (claim.joined ? stream.end != nil : isSole) else {
-      let reason =
-        claim.joined
-        ? "The publisher no longer knew of this reader."
-        : "Several agents claimed this reading after the router's restart."
-      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
-      return nil
+    guard stream.isOver || !claim.joined else {
+      return .isOver("The publisher no longer knew of this reader.")
     }
-    guard attachments[claim.attachment] == nil else {
-      let reason = "Another agent reads under this number."
-      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
-      return nil
+    guard stream.isOver || isSole else {
+      return .isAnew("Several agents claimed this reading after the router's restart.")
     }
-    if !isConfirmed, let reason = agents[reader].flatMap({ objection(toReading: stream, by: $0) }) {
-      tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
-      return nil
+    let word = handedInReaders[stream.publisher]?[claim.attachment]
+    let isExpected = word.map { $0.stream == stream.id && $0.isExpected } ?? false
+    let isTaken =
+      !stream.isOver && attachment(claim.attachment, publishedBy: stream.publisher) != nil
+    guard word == nil || isExpected, !isTaken else {
+      return .isAnew("Another agent reads under this number.")
     }
-    // Who was promised the start and never let in has it, where nobody holds it back for that: of a
-    // lossless reader only the publisher can say that it still does, unless it has ended.
-    let mode = agents[reader]?.subscriptions[claim.subscription]?.mode
-    let isPromised = claim.fromStart && !claim.joined && (mode != .lossless || stream.end != nil)
+    guard streams[stream.id]?.readings.count ?? 0 < limits.readersPerStream else {
+      return .isOver(fullText)
+    }
+    return .isGiven(isExpected: isExpected && isSole)
+  }
+
+  /// Gives a reader back what it read.
+  private mutating func restore(
+    _ claim: RestoreAttachmentFrame, of reader: Incarnation, in stream: ClaimedStream,
+    isExpected: Bool
+  ) {
     var attachment = Attachment(
-      id: claim.attachment, reader: reader, subscription: claim.subscription, stream: stream.id,
-      publisher: stream.publisher, publisherUser: stream.publisherUser,
-      fromStart: isExpected || isPromised, expected: isExpected)
+      id: ownNumber(for: claim.attachment), number: claim.attachment, reader: reader,
+      subscription: claim.subscription, stream: stream.id, publisher: stream.publisher,
+      publisherUser: stream.publisherUser,
+      fromStart: isExpected || isPromised(claim, of: reader, in: stream), expected: isExpected)
     attachment.slot = claim.slot
     attachment.phase = claim.joined ? .resumed : .attached
-    return attachment
+    insert(attachment)
+  }
+
+  /// Whether a reader that was promised the start and never let in has it: where nobody holds it
+  /// back for that.
+  ///
+  /// Of a lossless reader only the publisher can say that it still does, unless it has ended.
+  private func isPromised(
+    _ claim: RestoreAttachmentFrame, of reader: Incarnation, in stream: ClaimedStream
+  ) -> Bool {
+    let mode = agents[reader]?.subscriptions[claim.subscription]?.mode
+    return claim.fromStart && !claim.joined && (mode != .lossless || stream.isOver)
+  }
+
+  private mutating func end(
+    _ claim: RestoreAttachmentFrame, of reader: Incarnation, because reason: String, isOver: Bool
+  ) {
+    if isOver { endedHere.insert(claim.endedReading(of: reader)) }
+    tell(reader, .evicted(EvictedFrame(attachment: claim.attachment, reason: reason)))
+  }
+
+  /// A reader that has lost its number to nobody in particular keeps the start it was promised.
+  private mutating func beginAnew(
+    _ claim: RestoreAttachmentFrame, of reader: Incarnation, in stream: ClaimedStream
+  ) {
+    guard isPromised(claim, of: reader, in: stream), !stream.isOver,
+      let made = makeAttachment(
+        reader, claim.subscription, stream.id, fromStart: true, expected: false)
+    else { return }
+    announce(made, .news)
+  }
+
+  private var fullText: String {
+    "The stream has \(limits.readersPerStream) readers, as many as it may have."
   }
 
   /// The publisher did not come back; its readers have what there is.
@@ -142,44 +187,36 @@ extension RouterState {
     tell(attachment.reader, .streamEnded(frame))
   }
 
-  /// Tells publishers which of their readers did not come back; those who were promised the start
-  /// of a stream are held back for when it is settled.
-  mutating func letUnclaimedGo() {
-    for publisher in handedInReaders.keys.sorted() {
-      let readers = handedInReaders[publisher] ?? [:]
-      var gone: Set<Incarnation> = []
-      var unmet: [StreamID: [AttachmentID]] = [:]
-      for id in readers.keys.sorted() {
-        guard let word = readers[id] else { continue }
-        // Whose the number was nobody knows: that somebody claims it does not say that it was his.
-        if word.isExpected { unmet[word.stream, default: []] += [] }
-        guard !isServed(id, word, by: publisher) else { continue }
-        if word.isExpected {
-          unmet[word.stream, default: []].append(id)
-        } else if agents[word.reader] == nil {
-          gone.insert(word.reader)
-        } else {
-          tell(publisher, .leave(LeaveFrame(attachment: id)))
-        }
-      }
-      for stream in unmet.keys.sorted() {
-        if streams[stream]?.publisher == publisher {
-          unmetReaders[stream] = unmet[stream]
-        } else {
-          for id in unmet[stream] ?? [] { tell(publisher, .leave(LeaveFrame(attachment: id))) }
-        }
-      }
-      for reader in gone.sorted() {
-        tell(publisher, .agentGone(AgentGoneFrame(incarnation: reader)))
+  /// Tells a publisher which readers of its stream did not come back.
+  ///
+  /// Those who were promised its start are held back for until the stream is settled: they are
+  /// returned, nil where nobody was.
+  mutating func letUnclaimedGo(
+    _ returning: Returning, of id: StreamID, by publisher: Incarnation
+  ) -> [AttachmentID]? {
+    var unmet: [AttachmentID]?
+    for number in returning.words.sorted() {
+      guard let word = handedInReaders[publisher]?[number], word.stream == id else { continue }
+      // Whose the number was nobody knows: that somebody claims it does not say that it was his.
+      if word.isExpected { unmet = unmet ?? [] }
+      guard !isServed(number, word, by: publisher) else { continue }
+      if word.isExpected {
+        unmet?.append(number)
+      } else if agents[word.reader] != nil {
+        tell(publisher, .leave(LeaveFrame(attachment: number)))
+      } else if toldGone[publisher, default: []].insert(word.reader).inserted {
+        // It is gone from all streams of this publisher.
+        tell(publisher, .agentGone(AgentGoneFrame(incarnation: word.reader)))
       }
     }
+    return unmet
   }
 
   private func isServed(
-    _ id: AttachmentID, _ word: RestoredReader, by publisher: Incarnation
+    _ number: AttachmentID, _ word: RestoredReader, by publisher: Incarnation
   ) -> Bool {
-    guard let attachment = attachments[id] else { return false }
-    return attachment.stream == word.stream && attachment.publisher == publisher
+    guard let attachment = attachment(number, publishedBy: publisher) else { return false }
+    return attachment.stream == word.stream
       && (word.isExpected || attachment.reader == word.reader)
   }
 

@@ -29,6 +29,7 @@ extension RouterState {
     }
     let lists = agent.subscriptions.count + agent.answers.count + agent.interests.count
     walk(lists * Self.entriesOfListed)
+    for number in agent.claims.keys { dropClaim(number, of: incarnation) }
     for (number, subscription) in agent.subscriptions {
       index.remove(Reading(reader: incarnation, subscription: number), subscription)
     }
@@ -66,7 +67,7 @@ extension RouterState {
   /// Not simply the newest log's: one that was registered and not yet used has committed nothing,
   /// and its readers would end before what lies in the log before it.
   mutating func endStream(_ id: StreamID, _ reason: StreamEndReason) {
-    settleNow(id)
+    settleNow(id, isEnding: true)
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
     walk(stream.logs.count * Self.entriesOfProbe)
     var end = BusStream.End(finalPosition: 0, sequence: 0, reason: reason)

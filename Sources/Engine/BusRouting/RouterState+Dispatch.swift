@@ -35,6 +35,7 @@ extension RouterState {
         refuse(asker, .invalid, "A \(frame.kind) frame needs an agent: send register first.")
         return
       }
+      if !stragglers.isEmpty, fence(agent) { return closeAll(segments) }
       handle(frame, segments.first, of: agent, asker)
     }
   }

@@ -83,9 +83,10 @@ extension RouterState {
 
   /// Nobody of the former router has come back, and nobody can any more.
   mutating func endReturnTime() {
-    for id in heldStreams.keys.sorted() {
-      if let stream = streams[id] { unsettled.add(id, of: stream.publisherUser) }
-    }
+    let held = heldStreams
+    awaited.keep { held[$0] != nil }
+    unsettled = awaited
+    awaited = UnsettledStreams()
     settleStreams()
     allRespondersChanged()
   }

@@ -4,7 +4,7 @@ import BusWire
 
 extension RouterState {
   mutating func attach(_ frame: AttachFrame, of agent: Incarnation, _ asker: Requester) {
-    guard let attachment = attachments[frame.attachment], attachment.reader == agent else {
+    guard let attachment = attachment(frame.attachment, readBy: agent) else {
       return  // It ended while the frame was on its way.
     }
     guard case .announced = attachment.phase else { return }
@@ -12,9 +12,9 @@ extension RouterState {
       refuse(asker, .invalid, "There are \(limits.attachmentsPerAgent) cursor slots.")
       return
     }
-    attachments[frame.attachment]?.slot = frame.slot
-    attachments[frame.attachment]?.phase = .attached
-    askPublisher(frame.attachment, .news)
+    attachments[attachment.id]?.slot = frame.slot
+    attachments[attachment.id]?.phase = .attached
+    askPublisher(attachment.id, .news)
   }
 
   /// Tells the publisher of a reader that waits to be joined, or is joined.
@@ -24,7 +24,7 @@ extension RouterState {
       let subscription = reader.subscriptions[attachment.subscription]
     else { return }
     let frame = JoinFrame(
-      attachment: id, stream: stream.id, readerIncarnation: attachment.reader,
+      attachment: attachment.number, stream: stream.id, readerIncarnation: attachment.reader,
       flags: subscription.joinFlags, slot: attachment.slot, epoch: subscription.epoch)
     act(.send(publisher.connection, delivery, .join(frame), reader.reader))
   }
@@ -41,19 +41,21 @@ extension RouterState {
     let frame =
       attachment.fromStart
       ? JoinedFrame(
-        attachment: id, generation: 0, startPosition: 0, startSequence: 0, departed: 0)
+        attachment: attachment.number, generation: 0, startPosition: 0, startSequence: 0,
+        departed: 0)
       : JoinedFrame(
-        attachment: id, generation: generation, startPosition: end.finalPosition,
+        attachment: attachment.number, generation: generation, startPosition: end.finalPosition,
         startSequence: end.sequence, departed: 0)
     attachments[id]?.phase = .joined(frame)
     tell(attachment.reader, .joined(frame))
   }
 
   mutating func joined(_ frame: JoinedFrame, of agent: Incarnation, _ asker: Requester) {
-    guard let attachment = attachments[frame.attachment],
+    settleNow(handedIn: frame.attachment, by: agent)
+    guard let attachment = attachment(frame.attachment, publishedBy: agent),
       let stream = streams[attachment.stream]
-    else { return }
-    guard stream.publisher == agent else {
+    else {
+      guard attachments[frame.attachment] != nil else { return }
       refuse(asker, .invalid, "This attachment reads another agent's stream.")
       return
     }
@@ -71,7 +73,7 @@ extension RouterState {
         attachment: frame.attachment, generation: 0, startPosition: 0, startSequence: 0,
         departed: frame.departed)
       : frame
-    attachments[frame.attachment]?.phase = .joined(start)
+    attachments[attachment.id]?.phase = .joined(start)
     tell(attachment.reader, .joined(start))
     letGo(start.generation, of: stream.id)
   }
@@ -93,33 +95,38 @@ extension RouterState {
   }
 
   /// The publisher does not, or does no longer, wait for this reader.
-  mutating func evict(_ id: AttachmentID, _ reason: String, of agent: Incarnation) {
+  mutating func evict(_ number: AttachmentID, _ reason: String, of agent: Incarnation) {
+    settleNow(handedIn: number, by: agent)
     // One that it handed in and does not serve any more.
-    handedInReaders[agent]?[id] = nil
-    guard let attachment = attachments[id], let stream = streams[attachment.stream],
-      stream.publisher == agent
+    handedInReaders[agent]?[number] = nil
+    guard let attachment = attachment(number, publishedBy: agent),
+      let stream = streams[attachment.stream]
     else { return }
     // A publisher that has closed lets nobody in any more; its readers were given their start and
     // end when it closed.
     guard stream.end == nil else { return }
     if case .evicted = attachment.phase { return }
     let text = String(reason.prefix(200))
-    attachments[id]?.phase = .evicted(text)
-    tell(attachment.reader, .evicted(EvictedFrame(attachment: id, reason: text)))
+    attachments[attachment.id]?.phase = .evicted(text)
+    tell(attachment.reader, .evicted(EvictedFrame(attachment: number, reason: text)))
     say(
       .notice,
-      "\(stream.publisherName) no longer serves attachment \(id.value) on \(stream.channel): "
+      "\(stream.publisherName) no longer serves attachment \(number.value) on \(stream.channel): "
         + text, kind: "a publisher no longer serves a reader")
   }
 
-  mutating func detach(_ id: AttachmentID, of agent: Incarnation) {
-    if let ended = dropClaim(id, of: agent) { agents[agent]?.endedReadings.insert(ended) }
-    guard attachments[id]?.reader == agent else { return }
-    removeAttachment(id, tellPublisher: true)
+  mutating func detach(_ number: AttachmentID, of agent: Incarnation) {
+    if let claim = dropClaim(number, of: agent) {
+      endedHere.insert(claim.endedReading(of: agent))
+      agents[agent]?.endedClaims += 1
+    }
+    guard let attachment = attachment(number, readBy: agent) else { return }
+    removeAttachment(attachment.id, tellPublisher: true)
   }
 
   mutating func released(_ frame: ReleasedFrame, of agent: Incarnation) {
-    guard let attachment = attachments[frame.attachment], attachment.reader == agent,
+    if let claimed = agents[agent]?.claims[frame.attachment] { settleNow(claimed.stream) }
+    guard let attachment = attachment(frame.attachment, readBy: agent),
       let place = streams[attachment.stream]?.logs
         .firstIndex(where: { $0.shape.generation == frame.generation })
     else { return }
@@ -144,6 +151,7 @@ extension RouterState {
     for place in 0..<logs { _ = release(place, of: stream, attachment) }
     attachments[id] = nil
     standing.remove(id)
+    renumber(attachment, isThere: false)
     agents[attachment.reader]?.attachments.remove(id)
     agents[attachment.reader]?.shares.remove(attachment)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments.remove(id)
@@ -152,7 +160,7 @@ extension RouterState {
     streams[stream]?.remove(attachment, of: user)
     let publisherKnows = attachment.phase.isWithPublisher || attachment.expected
     if tellPublisher, publisherKnows, let publisher = livingPublisher(of: stream) {
-      tell(publisher, .leave(LeaveFrame(attachment: id)))
+      tell(publisher, .leave(LeaveFrame(attachment: attachment.number)))
     }
     freeLogs(of: stream)
   }

@@ -141,7 +141,7 @@ extension RouterState {
       let subscription = reader.subscriptions[attachment.subscription]
     else { return nil }
     return fields([
-      ("attachment", "\(key.value)"), ("stream", "\(stream.id.value)"),
+      ("attachment", "\(attachment.number.value)"), ("stream", "\(stream.id.value)"),
       ("channel", stream.channel.text), ("publisher", stream.publisherName),
       ("reader", reader.name), ("reader_incarnation", "\(attachment.reader.value)"),
       ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
@@ -186,7 +186,7 @@ extension RouterState {
     case .announced, .attached, .evicted: return []
     }
     guard let slot = probe.slot(attachment.slot, of: reader.reader),
-      slot.attachment == attachment.id.value
+      slot.attachment == attachment.number.value
     else { return [] }
     let at = max(slot.cursor, start)
     // Of a log that is with its one reader alone only the cursor is known.

@@ -9,6 +9,9 @@ struct RestoredReader {
   let reader: Incarnation
 
   var isExpected: Bool { reader.value == 0 }
+
+  /// Counts as one, and says nothing.
+  static let ofNothing = RestoredReader(stream: StreamID(0), reader: Incarnation(0))
 }
 
 extension RouterState {
@@ -124,8 +127,15 @@ extension RouterState {
         "A publisher may restore \(limits.handedInReadersPerAgent) readers.")
       return
     }
+    // A publisher hands in its logs first: of what it has not, nobody will read on.
+    guard streams[frame.stream]?.publisher == agent else {
+      handedInReaders[agent, default: [:]][frame.attachment] = .ofNothing
+      tell(agent, .leave(LeaveFrame(attachment: frame.attachment)))
+      return
+    }
     handedInReaders[agent, default: [:]][frame.attachment] = RestoredReader(
       stream: frame.stream, reader: frame.readerIncarnation)
+    returning[frame.stream, default: Returning()].words.insert(frame.attachment)
   }
 
   mutating func restoreSubscription(
@@ -139,27 +149,54 @@ extension RouterState {
   /// Keeps what a returning reader says it read, until the grace is over.
   ///
   /// It changes nothing before: streams are what their publishers hand in, and neither the number
-  /// of a stream nor that of an attachment is taken by who names it first.
+  /// of a stream nor that of an attachment is taken by who names it first. But it counts as a
+  /// reading from here on: what one had it finds room for, and nobody hands in more than it may
+  /// have.
   mutating func restoreAttachment(
     _ frame: RestoreAttachmentFrame, of agent: Incarnation, _ asker: Requester
   ) {
+    switch judge(frame, of: agent) {
+    case .isNone: refuse(asker, .invalid, "This is no attachment of a former router.")
+    case .isOver(let reason):
+      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: reason)))
+    case .isKept(let user): keep(frame, of: agent, user)
+    }
+  }
+
+  /// What becomes of a claim when it is handed in.
+  private enum Reception {
+    case isNone
+    case isOver(String)
+    /// Of an agent of this user.
+    case isKept(UInt32)
+  }
+
+  /// Apart from what follows, so that no copy of the agent is left when its claims are changed.
+  private func judge(_ frame: RestoreAttachmentFrame, of agent: Incarnation) -> Reception {
     guard let reader = agents[agent], let channel = try? Topic(frame.channel),
       (try? Topic(frame.publisherName)) != nil, isFormer(frame.attachment.value),
       isFormer(frame.stream.value), isFormer(frame.publisherIncarnation.value),
       reader.claims[frame.attachment] == nil, Int(frame.slot) < limits.attachmentsPerAgent,
-      reader.claims.count + reader.endedReadings.count < limits.attachmentsPerAgent,
+      reader.places + reader.endedClaims < limits.attachmentsPerAgent,
       let subscription = reader.subscriptions[frame.subscription],
       !reader.claimedReadings.contains(frame.endedReading(of: agent))
-    else {
-      refuse(asker, .invalid, "This is no attachment of a former router.")
-      return
-    }
+    else { return .isNone }
     guard mayAttach(reader, subscription, to: channel) else {
-      let text = "The policy does not give the right to read this channel any more."
-      tell(agent, .evicted(EvictedFrame(attachment: frame.attachment, reason: text)))
-      return
+      return .isOver("The policy does not give the right to read this channel any more.")
     }
-    agents[agent]?.claims[frame.attachment] = frame
-    agents[agent]?.claimedReadings.insert(frame.endedReading(of: agent))
+    if let text = objection(toReadingOf: frame.stream, by: reader) { return .isOver(text) }
+    return .isKept(reader.caller.uid)
+  }
+
+  private mutating func keep(
+    _ claim: RestoreAttachmentFrame, of agent: Incarnation, _ user: UInt32
+  ) {
+    agents[agent]?.claims[claim.attachment] = claim
+    agents[agent]?.claimedReadings.insert(claim.endedReading(of: agent))
+    returning[claim.stream, default: Returning()].add(
+      claim: claim.attachment, by: agent, of: user)
+    if returning[claim.stream]?.isFirst(of: user) == true { awaited.add(claim.stream, of: user) }
+    claimCount += 1
+    count(\.attachments, 1, of: user)
   }
 }

@@ -1,26 +1,32 @@
 import BusPorts
 import BusWire
 
-// When agents have come back, every stream is looked at once: its readers are told of it, and those
-// who did not know of each other meet. That is a product of two numbers that one user may have made
-// large, so it is done in turns: of each user whose streams they are in its turn, and as much at a
-// time as one connection may cause.
+// When agents have come back, every stream is looked at once: what its readers claim is compared
+// with what its publisher says, they are told, and those who did not know of each other meet. That
+// is a product of two numbers that one user may have made large, so it is done in turns: of each
+// user whose streams or readers they are in its turn, and as much at a time as one connection may
+// cause.
 
 extension RouterState {
-  /// Work after which others have their turn.
-  private static var settledPerTurn: Int { 256 }
+  /// What it takes to settle a stream of which nobody is told, in entries of tables.
+  private static var entriesOfSettling: Int { 256 }
 
-  /// Whether streams, or agents that are to hear of all at once, still wait for their turn.
-  var isSettling: Bool { !unsettled.isEmpty || !inGrace && !snapshotsOwed.isEmpty }
+  /// Whether streams, or agents that are to hear of something, still wait for their turn.
+  var isSettling: Bool {
+    !unsettled.isEmpty || !stragglers.isEmpty || !inGrace && !snapshotsOwed.isEmpty
+  }
 
   /// Settles streams until others have their turn; then tells those of whom news were dropped.
   mutating func settleStreams() {
-    guard isSettling else { return }
-    let most = effort + Self.settledPerTurn
+    guard !inGrace else { return }
+    let most = effort + settledPerTurn
+    while effort < most, let straggler = stragglers.popFirst() { fence(straggler) }
     while effort < most, let id = unsettled.popNext() { settle(id) }
     if unsettled.isEmpty {
       endedHere = []
-      unmetReaders = [:]
+      handedInReaders = [:]
+      returning = [:]
+      toldGone = [:]
       while effort < most, let connection = snapshotsOwed.min(by: { $0.value < $1.value }) {
         snapshotsOwed.remove(connection)
         sendSnapshot(to: connection)
@@ -29,31 +35,59 @@ extension RouterState {
     if isSettling { act(.moreToDo) }
   }
 
-  /// Settles a stream before something else happens to it; one that has not begun does not begin
-  /// for that.
-  mutating func settleNow(_ id: StreamID) {
-    if unsettled.remove(id), heldStreams[id] == nil { settle(id) }
+  /// Settles a stream before something else happens to it.
+  ///
+  /// One that has not begun waits for its turn all the same, unless it ends before.
+  mutating func settleNow(_ id: StreamID, isEnding: Bool = false) {
+    let isHeld = heldStreams[id] != nil
+    guard isEnding || !isHeld, unsettled.remove(id), !isHeld else { return }
+    settle(id)
+  }
+
+  /// The same before something else happens to a reader that a publisher handed in.
+  mutating func settleNow(handedIn number: AttachmentID, by publisher: Incarnation) {
+    guard !unsettled.isEmpty, let word = handedInReaders[publisher]?[number] else { return }
+    settleNow(word.stream)
   }
 
   private mutating func settle(_ id: StreamID) {
-    guard let stream = streams[id] else { return }
+    walk(Self.entriesOfSettling)
+    settleReturning(id)
     if let asker = heldStreams.removeValue(forKey: id) {
-      beginHeld(stream, for: asker)
+      if let stream = streams[id] { beginHeld(stream, for: asker) }
     } else {
-      meetExpected(id, stream.publisher)
-      tellReaders(of: stream)
+      tellReaders(of: id)
       match(id)
       freeLogs(of: id)
     }
   }
 
+  /// Judges what was said of a stream while agents came back.
+  private mutating func settleReturning(_ id: StreamID) {
+    guard let said = returning.removeValue(forKey: id) else { return }
+    settleClaims(said, on: id)
+    guard let publisher = streams[id]?.publisher,
+      let unmet = letUnclaimedGo(said, of: id, by: publisher)
+    else { return }
+    // Readers that were promised the stream's start and did not come back are told from those who
+    // take their place.
+    meetExpected(id, of: publisher)
+    // Only now: until here the window has stood still for them.
+    for number in unmet { tell(publisher, .leave(LeaveFrame(attachment: number))) }
+  }
+
   /// Readers of a former router are told where they are.
-  private mutating func tellReaders(of stream: BusStream) {
-    for id in stream.attachments.sorted() where id < AttachmentID(incarnation.value) {
+  private mutating func tellReaders(of stream: StreamID) {
+    let readings = streams[stream]?.attachments.sorted() ?? []
+    for id in readings where isOfFormer(id) {
       if case .attached = attachments[id]?.phase { askPublisher(id, .news) }
       announce(id, .news)
       tellEnd(to: id)
     }
+  }
+
+  private func isOfFormer(_ id: AttachmentID) -> Bool {
+    attachments[id].map { $0.number < AttachmentID(incarnation.value) } ?? false
   }
 
   /// Subscriptions and a stream that did not know of each other while agents came back.
@@ -72,14 +106,5 @@ extension RouterState {
       else { continue }
       announce(made, .news)
     }
-  }
-
-  /// Tells readers of a former router that were promised the stream's start and did not come back
-  /// from those who take their place.
-  private mutating func meetExpected(_ id: StreamID, _ publisher: Incarnation) {
-    guard let unmet = unmetReaders.removeValue(forKey: id) else { return }
-    meetExpected(id, of: publisher)
-    // Only now: until here the window has stood still for them.
-    for id in unmet { tell(publisher, .leave(LeaveFrame(attachment: id))) }
   }
 }

@@ -41,9 +41,9 @@ extension RouterState {
   /// finds a place. The reader's own user is not held to that, it could end the reader as well.
   func objection(toReading stream: BusStream, by reader: Agent) -> String? {
     let most = limits.attachmentsPerAgent
-    let free = most - reader.attachments.count
+    let free = most - reader.places
     guard free > 0 else {
-      return "The agent reads \(reader.attachments.count) streams, as many as it may: subscribe to "
+      return "The agent reads \(reader.places) streams, as many as it may: subscribe to "
         + "less, or read in several agents."
     }
     let use = budget.use(by: reader.incarnation)
@@ -74,24 +74,36 @@ extension RouterState {
   /// Each of them costs its publisher something and the router a frame for each of its logs. What
   /// one user may take leaves as much to others; the router's own user is not held to that.
   private func objection(toReaderOf stream: BusStream, _ reader: Agent) -> String? {
-    guard stream.readers[reader.incarnation] ?? 0 < limits.readingsPerStreamAndAgent else {
-      return "The agent reads this stream \(limits.readingsPerStreamAndAgent) times already: "
-        + "its other subscriptions miss it. Subscribe with wider patterns, or less often."
-    }
     guard stream.readings.count < limits.readersPerStream else {
       return "The stream has \(limits.readersPerStream) readers, as many as it may have."
     }
-    guard attachments.count < limits.attachments else {
+    return objection(toReadingOf: stream.id, by: reader)
+  }
+
+  /// Why an agent may not read a stream once more, as far as that is its own and its user's affair,
+  /// whoever else reads it; nil: it may.
+  func objection(toReadingOf id: StreamID, by reader: Agent) -> String? {
+    guard readings(of: id, by: reader.incarnation) < limits.readingsPerStreamAndAgent else {
+      return "The agent reads this stream \(limits.readingsPerStreamAndAgent) times already: "
+        + "its other subscriptions miss it. Subscribe with wider patterns, or less often."
+    }
+    guard attachments.count + claimCount < limits.attachments else {
       return "All agents together read \(limits.attachments) streams, as many as they may."
     }
     let user = reader.caller.uid
     guard user != identity.uid else { return nil }
     let most = limits.share(of: limits.readersPerStream)
-    guard stream.readersOfUser[user] ?? 0 < most else {
+    let ofUser = streams[id]?.readersOfUser[user] ?? 0
+    guard ofUser + (returning[id]?.claimsOfUser[user] ?? 0) < most else {
       return "The stream has \(most) readers of user \(user), those of one user may not be more."
     }
     return objection(
       toOneMore: \.attachments, "readings of streams", of: user, all: limits.attachments)
+  }
+
+  /// How often an agent reads a stream, or claims to have read it.
+  private func readings(of id: StreamID, by reader: Incarnation) -> Int {
+    (streams[id]?.readers[reader] ?? 0) + (returning[id]?.claims[reader]?.count ?? 0)
   }
 
   /// Tells a reader of a stream that it is not given, and remembers it for when there is a place.
@@ -121,7 +133,7 @@ extension RouterState {
   /// Whether an agent reads a stream as often as it may, and knows that its other subscriptions
   /// miss it: that is said once, not for each.
   func isTold(_ reader: Agent, _ stream: BusStream) -> Bool {
-    stream.readers[reader.incarnation] ?? 0 >= limits.readingsPerStreamAndAgent
+    readings(of: stream.id, by: reader.incarnation) >= limits.readingsPerStreamAndAgent
       && reader.missed.contains { $0.stream == stream.id }
   }
 

@@ -39,7 +39,7 @@ extension RouterState {
     switch attachment.phase {
     case .joined(let frame): act(.send(connection, .snapshot, .joined(frame), nil))
     case .evicted(let reason):
-      let frame = EvictedFrame(attachment: id, reason: reason)
+      let frame = EvictedFrame(attachment: attachment.number, reason: reason)
       act(.send(connection, .snapshot, .evicted(frame), nil))
     case .announced, .attached, .resumed: break
     }
@@ -61,7 +61,7 @@ extension RouterState {
       if attachment.phase.isWithPublisher {
         askPublisher(reading, .snapshot)
       } else if attachment.expected, case .announced = attachment.phase {
-        expected.append(reading)
+        expected.append(attachment.number)
       }
     }
     // Readers whose slot is not known yet: the publisher must go on keeping position 0 for them.

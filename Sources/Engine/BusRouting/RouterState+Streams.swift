@@ -140,6 +140,7 @@ extension RouterState {
     streams[stream.id] = stream
     index.insert(stream.id, on: stream.channel)
     guard agents[stream.publisher]?.streams.insert(stream.id).inserted == true else { return }
+    if awaitsAgents { awaited.add(stream.id, of: stream.publisherUser) }
     agents[stream.publisher]?.streamsOn[stream.channel, default: ChannelStreams()].living += 1
   }
 

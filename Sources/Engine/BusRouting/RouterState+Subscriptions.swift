@@ -13,10 +13,10 @@ extension RouterState {
       stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
     }
-    guard reader.attachments.count + found.count <= limits.attachmentsPerAgent else {
+    guard reader.places + found.count <= limits.attachmentsPerAgent else {
       refuse(
         asker, because: .limit,
-        "The agent would read \(reader.attachments.count + found.count) streams, it may read "
+        "The agent would read \(reader.places + found.count) streams, it may read "
           + "\(limits.attachmentsPerAgent): subscribe to less.")
       return
     }
@@ -148,7 +148,8 @@ extension RouterState {
       let id = AttachmentID(nextNumber())
       insert(
         Attachment(
-          id: id, reader: reader, subscription: subscription, stream: stream, publisher: publisher,
+          id: id, number: id, reader: reader, subscription: subscription, stream: stream,
+          publisher: publisher,
           publisherUser: user, fromStart: fromStart, expected: expected))
       return id
     }
@@ -179,6 +180,7 @@ extension RouterState {
 
   mutating func insert(_ attachment: Attachment) {
     attachments[attachment.id] = attachment
+    renumber(attachment, isThere: true)
     agents[attachment.reader]?.shares.add(attachment)
     agents[attachment.reader]?.attachments.insert(attachment.id)
     agents[attachment.reader]?.subscriptions[attachment.subscription]?.attachments
@@ -225,7 +227,7 @@ extension RouterState {
       if isLast { flags.insert(.current) }
       if log.token == nil { flags.insert(.held) }
       let frame = AnnounceFrame(
-        subscription: attachment.subscription, attachment: attachment.id, stream: stream.id,
+        subscription: attachment.subscription, attachment: attachment.number, stream: stream.id,
         publisherIncarnation: stream.publisher, publisher: stream.publisherUUID,
         publisherName: stream.publisherName, channel: stream.channel.text,
         generation: log.shape.generation, capacity: log.shape.capacity,
@@ -242,6 +244,7 @@ extension RouterState {
       refuse(asker, .noRouter, "The router has just started: agents still hand in what they read.")
       return
     }
+    settleNow(frame.stream)
     guard let reader = agents[agent], let subscription = reader.subscriptions[frame.subscription],
       let stream = streams[frame.stream], !stream.logs.isEmpty, heldStreams[stream.id] == nil,
       mayAttach(reader, subscription, to: stream.channel)

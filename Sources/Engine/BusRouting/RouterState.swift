@@ -55,12 +55,24 @@ public struct RouterState {
   var graceEndNs: UInt64?
   /// Streams whose publishers are answered when agents have come back, and who asked.
   var heldStreams: [StreamID: Requester] = [:]
+  /// While agents may come back: the streams that are to be settled when nobody does any more.
+  var awaited = UnsettledStreams()
   /// Streams that are to be settled in turns now that agents have come back.
   var unsettled = UnsettledStreams()
-  /// Of those: the lossless readers that were promised their start and did not come back.
-  var unmetReaders: [StreamID: [AttachmentID]] = [:]
-  /// Of those: the readings that are over and do not begin anew by themselves.
+  /// Work of settling after which others have their turn.
+  package var settledPerTurn = 256
+  /// Of both: what returning readers and publishers say of them.
+  var returning: [StreamID: Returning] = [:]
+  /// By publisher: the readers of which it was told that they did not come back.
+  var toldGone: [Incarnation: Set<Incarnation>] = [:]
+  /// How much readers claim of streams.
+  var claimCount = 0
+  /// Of both: the readings that are over and do not begin anew by themselves.
   var endedHere: Set<EndedReading> = []
+  /// Agents that are to be told that they did not finish handing in.
+  var stragglers: ArraySlice<Incarnation> = []
+  /// Readings of which another has taken the number, by what their agents call them.
+  var renumbered: [KnownNumber: AttachmentID] = [:]
   /// Who was offered last what it missed.
   var lastOffered = Incarnation(0)
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.

@@ -19,11 +19,21 @@ struct UnsettledStreams {
 
   var isEmpty: Bool { waiting.isEmpty }
 
+  func contains(_ id: StreamID) -> Bool { waiting.contains(id) }
+
+  /// Puts a stream into the turns of a user, which it may be in of others, too.
   mutating func add(_ id: StreamID, of user: UInt32?) {
-    if waiting.insert(id).inserted { queues[Turn(user: user), default: []].append(id) }
+    waiting.insert(id)
+    queues[Turn(user: user), default: []].append(id)
   }
 
-  /// False when it does not wait, or does no more.
+  /// Those of them alone.
+  mutating func keep(where isWanted: (StreamID) -> Bool) {
+    waiting = waiting.filter(isWanted)
+    if waiting.isEmpty { queues = [:] }
+  }
+
+  /// Takes one out; false when it does not wait, or does no more.
   mutating func remove(_ id: StreamID) -> Bool {
     guard waiting.remove(id) != nil else { return false }
     if waiting.isEmpty { queues = [:] }

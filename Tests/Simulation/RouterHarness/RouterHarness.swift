@@ -108,12 +108,27 @@ package struct RouterHarness {
       }
     }
     guard getsOn else { return actions }
+    // As `getOn` does, with what follows.
     if moreToDo {
       moreToDo = false
       return actions + happen(.nextTurn)
     }
     guard !unfinished.isEmpty else { return actions }
     return actions + happen(.goOn(unfinished.removeFirst()))
+  }
+
+  /// Lets the router get on once with what it did not finish; false when there is nothing.
+  @discardableResult
+  package mutating func getOn() -> Bool {
+    if moreToDo {
+      moreToDo = false
+      happen(.nextTurn)
+    } else if !unfinished.isEmpty {
+      happen(.goOn(unfinished.removeFirst()))
+    } else {
+      return false
+    }
+    return true
   }
 
   private mutating func remember(_ frame: RouterFrame) {

@@ -99,6 +99,7 @@ struct Interleaving {
     case 11...24: for _ in 0...number(4) where agents.indices.contains(place) { takeFrame(place) }
     default: for _ in 0...number(4) where agents.indices.contains(place) { sendFrame(place) }
     }
+    mayTakeTurn()
     check()
   }
 
@@ -162,6 +163,7 @@ struct Interleaving {
     world = RouterHarness(
       policy: policy, limits: Self.limits, bootNs: bootNs, former: former,
       sealer: defect == .believesProofs ? GullibleSealer() : RouterHarness.sealer)
+    if number(2) == 0 { settleInTurns() }
     world.happen(.tick(nowNs: nowNs))
     for place in agents.indices { lose(place) }
   }
@@ -276,6 +278,7 @@ struct Interleaving {
 
   /// Lets everything that is under way arrive, and time pass until nothing more is to come.
   mutating func settle() {
+    takeAllTurns()
     for _ in 0..<40 {
       for _ in 0..<400 {
         guard let place = agents.indices.first(where: { agents[$0].isBusy(nowNs: nowNs) }) else {

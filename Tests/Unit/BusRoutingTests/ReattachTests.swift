@@ -70,9 +70,9 @@ struct ReattachTests {
   /// Reconnects and reattaches; the ticket may be another's.
   static func reattach(
     _ veteran: Veteran, _ world: inout RouterHarness, ticket: ControlTicket? = nil,
-    pid: Int32? = nil
+    pid: Int32? = nil, uid: UInt32 = 1000
   ) -> (connection: ConnectionID, answers: [RouterFrame]) {
-    let connection = world.connect(pid: pid ?? veteran.pid)
+    let connection = world.connect(uid: uid, pid: pid ?? veteran.pid)
     let shape = ReaderShape(
       segmentBytes: 65536, agent: RouterHarness.uuid(veteran.name), incarnation: veteran.incarnation
     )
