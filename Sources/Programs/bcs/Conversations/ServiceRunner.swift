@@ -35,6 +35,7 @@ struct ServiceRunner: ~Copyable {
       try Interrupt.check()
       let came = try receive()
       forgetTheDead()
+      if let change = guardian?.renew() { command.common.log(.warning, change) }
       start()
       turn()
       guard came == 0 else { continue }
@@ -127,7 +128,9 @@ struct ServiceRunner: ~Copyable {
   private mutating func start() {
     let late = "the request's time was over before it was started"
     for job in queues.expire() { fail(job.incoming, .timeout(late)) }
-    while let guardian, running.count < command.concurrency, let job = queues.popFirst() {
+    while let guardian, guardian.hasRoom, running.count < command.concurrency,
+      let job = queues.popFirst()
+    {
       let left = job.incoming.context.timeLeft(System.monotonicNs)
       if left == 0 {
         fail(job.incoming, .timeout(late))
