@@ -210,12 +210,12 @@ struct ServiceRunner: ~Copyable {
   /// A line about each request, for who asks for it.
   private func tell(_ incoming: InboxMessage, _ end: String, _ ns: UInt64) {
     if command.common.json {
-      let line = JSONValue.line([
-        ("request", .unsigned(UInt64(incoming.correlationId))),
-        ("requester", .text(name(of: incoming))), ("end", .text(end)),
-        ("milliseconds", JSONValue(Double(ns) / 1e6)),
-      ])
-      try? Output.write(line + "\n")
+      Reports.show(
+        JSONValue.line([
+          ("request", .unsigned(UInt64(incoming.correlationId))),
+          ("requester", .text(name(of: incoming))), ("end", .text(end)),
+          ("milliseconds", JSONValue(Double(ns) / 1e6)),
+        ]))
     } else {
       command.common.log(
         .info, "request \(incoming.correlationId) of \(name(of: incoming)): \(end)")

@@ -9,7 +9,7 @@ struct BrokenPipe: Error {}
 /// Writing to standard output and standard error, past any buffer.
 enum Output {
   /// How long a command that was asked to end waits for whoever reads what it prints.
-  private static let lastWait = Duration.milliseconds(500)
+  static let lastWait = Duration.milliseconds(500)
 
   /// Writes text to standard output, or to another descriptor.
   static func write(_ text: TerminalText, to descriptor: Int32 = 1) throws {
@@ -59,7 +59,7 @@ enum Output {
 
   /// Writes one line to standard error; that nobody reads it is no failure.
   static func note(_ line: TerminalText) {
-    try? write("\(line)\n", to: 2)
+    if !Reports.takes(line) { try? write("\(line)\n", to: 2) }
   }
 
   private static func waitUntilWritable(_ descriptor: Int32) {
