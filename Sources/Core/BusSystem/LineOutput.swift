@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Lines for a descriptor, written by a thread of its own: a terminal that was stopped or a pipe that
-/// nobody reads holds that thread up, and not who has something to say.
+/// Lines for a descriptor, written by a thread of its own: a terminal that was stopped or a pipe
+/// that nobody reads holds that thread up, and not who has something to say.
 ///
 /// What waits is bounded; lines beyond are left out, and how many is said in their place.
 package final class LineOutput: Sendable {

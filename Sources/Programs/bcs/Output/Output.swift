@@ -18,8 +18,8 @@ enum Output {
 
   /// Writes bytes as they are: payloads that the user wants raw, and what was made harmless.
   ///
-  /// - Throws: `BrokenPipe` when nobody reads any more, `Interrupted` when a signal asked to end and
-  ///   nobody reads now, `Failure` when the system refuses.
+  /// - Throws: `BrokenPipe` when nobody reads any more, `Interrupted` when a signal asked to end
+  ///   and nobody reads now, `Failure` when the system refuses.
   static func write(_ bytes: [UInt8], to descriptor: Int32 = 1) throws {
     try unsafe bytes.withUnsafeBytes { all in try unsafe write(all, descriptor) }
   }

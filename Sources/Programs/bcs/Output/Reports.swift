@@ -46,7 +46,7 @@ enum Reports {
   /// Has a line written to standard output.
   static func show(_ line: TerminalText) { results.write(bytes(line)) }
 
-  /// Has a line written to standard error, where the command serves others; false where it does not.
+  /// Has a line written to standard error where the command serves others; false where not.
   static func takes(_ note: TerminalText) -> Bool {
     guard isServing.load(ordering: .relaxed) else { return false }
     notes.write(bytes(note))

@@ -49,7 +49,7 @@ enum Interrupt {
     if isAsked { throw Interrupted() }
   }
 
-  /// Makes a system call that may never return, on the main thread, so that no signal is lost on it.
+  /// Makes a system call that may never return, on the main thread: no signal is lost on it.
   ///
   /// A signal interrupts a call, but not one that is made a moment later, and a look at the flag
   /// before it leaves that moment open. So the first signal meanwhile sets off a clock that
