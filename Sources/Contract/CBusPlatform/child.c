@@ -5,18 +5,15 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-// What a guardian is told: a child's pid when it starts, its negative when it has ended. Writes of
-// this size to a pipe are whole.
-typedef int32_t plat_word_t;
-
-static void tell(int guardian, plat_word_t word) {
-  while (write(guardian, &word, sizeof word) < 0 && errno == EINTR) {}
+static void note(int32_t *place, int32_t group) {
+  __atomic_store_n(place, group, __ATOMIC_RELAXED);
 }
 
 // --- In the child, which shares the memory of its parent until it executes --------------------
@@ -43,7 +40,8 @@ static void close_from(int first) {
 // Returns only when the program cannot be executed.
 static int execute(const plat_child_t *how, pid_t parent, const sigset_t *none) {
   if (how->leads_group && setpgid(0, 0) < 0) return errno;
-  if (how->guardian >= 0) tell(how->guardian, (plat_word_t)getpid());
+  // Here, so that its parent's end at any later moment finds it: a store, which waits for nobody.
+  if (how->guarded) note(how->guarded, getpid());
   if (how->ends_with_parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return errno;
     // A parent that ended before that call is not there to be waited for.
@@ -74,7 +72,7 @@ pid_t plat_child_start(const plat_child_t *how) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (child < 0) return -reason;
   if (reason == 0) return child;
-  if (how->guardian >= 0) plat_guardian_release(how->guardian, child);
+  if (how->guarded) plat_guarded_release(how->guarded);
   while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
   return -reason;
 }
@@ -87,7 +85,14 @@ int plat_child_ended(pid_t child) {
 
 // --- The guardian -----------------------------------------------------------------------------
 
-#define PLAT_MOST_CHILDREN 4096
+int32_t *plat_guarded_groups(void) {
+  size_t bytes = PLAT_GUARDED_MAX * sizeof(int32_t);
+  void *groups = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return groups == MAP_FAILED ? NULL : groups;
+}
+
+void plat_guarded_free(int32_t *groups) { munmap(groups, PLAT_GUARDED_MAX * sizeof(int32_t)); }
+void plat_guarded_release(int32_t *place) { note(place, 0); }
 
 static void hold_nothing_but(int pipe_end) {
   int none = open("/dev/null", O_RDWR);
@@ -98,30 +103,28 @@ static void hold_nothing_but(int pipe_end) {
   close_from(4);
 }
 
-static void watch_over(int pipe_end) {
-  static plat_word_t running[PLAT_MOST_CHILDREN];
-  int count = 0;
-  plat_word_t word;
-  while (1) {
-    ssize_t length = read(pipe_end, &word, sizeof word);
-    if (length < 0 && errno == EINTR) continue;
-    if (length != (ssize_t)sizeof word) break;
-    if (word > 0 && count < PLAT_MOST_CHILDREN) running[count++] = word;
-    for (int at = 0; word < 0 && at < count; at++) {
-      if (running[at] == -word) {
-        running[at] = running[--count];
-        break;
-      }
-    }
+static int end_all(const int32_t *groups, int signal) {
+  int found = 0;
+  for (int at = 0; at < PLAT_GUARDED_MAX; at++) {
+    int32_t group = __atomic_load_n(&groups[at], __ATOMIC_RELAXED);
+    if (group <= 0) continue;
+    kill(-group, signal);
+    found = 1;
   }
-  if (count == 0) return;
-  for (int at = 0; at < count; at++) kill(-running[at], SIGTERM);
-  struct timespec second = {1, 0};
-  while (nanosleep(&second, &second) < 0 && errno == EINTR) {}
-  for (int at = 0; at < count; at++) kill(-running[at], SIGKILL);
+  return found;
 }
 
-int plat_guardian_start(pid_t *pid) {
+static void watch_over(const int32_t *groups, int pipe_end) {
+  char nothing;
+  // Nobody writes to it: it ends with the process that holds the other end.
+  while (read(pipe_end, &nothing, 1) < 0 && errno == EINTR) {}
+  if (!end_all(groups, SIGTERM)) return;
+  struct timespec second = {1, 0};
+  while (nanosleep(&second, &second) < 0 && errno == EINTR) {}
+  end_all(groups, SIGKILL);
+}
+
+int plat_guardian_start(const int32_t *groups, pid_t *pid) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
   pid_t guardian = fork();
@@ -138,12 +141,10 @@ int plat_guardian_start(pid_t *pid) {
     for (int number = 1; number < NSIG; number++) signal(number, SIG_IGN);
     prctl(PR_SET_NAME, "bcs-guardian");
     hold_nothing_but(ends[0]);
-    watch_over(3);
+    watch_over(groups, 3);
     _exit(0);
   }
   close(ends[0]);
   *pid = guardian;
   return ends[1];
 }
-
-void plat_guardian_release(int guardian, pid_t child) { tell(guardian, -(plat_word_t)child); }

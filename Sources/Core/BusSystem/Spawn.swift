@@ -37,16 +37,28 @@ package enum Spawn {
     package static let closesOthers = Options(rawValue: 4)
   }
 
+  /// Where a program's group is noted for the process that ends it after this one.
+  ///
+  /// Its word lies in memory that outlives each use of it: that is its owner's promise.
+  @safe
+  package struct GuardedPlace {
+    /// The group, 0 where there is none.
+    package let word: UnsafeMutablePointer<Int32>
+
+    /// A place in shared memory.
+    package init(_ word: UnsafeMutablePointer<Int32>) { unsafe self.word = unsafe word }
+  }
+
   /// Starts a program, the first of `words`, by its path or its name in a folder of `PATH`, with
   /// default signals.
   ///
-  /// `environment`: all of its variables, as `NAME=value`; `guardian`: the descriptor of the
-  /// process that ends its group after this one, or -1.
+  /// `environment`: all of its variables, as `NAME=value`; `guarded`: where its group is noted,
+  /// of which it is the leader then.
   ///
   /// - Returns: its pid, and 0 or the error number that says why it was not started.
   package static func start(
     _ words: [String], environment: [String], _ descriptors: Descriptors,
-    _ options: Options = [], guardian: Int32 = -1
+    _ options: Options = [], guarded: GuardedPlace? = nil
   ) -> (pid: Int32, code: Int32) {
     let pid = unsafe withCStrings(words) { arguments in
       unsafe withCStrings(environment) { environment in
@@ -55,7 +67,7 @@ package enum Spawn {
           input: descriptors.input, output: descriptors.output, errors: descriptors.errors,
           leads_group: options.contains(.leadsGroup) ? 1 : 0,
           ends_with_parent: options.contains(.endsWithParent) ? 1 : 0,
-          closes_others: options.contains(.closesOthers) ? 1 : 0, guardian: guardian)
+          closes_others: options.contains(.closesOthers) ? 1 : 0, guarded: guarded?.word)
         return unsafe plat_child_start(&how)
       }
     }

@@ -50,6 +50,10 @@ struct Failure: Error {
         name: error.code.name, isOfTheBus: true)
     case let error as PolicyFileError:
       self.init(error.description, remedy: "", name: "INVALID")
+    case let long as LineReader.LongLine:
+      self.init(
+        .payloadTooLarge,
+        "Line \(long.number) of the input has more than \(long.limit) bytes.")
     default: return nil
     }
   }

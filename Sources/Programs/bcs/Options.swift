@@ -86,11 +86,17 @@ struct CommonOptions: ParsableArguments {
 
   /// Says something about the work on standard error, if the level asks for it.
   func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
-    guard level >= logLevel else { return }
-    Output.note(
-      json
-        ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text()))])
-        : .entry(text()))
+    if level >= logLevel { Output.note(line(level, text())) }
+  }
+
+  /// The same on a thread that others wait for, one of the agent's own, say.
+  func report(_ level: LogLevel, _ text: @autoclosure () -> String) {
+    if level >= logLevel { Reports.note(line(level, text()), asJSON: json) }
+  }
+
+  private func line(_ level: LogLevel, _ text: String) -> TerminalText {
+    json
+      ? JSONValue.line([("log", .text(level.rawValue)), ("text", .text(text))]) : .entry(text)
   }
 
   /// Says which peers' messages cannot be read.

@@ -14,7 +14,9 @@ struct Program {
     ProcessEnvironment.keepEndsOfChildren()
     Interrupt.install()
     let arguments = Array(CommandLine.arguments.dropFirst())
-    exit(status(of: arguments))
+    let status = status(of: arguments)
+    Reports.end()
+    exit(status)
   }
 
   /// On the main thread: a command waits for messages, which no thread of a pool may, and signals,

@@ -19,17 +19,6 @@ struct CLISignalTests {
     return child
   }
 
-  /// The pids that a command has noted, once it has.
-  private func noted(_ mark: String, while child: Child) throws -> [Int32] {
-    while child.isRunning {
-      if let text = try? String(contentsOfFile: mark, encoding: .utf8) {
-        return text.split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
-      }
-      breathe()
-    }
-    return []
-  }
-
   /// A bus with a responder whose command works on a request and has started a child.
   private struct AtWork: ~Copyable {
     let bus: CLIBus
@@ -45,8 +34,8 @@ struct CLISignalTests {
       let mark = dir.file("pids")
       let responder = try test.responder(bus, mark, script, words)
       let requester = try bus.start("req", "slow", "x", "--timeout", "1000")
-      let pids = try test.noted(mark, while: responder)
-      #expect(pids.count == 2 && pids.allSatisfy(test.lives))
+      let pids = Processes.noted(mark, while: responder)
+      #expect(pids.count == 2 && pids.allSatisfy(Processes.lives))
       self.dir = dir
       self.bus = bus
       self.responder = responder
@@ -59,14 +48,6 @@ struct CLISignalTests {
 
   /// Ignores what a shell ends by.
   private static let stubborn = "sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done'"
-
-  /// Whether a process is there and no mere entry that nobody has waited for.
-  private func lives(_ pid: Int32) -> Bool {
-    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-      let end = stat.lastIndex(of: ")")
-    else { return false }
-    return !stat[stat.index(end, offsetBy: 2)...].hasPrefix("Z")
-  }
 
   @Test(
     "a command ends with 128 and the number of the signal",
@@ -115,7 +96,7 @@ struct CLISignalTests {
       let result = try scene.requester.wait(timeout: .seconds(20))
       #expect(result.exit == .code(9) && result.stderr.contains("the service was stopped"))
       #expect(try scene.responder.wait(timeout: .seconds(20)).exit == .code(128 + number))
-      #expect(!scene.pids.contains(where: lives))
+      #expect(!scene.pids.contains(where: Processes.lives))
     }
   }
 
@@ -125,7 +106,7 @@ struct CLISignalTests {
       let scene = try AtWork(self, Self.stubborn)
       scene.responder.kill()
       #expect(try scene.requester.wait(timeout: .seconds(20)).exit == .code(1))
-      while scene.pids.contains(where: lives) { breathe() }
+      while scene.pids.contains(where: Processes.lives) { breathe() }
     }
   }
 
@@ -138,7 +119,7 @@ struct CLISignalTests {
       scene.requester.signal(number)
       let result = try scene.requester.wait(timeout: .seconds(20))
       #expect(result.exit == .code(128 + number) && result.stderr.contains("cancelled"))
-      while scene.pids.contains(where: lives) { breathe() }
+      while scene.pids.contains(where: Processes.lives) { breathe() }
     }
   }
 
@@ -153,13 +134,13 @@ struct CLISignalTests {
       let slow = try responder(bus, mark, "sleep 1000", ["--time-limit", "1000"])
       defer { slow.kill() }
       let tracing = try bus.start("trace", "slow", "x", "--timeout", "1000")
-      let pids = try noted(mark, while: slow)
+      let pids = Processes.noted(mark, while: slow)
       #expect(pids.count == 2)
       tracing.signal(number)
       let result = try tracing.wait(timeout: .seconds(20))
       #expect(result.exit == .code(code), "\(result)")
       #expect(result.stderr.contains("The request was cancelled"))
-      while pids.contains(where: lives) { breathe() }
+      while pids.contains(where: Processes.lives) { breathe() }
     }
   }
 
@@ -168,7 +149,7 @@ struct CLISignalTests {
     try Watchdog.bounding("a requester's death", seconds: 120) {
       let scene = try AtWork(self, "sleep 1000", ["--time-limit", "1000"])
       scene.requester.kill()
-      while scene.pids.contains(where: lives) { breathe() }
+      while scene.pids.contains(where: Processes.lives) { breathe() }
       #expect(scene.responder.isRunning)
     }
   }
@@ -184,9 +165,9 @@ struct CLISignalTests {
       let result = try bus.run("req", "slow", "x", "--timeout", "1000")
       #expect(result.exit == .code(4) && result.stderr.contains("--time-limit"))
       #expect(!result.stderr.contains("is stopped"), "the remedy of another time-out")
-      let pids = try noted(mark, while: slow)
+      let pids = Processes.noted(mark, while: slow)
       #expect(pids.count == 2)
-      while pids.contains(where: lives) { breathe() }
+      while pids.contains(where: Processes.lives) { breathe() }
       #expect(slow.isRunning)
     }
   }
@@ -202,13 +183,13 @@ struct CLISignalTests {
         + ["sleep 1000 >&- 2>&- & echo $! > \(mark)"])
     while service.isRunning, !service.stderrSoFar.contains("answering") { breathe() }
     #expect(try bus.run("req", "s", "x").succeeded)
-    let pids = try noted(mark, while: service)
+    let pids = Processes.noted(mark, while: service)
     service.kill()
     try service.wait(timeout: .seconds(20))
     try #require(pids.count == 1)
     // The guardian ends when there is nobody to end.
     usleep(1_500_000)
-    #expect(lives(pids[0]))
+    #expect(Processes.lives(pids[0]))
     kill(pids[0], SIGKILL)
   }
 
@@ -221,13 +202,11 @@ struct CLISignalTests {
       let demo = try Child.start(
         try Programs.path("bcs"), ["up", "--demo", "--dir", dir.path])
       try demo.waitForLine(containing: "$ bcs agent", timeout: .seconds(60))
-      let children = try String(
-        contentsOfFile: "/proc/\(demo.pid)/task/\(demo.pid)/children", encoding: .utf8
-      ).split(separator: " ").compactMap { Int32($0) }
+      let children = Processes.children(of: demo.pid)
       #expect(children.count >= 3)
       demo.signal(number)
       try demo.wait(timeout: .seconds(20))
-      while children.contains(where: lives) { breathe() }
+      while children.contains(where: Processes.lives) { breathe() }
       #expect(try FileManager.default.contentsOfDirectory(atPath: dir.path) == ["router.lock"])
     }
   }

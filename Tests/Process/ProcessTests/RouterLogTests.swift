@@ -6,29 +6,6 @@ import Testing
 
 @Suite("A router's log", .serialized)
 struct RouterLogTests {
-  /// A pipe with a name that holds a page and that nobody reads until it is asked to.
-  private final class StoppedPipe {
-    let path: String
-    private let descriptor: Int32
-
-    init(_ path: String) throws {
-      self.path = path
-      try #require(unsafe mkfifo(path, 0o600) == 0)
-      descriptor = unsafe open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
-      let setSize: Int32 = 1031
-      try #require(descriptor >= 0 && fcntl(descriptor, setSize, 4096) >= 4096)
-    }
-
-    deinit { close(descriptor) }
-
-    /// What lies in the pipe.
-    func read() -> String {
-      var room = [UInt8](repeating: 0, count: 65536)
-      let count = unsafe Glibc.read(descriptor, &room, room.count)
-      return String(decoding: room.prefix(max(0, count)), as: UTF8.self)
-    }
-  }
-
   @Test("nobody who lets its log stand holds the router up")
   func unreadLog() throws {
     try Watchdog.bounding("a log that nobody reads", seconds: 60) {

@@ -68,7 +68,6 @@ extension Law {
         "System/MappedLogs.swift", "System/ProcessAge.swift", "System/RunDirectoryState.swift",
         "System/Screen.swift", "System/System.swift",
       ]),
-    UnsafePlace("Sources/Programs/msg_router/", "the log's file", files: ["LogOutput.swift"]),
     UnsafePlace("Tests/", "tests attack memory on purpose"),
     UnsafePlace("Fuzz/", "fuzzers attack memory on purpose"),
   ]

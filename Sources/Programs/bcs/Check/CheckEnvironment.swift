@@ -34,7 +34,7 @@ final class CheckEnvironment {
       ProcessEnvironment.sibling("msg_router"), ["--dir", directory] + routerOptions + quiet,
       output: .pipe)
     router = child
-    var lines = LineReader(child.output)
+    var lines = LineReader(child.output, limit: 1 << 20)
     while let line = try lines.next(.seconds(20)) {
       common.log(.debug, "router: \(line)")
       if line.contains("ready") { return }

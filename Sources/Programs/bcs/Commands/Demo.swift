@@ -15,7 +15,7 @@ struct Demo {
     Interrupt.beGraceful()
     let router = try ChildProcess(
       ProcessEnvironment.sibling("msg_router"), self.router, output: .pipe)
-    var lines = LineReader(router.output)
+    var lines = LineReader(router.output, limit: 1 << 20)
     do {
       try waitUntilReady(router, &lines)
       try show()

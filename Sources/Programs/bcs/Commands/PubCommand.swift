@@ -149,12 +149,15 @@ struct PubCommand: ParsableCommand {
     }
   }
 
+  /// Most bytes of a body: what goes into a message, a blob, or any number of parts.
+  private var bodyMax: Int { chunk == nil ? blobs.bodyMax : MessageSender.bodyMax }
+
   private func bodyTemplate() throws -> PubTemplate {
-    if let file { return PubTemplate(literal: try Input.file(file, limit: MessageSender.bodyMax)) }
+    if let file { return PubTemplate(literal: try Input.file(file, limit: bodyMax)) }
     if let text = body.body, body.isArgument, PubTemplate.isIn(text), !template, !raw {
       common.log(.notice, "sent as it is: --template fills in {{…}}")
     }
-    let bytes = try body.read(most: MessageSender.bodyMax)
+    let bytes = try body.read(most: bodyMax)
     return try template ? PubTemplate(bytes) : PubTemplate(literal: bytes)
   }
 
@@ -176,7 +179,7 @@ struct PubCommand: ParsableCommand {
 
   private func sendLines(_ work: inout MessageSender) throws {
     var pace = Pace(rate: rate?.perSecond, sleep: sleep)
-    var lines = LineReader(0)
+    var lines = LineReader(0, limit: bodyMax)
     while !lines.hasEnded {
       guard let line = try lines.nextBytes(.milliseconds(200)) else { continue }
       try pace.wait()

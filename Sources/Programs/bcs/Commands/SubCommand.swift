@@ -85,7 +85,7 @@ struct SubCommand: ParsableCommand {
     Interrupt.beGraceful()
     let common = common
     session.agent.onRouterChange { isThere in
-      common.log(
+      common.report(
         .warning,
         isThere
           ? "the router is back" : "the router is gone; messages of known publishers still come")

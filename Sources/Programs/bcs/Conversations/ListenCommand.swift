@@ -41,7 +41,7 @@ struct ListenCommand: ParsableCommand {
     for name in team { try messenger.join(team: name) }
     let common = common
     session.agent.onRouterChange { isThere in
-      common.log(
+      common.report(
         .warning,
         isThere ? "the router is back" : "the router is gone; known clients can still send")
     }

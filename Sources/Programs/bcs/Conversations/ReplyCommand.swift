@@ -70,10 +70,12 @@ struct ReplyCommand: ParsableCommand {
     let guardian = exec.isEmpty ? nil : try Guardian()
     let session = try Session.open(common, name: name)
     Interrupt.beGraceful()
+    Reports.begin(asJSON: common.json)
+    defer { Reports.end() }
     defer { session.agent.close() }
     let common = common
     session.agent.onRouterChange { isThere in
-      common.log(
+      common.report(
         .warning,
         isThere
           ? "the router is back" : "the router is gone; known clients can still send requests")

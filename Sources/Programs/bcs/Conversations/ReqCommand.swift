@@ -89,42 +89,52 @@ struct ReqCommand: ParsableCommand {
     try outcome.get()
   }
 
+  /// What became of the lines so far.
+  private struct Tally {
+    var lines = 0
+    var failed = 0
+    var first: Failure?
+  }
+
   /// Sends each line and shows its reply before the next one is read.
   private func askLines(_ asking: inout RequestRunner) throws {
-    var (number, failed) = (0, 0)
-    var first: Failure?
+    var tally = Tally()
     do {
-      try askLines(&asking, &number, &failed, &first)
-    } catch is BrokenPipe where first != nil {
+      try askLines(&asking, &tally)
+    } catch is BrokenPipe where tally.first != nil {
       // Who read the replies has had enough; what failed before failed all the same.
     }
-    guard let first else { return }
+    guard let first = tally.first else { return }
     throw Failure(
-      "\(failed) of \(number) requests failed.", remedy: "", exitCode: first.exitCode,
+      "\(tally.failed) of \(tally.lines) requests failed.", remedy: "", exitCode: first.exitCode,
       name: first.name)
   }
 
-  private func askLines(
-    _ asking: inout RequestRunner, _ number: inout Int, _ failed: inout Int,
-    _ first: inout Failure?
-  ) throws {
-    var lines = LineReader(0)
+  private func askLines(_ asking: inout RequestRunner, _ tally: inout Tally) throws {
+    var lines = LineReader(0, limit: BodyArgument.most)
     while !lines.hasEnded {
-      guard let line = try lines.nextBytes(.milliseconds(200)) else {
-        // What comes meanwhile is of requests that nobody waits for any more.
-        try asking.passOver()
-        continue
-      }
-      number += 1
+      let line: Result<[UInt8], Failure>
       do {
-        try asking.ask(line, line: number)
+        guard let whole = try lines.nextBytes(.milliseconds(200)) else {
+          // What comes meanwhile is of requests that nobody waits for any more.
+          try asking.passOver()
+          continue
+        }
+        line = .success(whole)
+      } catch let long as LineReader.LongLine {
+        line = .failure(
+          Failure(.payloadTooLarge, "a request holds \(long.limit) bytes, and this has more"))
+      }
+      tally.lines += 1
+      do {
+        try asking.ask(line.get(), line: tally.lines)
       } catch {
         guard !Interrupt.isAsked, !(error is BrokenPipe), let failure = Failure(error) else {
           throw error
         }
-        failed += 1
-        first = first ?? failure
-        try tell(failure, line: number)
+        tally.failed += 1
+        tally.first = tally.first ?? failure
+        try tell(failure, line: tally.lines)
       }
     }
   }

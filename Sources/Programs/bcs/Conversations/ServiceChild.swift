@@ -56,6 +56,8 @@ final class ServiceChild {
   private var killLimit: Deadline?
   private var drainLimit: Deadline?
   private let guardian: Guardian
+  /// Where the guardian finds its group, until that is nobody's affair any more.
+  private var place: Spawn.GuardedPlace?
 
   private static let complaintMax = 1024
   /// As much is moved each way in a step, so that others have theirs.
@@ -81,15 +83,18 @@ final class ServiceChild {
     let theirs = Spawn.Descriptors(
       input: pipes[0].reading, output: pipes[1].writing, errors: pipes[2].writing)
     let ours = [pipes[0].writing, pipes[1].reading, pipes[2].reading]
-    let (pid, code) = Spawn.tied(command, environment: environment, theirs, guardian: guardian)
+    let place = guardian.takePlace()
+    let (pid, code) = Spawn.tied(command, environment: environment, theirs, guarded: place)
     for end in [theirs.input, theirs.output, theirs.errors] { close(end) }
     guard code == 0 else {
+      if let place { guardian.release(place) }
       for end in ours { close(end) }
       throw .system("the command \(command[0]) cannot be started: \(Errno.text(code))")
     }
     for end in ours { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     self.pid = pid
     self.guardian = guardian
+    self.place = place
     self.input = input
     self.limit = limit
     self.limitCause = limitCause
@@ -101,7 +106,7 @@ final class ServiceChild {
     if status == nil {
       _ = kill(-pid, SIGKILL)
       var ignored: Int32 = 0
-      guardian.release(pid)
+      leaveGuardian()
       _ = unsafe waitpid(pid, &ignored, 0)
     }
     for end in [toChild, fromChild, errors] where end >= 0 { close(end) }
@@ -200,7 +205,7 @@ final class ServiceChild {
   private func reap() {
     guard status == nil, plat_child_ended(pid) == 1 else { return }
     // Told before the number of its group may become another one's.
-    if stopping == nil { guardian.release(pid) }
+    if stopping == nil { leaveGuardian() }
     switch ChildEnd.of(pid) {
     case .exit(let code): status = .exited(code)
     case .signal(let number): status = .killed(number)
@@ -216,8 +221,13 @@ final class ServiceChild {
       guard killLimit?.isOver ?? true else { return false }
       _ = kill(-pid, SIGKILL)
     }
-    guardian.release(pid)
+    leaveGuardian()
     return true
+  }
+
+  private func leaveGuardian() {
+    if let place { guardian.release(place) }
+    place = nil
   }
 }
 

@@ -35,6 +35,7 @@ struct ServiceRunner: ~Copyable {
       try Interrupt.check()
       let came = try receive()
       forgetTheDead()
+      if let change = guardian?.renew() { command.common.log(.warning, change) }
       start()
       turn()
       guard came == 0 else { continue }
@@ -127,7 +128,9 @@ struct ServiceRunner: ~Copyable {
   private mutating func start() {
     let late = "the request's time was over before it was started"
     for job in queues.expire() { fail(job.incoming, .timeout(late)) }
-    while let guardian, running.count < command.concurrency, let job = queues.popFirst() {
+    while let guardian, guardian.hasRoom, running.count < command.concurrency,
+      let job = queues.popFirst()
+    {
       let left = job.incoming.context.timeLeft(System.monotonicNs)
       if left == 0 {
         fail(job.incoming, .timeout(late))
@@ -207,12 +210,12 @@ struct ServiceRunner: ~Copyable {
   /// A line about each request, for who asks for it.
   private func tell(_ incoming: InboxMessage, _ end: String, _ ns: UInt64) {
     if command.common.json {
-      let line = JSONValue.line([
-        ("request", .unsigned(UInt64(incoming.correlationId))),
-        ("requester", .text(name(of: incoming))), ("end", .text(end)),
-        ("milliseconds", JSONValue(Double(ns) / 1e6)),
-      ])
-      try? Output.write(line + "\n")
+      Reports.show(
+        JSONValue.line([
+          ("request", .unsigned(UInt64(incoming.correlationId))),
+          ("requester", .text(name(of: incoming))), ("end", .text(end)),
+          ("milliseconds", JSONValue(Double(ns) / 1e6)),
+        ]))
     } else {
       command.common.log(
         .info, "request \(incoming.correlationId) of \(name(of: incoming)): \(end)")

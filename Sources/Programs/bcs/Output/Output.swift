@@ -8,6 +8,9 @@ struct BrokenPipe: Error {}
 
 /// Writing to standard output and standard error, past any buffer.
 enum Output {
+  /// How long a command that was asked to end waits for whoever reads what it prints.
+  static let lastWait = Duration.milliseconds(500)
+
   /// Writes text to standard output, or to another descriptor.
   static func write(_ text: TerminalText, to descriptor: Int32 = 1) throws {
     try write(Array(text.utf8), to: descriptor)
@@ -15,7 +18,8 @@ enum Output {
 
   /// Writes bytes as they are: payloads that the user wants raw, and what was made harmless.
   ///
-  /// - Throws: `BrokenPipe` when nobody reads any more, `Failure` when the system refuses.
+  /// - Throws: `BrokenPipe` when nobody reads any more, `Interrupted` when a signal asked to end
+  ///   and nobody reads now, `Failure` when the system refuses.
   static func write(_ bytes: [UInt8], to descriptor: Int32 = 1) throws {
     try unsafe bytes.withUnsafeBytes { all in try unsafe write(all, descriptor) }
   }
@@ -27,18 +31,26 @@ enum Output {
 
   private static func write(_ all: UnsafeRawBufferPointer, _ descriptor: Int32) throws {
     var done = 0
+    var limit: Deadline?
     while done < all.count {
       guard let base = all.baseAddress else { return }
-      let count = unsafe Glibc.write(descriptor, base + done, all.count - done)
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 && errno == EAGAIN {
+      if Interrupt.isAsked {
+        let end = limit ?? Deadline(after: lastWait)
+        if end.isOver { throw Interrupted() }
+        limit = end
+      }
+      let (count, code) = Interrupt.waiting {
+        unsafe Glibc.write(descriptor, base + done, all.count - done)
+      }
+      if count < 0 && code == EINTR { continue }
+      if count < 0 && code == EAGAIN {
         waitUntilWritable(descriptor)
         continue
       }
-      if count < 0 && errno == EPIPE { throw BrokenPipe() }
+      if count < 0 && code == EPIPE { throw BrokenPipe() }
       guard count > 0 else {
         throw Failure(
-          "Writing the output failed: \(Errno.text(errno)).",
+          "Writing the output failed: \(Errno.text(code)).",
           remedy: "Check the disk or the program behind the pipe.", name: "SYSTEM")
       }
       done += count
@@ -47,12 +59,12 @@ enum Output {
 
   /// Writes one line to standard error; that nobody reads it is no failure.
   static func note(_ line: TerminalText) {
-    try? write("\(line)\n", to: 2)
+    if !Reports.takes(line) { try? write("\(line)\n", to: 2) }
   }
 
   private static func waitUntilWritable(_ descriptor: Int32) {
     var watch = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-    _ = unsafe poll(&watch, 1, 1000)
+    _ = unsafe poll(&watch, 1, 200)
   }
 }
 

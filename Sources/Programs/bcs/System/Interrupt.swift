@@ -7,6 +7,10 @@ enum Interrupt {
   /// The first signal that came; 0: none.
   private static let asked = Atomic<Int32>(0)
   private static let isGraceful = Atomic<Bool>(false)
+  /// Whether this process is in, or about to enter, a system call that may never return.
+  private static let isWaiting = Atomic<Bool>(false)
+  /// How often such a call is interrupted once the process was asked to end.
+  private static let tickMicroseconds: UInt32 = 20_000
 
   /// True once the user or the system asked this process to end.
   static var isAsked: Bool { asked.load(ordering: .relaxed) != 0 }
@@ -26,6 +30,7 @@ enum Interrupt {
     // Made here: a signal handler must not be the first to touch a lazy global.
     asked.store(0, ordering: .relaxed)
     isGraceful.store(false, ordering: .relaxed)
+    isWaiting.store(false, ordering: .relaxed)
     for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
     for number in [SIGINT, SIGTERM, SIGHUP] where number != SIGHUP || !isIgnored(number) {
       var action = sigaction()
@@ -44,9 +49,39 @@ enum Interrupt {
     if isAsked { throw Interrupted() }
   }
 
-  /// Notes a signal that another handler took: it decides the exit code if it is the first.
-  static func note(_ number: Int32) {
-    _ = asked.compareExchange(expected: 0, desired: number, ordering: .relaxed)
+  /// Makes a system call that may never return, on the main thread: no signal is lost on it.
+  ///
+  /// A signal interrupts a call, but not one that is made a moment later, and a look at the flag
+  /// before it leaves that moment open. So the first signal meanwhile sets off a clock that
+  /// interrupts the call again and again; without a signal this costs no system call.
+  ///
+  /// - Returns: what the call returned, and the error number where that is negative.
+  static func waiting(_ call: () -> Int) -> (result: Int, code: Int32) {
+    // Either this thread sees the flag, or the handler that sets it sees this one.
+    isWaiting.store(true, ordering: .sequentiallyConsistent)
+    if asked.load(ordering: .sequentiallyConsistent) != 0 { startTicks() }
+    let result = call()
+    let code = result < 0 ? errno : 0
+    isWaiting.store(false, ordering: .sequentiallyConsistent)
+    if asked.load(ordering: .sequentiallyConsistent) != 0 { _ = ualarm(0, 0) }
+    return (result, code)
+  }
+
+  /// Called by a signal handler, too: system calls only.
+  private static func startTicks() {
+    var action = sigaction()
+    unsafe action.__sigaction_handler.sa_handler = { _ in }
+    unsafe sigaction(SIGALRM, &action, nil)
+    _ = ualarm(tickMicroseconds, tickMicroseconds)
+  }
+
+  /// Notes a signal in a handler: it decides the exit code if it is the first, which is returned.
+  @discardableResult
+  static func note(_ number: Int32) -> Bool {
+    let first = asked.compareExchange(
+      expected: 0, desired: number, ordering: .sequentiallyConsistent)
+    if isWaiting.load(ordering: .sequentiallyConsistent) { startTicks() }
+    return first.exchanged
   }
 
   /// Whether whoever started this process wants it to live on, as `nohup` does.
@@ -57,7 +92,6 @@ enum Interrupt {
   }
 
   private static func arrived(_ number: Int32) {
-    let first = asked.compareExchange(expected: 0, desired: number, ordering: .relaxed)
-    if !first.exchanged || !isGraceful.load(ordering: .relaxed) { _exit(exitCode) }
+    if !note(number) || !isGraceful.load(ordering: .relaxed) { _exit(exitCode) }
   }
 }

@@ -88,10 +88,7 @@ final class Screen {
   }
 
   private func end(if numbers: Set<Int32>) throws {
-    guard let number = Self.ends.first(where: { numbers.contains($0) }) else { return }
-    // Control-backslash is the user at the keyboard, too.
-    Interrupt.note(number == SIGQUIT ? SIGINT : number)
-    throw Interrupted()
+    if !numbers.isDisjoint(with: Self.ends) { throw Interrupted() }
   }
 
   private func enter() throws {
@@ -163,10 +160,17 @@ private final class SignalPipe {
     for number in numbers {
       var action = sigaction()
       unsafe action.__sigaction_handler.sa_handler = { number in
-        // Only what a signal handler may do: one system call.
+        // Only what a signal handler may do: system calls.
         var byte = UInt8(truncatingIfNeeded: number)
         let saved = errno
         _ = unsafe write(SignalPipe.target.load(ordering: .relaxed), &byte, 1)
+        switch number {
+        // Noted here, for a terminal that takes no more would keep the program from looking.
+        case SIGINT, SIGTERM, SIGHUP: Interrupt.note(number)
+        // Control-backslash is the user at the keyboard, too.
+        case SIGQUIT: Interrupt.note(SIGINT)
+        default: break
+        }
         errno = saved
       }
       unsafe sigaction(number, &action, nil)

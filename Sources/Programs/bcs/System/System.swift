@@ -75,13 +75,15 @@ enum Input {
     var bytes = [UInt8](repeating: 0, count: room)
     while true {
       try Interrupt.check()
-      let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-        unsafe Glibc.read(descriptor, buffer.baseAddress, room)
+      let (count, code) = Interrupt.waiting {
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+          unsafe Glibc.read(descriptor, buffer.baseAddress, room)
+        }
       }
-      if count < 0 && errno == EINTR { continue }
+      if count < 0 && code == EINTR { continue }
       guard count >= 0 else {
         throw Failure(
-          "Reading failed: \(Errno.text(errno)).", remedy: "Check the input.", name: "SYSTEM")
+          "Reading failed: \(Errno.text(code)).", remedy: "Check the input.", name: "SYSTEM")
       }
       bytes.removeLast(room - count)
       return bytes

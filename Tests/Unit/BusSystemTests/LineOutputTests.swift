@@ -1,0 +1,44 @@
+import BusSystem
+import BusTestSupport
+import Glibc
+import Testing
+
+@Suite("Lines that a thread writes")
+struct LineOutputTests {
+  /// Reads from a pipe until so many lines are accounted for: each one, or a number of them.
+  private static func lines(_ reading: Int32, accounting count: Int) -> [String] {
+    var text = ""
+    var room = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      let sum = lines.reduce(0) { $0 + ($1.hasPrefix("left ") ? Int($1.dropFirst(5)) ?? 0 : 1) }
+      if sum >= count { return lines.map(String.init) }
+      let length = unsafe read(reading, &room, room.count)
+      guard length > 0 else { return lines.map(String.init) }
+      text += String(decoding: room[..<length], as: UTF8.self)
+    }
+  }
+
+  @Test(
+    "of what nobody reads so much waits, and the rest is left out and counted",
+    arguments: [Int32(0), O_NONBLOCK])
+  func bounded(flags: Int32) throws {
+    try Watchdog.bounding("lines that nobody reads", seconds: 60) {
+      let pipe = try PipeEnds()
+      defer { for end in [pipe.reading, pipe.writing] { close(end) } }
+      let setSize: Int32 = 1031
+      try #require(fcntl(pipe.writing, setSize, 4096) >= 4096)
+      try #require(fcntl(pipe.writing, F_SETFL, flags) == 0)
+      let output = LineOutput(pipe.writing, linesMax: 10) { Array("left \($0)\n".utf8) }
+      let filler = String(repeating: "x", count: 4096)
+      // A line that alone is more than the pipe holds keeps its place until it is read.
+      for number in 0..<50 { output.write(Array("\(number) \(filler)\n".utf8)) }
+      #expect(!output.isDone)
+      let lines = Self.lines(pipe.reading, accounting: 50)
+      #expect(lines.prefix(10).compactMap { Int($0.prefix { $0 != " " }) } == Array(0..<10))
+      #expect(lines.dropFirst(10).allSatisfy { $0.hasPrefix("left ") }, "\(lines.dropFirst(10))")
+      output.write(Array("after\n".utf8))
+      #expect(Self.lines(pipe.reading, accounting: 1) == ["after"])
+    }
+  }
+}
