@@ -51,8 +51,9 @@ extension Outbox {
 
   /// Sends a fact to an agent, or to every member of a team; returns to how many.
   ///
-  /// 0 when the router has not said yet who they are: then it is sent when it does. A member that
-  /// cannot be reached keeps it from no other; throws when none could be reached.
+  /// 0 when the router has not said yet who all of them are (``knowsAll(of:)``): then it is sent
+  /// when it does. A member that cannot be reached keeps it from no other; throws when none could be
+  /// reached.
   @discardableResult
   public mutating func send(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
@@ -91,7 +92,7 @@ extension Outbox {
     let now = now()
     let letter = OutboundHeader(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
-    let peers = try resolved(recipient.index)
+    let peers = try everybody(recipient.index)
     guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
     // Last, so that what is tried again does not count as sent.
     try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)

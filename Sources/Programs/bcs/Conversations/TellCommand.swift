@@ -80,14 +80,7 @@ struct TellCommand: ParsableCommand {
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
     let limit = Deadline(after: Duration(seconds: timeout))
-    while !messenger.out.isResolved(to) {
-      try Interrupt.check()
-      guard !limit.isOver else {
-        throw Failure(.timeout, "The router did not say in time who \(recipient) is.")
-      }
-      _ = try messenger.poll { _, _, _ in }
-      _ = try messenger.wait(timeout: .milliseconds(5))
-    }
+    try lookUp(to, limit, &messenger)
     if !team { try checkIsAgent(messenger.out.responders(of: to)) }
     let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
     let delivery: Delivery
@@ -111,6 +104,26 @@ struct TellCommand: ParsableCommand {
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
     return delivery
+  }
+
+  /// Waits until all whom the name stands for are known: a part of a team is not told.
+  private func lookUp(
+    _ to: Recipient, _ limit: Deadline, _ messenger: inout Messenger
+  ) throws {
+    var isToldToWait = false
+    while !messenger.out.knowsAll(of: to) {
+      try Interrupt.check()
+      guard !limit.isOver else {
+        let why = messenger.out.whyUnknown(to, isForAll: true) ?? "it is not known who that is"
+        throw Failure(.timeout, "Nothing was sent to \(recipient): \(why).")
+      }
+      if !isToldToWait, messenger.out.awaitsReturns(to) {
+        isToldToWait = true
+        common.log(.notice, "waiting for agents that come back after a restart of the router")
+      }
+      _ = try messenger.poll { _, _, _ in }
+      _ = try messenger.wait(timeout: .milliseconds(5))
+    }
   }
 
   /// A service takes requests: what it is told is read by nobody.
