@@ -46,7 +46,9 @@ extension Outbox {
     let letter = OutboundHeader(
       type: type, recipient: nil, flags: flags, correlationId: request.correlationId,
       priority: request.lane == .urgent ? .critical : nil)
-    try post(letter, payload, to: request.peer.line, request.lane, now())
+    try post(
+      letter, payload, to: request.peer.line, request.lane, now(),
+      until: request.context.deadlineNs)
   }
 
   /// Sends a fact to an agent, or to every member of a team; returns to how many.

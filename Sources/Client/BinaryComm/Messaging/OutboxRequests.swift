@@ -268,7 +268,7 @@ extension Outbox {
         end(request, .noRouter("\(name) could not be reached: no router is there"))
       } else {
         let peer = request.line.flatMap { lineName($0) }
-        let missing = peer.flatMap { unreadable[$0] }
+        let missing = peer.flatMap { unreadable[$0] } ?? shortage(of: request)
         let unsent = request.line == nil ? request.recipient.map { Recipient(index: $0) } : nil
         end(request, missing ?? lateness(unsent, name, isForAll: false))
       }
@@ -276,6 +276,14 @@ extension Outbox {
     // Requests that end one by one are looked for at most once a millisecond: the table is large.
     let next = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
     nextExpiryNs = next == .max ? .max : max(next, nowNs &+ 1_000_000)
+  }
+
+  /// What the log lacks in which a request was to be sent.
+  private func shortage(of request: PendingRequest) -> BusError? {
+    guard request.number == nil, let line = request.line, let peer = unsafe lines.at(line) else {
+      return nil
+    }
+    return unsafe peer.pointee.lane(request.isUrgent ? .urgent : .normal).pointee.shortage?.why
   }
 
   /// A request ends without a response.
