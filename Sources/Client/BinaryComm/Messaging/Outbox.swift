@@ -54,8 +54,10 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Peers whose logs to this agent it had no room for, and what was missing.
   var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
-  /// Why the first message that waited reached nobody; nil while none of them did.
-  package internal(set) var unsentReason: BusError?
+  /// The first messages that waited and reached nobody: for whom they were, and why.
+  package internal(set) var unsent: [DeliveryFailure] = []
+  /// Why the first of them reached nobody; nil while there is none.
+  package var unsentReason: BusError? { unsent.first?.error }
   /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
   public internal(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.

@@ -69,7 +69,7 @@ extension Outbox {
   public mutating func deliver(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Delivery {
-    try tell(recipient, .event, payload, options)
+    try sentToSome(tell(recipient, .event, payload, options))
   }
 
   /// Sends an order to an agent, or to every member of a team; returns to how many.
@@ -77,10 +77,16 @@ extension Outbox {
   public mutating func command(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Int {
-    try tell(recipient, .command, payload, options).sent
+    try sentToSome(tell(recipient, .command, payload, options)).sent
   }
 
-  /// The same for an event or a command; returns what became of it.
+  /// Throws why a message could be sent to none of those it is for.
+  private func sentToSome(_ delivery: Delivery) throws(BusError) -> Delivery {
+    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
+    return delivery
+  }
+
+  /// The same for an event or a command; returns what became of it, also where it reached nobody.
   package mutating func deliver(
     _ recipient: Recipient, isCommand: Bool, _ payload: [UInt8], _ options: SendOptions
   ) throws(BusError) -> Delivery {
@@ -115,7 +121,6 @@ extension Outbox {
       }
     }
     statistics.eventsSent &+= UInt64(delivery.sent)
-    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
     return delivery
   }
 

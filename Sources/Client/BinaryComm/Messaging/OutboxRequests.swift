@@ -318,7 +318,7 @@ extension Outbox {
       if let request = pending.find(letter.correlationId) { end(request, why) }
     } else {
       statistics.unsent &+= 1
-      unsentReason = unsentReason ?? why
+      if unsent.count < 8 { unsent.append(DeliveryFailure(agent: name, error: why)) }
       countUnsent(DropReason(why), to: name, Lane(letter.priority))
     }
   }
