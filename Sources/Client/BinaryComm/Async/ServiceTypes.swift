@@ -21,7 +21,7 @@ public struct GatherResult: Sendable {
   public let failures: [BusError]
 }
 
-/// What became of a message that was sent to every member of a team, as known when the call returns.
+/// What became of a message that was sent to every member of a team, as far as the call knows.
 ///
 /// The first message to a member waits for a log to it, and others may wait for room: they count as
 /// sent. What of that still fails later, as the member ends or the router refuses the log, is not

@@ -54,8 +54,8 @@ extension Outbox {
   /// Sends a fact to an agent, or to every member of a team; returns to how many.
   ///
   /// 0 when the router has not said yet who all of them are (``knowsAll(of:)``): then it is sent
-  /// when it does. A member that cannot be reached keeps it from no other; throws when none could be
-  /// reached.
+  /// when it does. A member that cannot be reached keeps it from no other; throws when none could
+  /// be reached.
   @discardableResult
   public mutating func send(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()

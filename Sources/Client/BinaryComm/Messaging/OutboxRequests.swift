@@ -59,8 +59,8 @@ extension Outbox {
   ///
   /// Returns the ids; a responder to whom nothing can be sent shows as the failure of its id, and
   /// holds up no other. Throws before anything is sent: `wouldBlock` while the router has not said
-  /// who all of them are (``knowsAll(of:)``), while too few places for requests are free, and while 64 MiB wait for each of
-  /// them, `resourceExhausted` for more responders than there are places.
+  /// who all of them are (``knowsAll(of:)``), while too few places for requests are free, and while
+  /// 64 MiB wait for each of them, `resourceExhausted` for more responders than there are places.
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
