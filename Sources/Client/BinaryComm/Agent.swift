@@ -1,6 +1,6 @@
 public import BusLog
 import BusMemory
-import BusSystem
+package import BusSystem
 public import BusWire
 import CBusPlatform
 import Synchronization
@@ -228,7 +228,8 @@ public final class Agent: Sendable {
     try query(what, deadline: Deadline(after: .seconds(5)))
   }
 
-  private func query(
+  /// The same by a deadline; throws `timeout` or `noRouter` then.
+  package func query(
     _ what: BusQuery, deadline: Deadline
   ) throws(BusError) -> [[String: String]] {
     let subject: QuerySubject =

@@ -18,6 +18,8 @@ struct Failure: Error {
   let isOfTheBus: Bool
   /// Of a request to several: whose failure it is.
   var responder: String?
+  /// Of a message to several: who did not get it, as far as they are named.
+  var missed: [String] = []
 
   init(
     _ message: String, remedy: String, exitCode: Int32 = 1, name: String = "FAILED",
@@ -75,7 +77,8 @@ struct Failure: Error {
           [
             ("error", .text(name)), ("exit", .integer(Int(exitCode))), ("message", .text(message)),
             ("remedy", .text(remedy)),
-          ] + (responder.map { [("responder", .text($0))] } ?? [])))
+          ] + (responder.map { [("responder", .text($0))] } ?? [])
+            + (missed.isEmpty ? [] : [("missed", .list(missed.map { .text($0) }))])))
     } else {
       // Both may hold what another agent wrote, in lines of its own.
       let advice: TerminalText = remedy.isEmpty ? "" : "\n  \(TerminalText.entry(remedy))"

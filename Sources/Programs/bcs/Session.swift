@@ -98,6 +98,17 @@ struct Session {
     common.log(.notice, "waiting up to \(Int(wait.rounded(.up))) s for a router at \(socket)")
   }
 
+  /// Asks a router in a wait with a time limit of its own; nil where none answers while there is
+  /// time left: it may be slow, or its successor on the way.
+  static func ask<Answer>(until limit: Deadline, _ body: () throws -> Answer) throws -> Answer? {
+    do {
+      return try body()
+    } catch let error as BusError {
+      guard [.noRouter, .timeout].contains(error.code), !limit.isOver else { throw error }
+      return nil
+    }
+  }
+
   /// Waits until a router knows this agent; false when none did in time.
   ///
   /// Throws why, when no router takes it back.

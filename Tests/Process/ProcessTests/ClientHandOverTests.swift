@@ -22,7 +22,7 @@ struct ClientHandOverTests {
           bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
         defer { feed.kill() }
         var bodies: [String] = []
-        try Self.withoutDescriptors {
+        try OpenFiles.withNone {
           _ = unsafe mkdir("\(bus.directory)/go", 0o700)
           try Self.untilTold(&reader, &bodies)
         }
@@ -45,7 +45,7 @@ struct ClientHandOverTests {
         while bodies.isEmpty { try Self.take(&reader, &bodies) }
         // More than the log has room for: while nothing is read the next one is made.
         let filler = String(repeating: "x", count: 2000)
-        try Self.withoutDescriptors {
+        try OpenFiles.withNone {
           for number in 0..<300 { feed.send("\(number) \(filler)\n") }
           try Self.untilTold(&reader, &bodies)
         }
@@ -72,10 +72,10 @@ struct ClientHandOverTests {
         let asker = try Self.feed(
           bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
         defer { asker.kill() }
-        let before = try Self.limitDescriptors(to: 3)
+        let before = try OpenFiles.limit(to: 3)
         _ = unsafe mkdir("\(bus.directory)/go", 0o700)
         let problem = await told.first { _ in true }
-        _ = try Self.limitDescriptors(to: before)
+        _ = try OpenFiles.limit(to: before)
         guard problem?.publisher == "asker", problem?.error.cause == .descriptors else {
           print("child process: \(String(describing: problem))")
           throw Unexpected()
@@ -102,7 +102,7 @@ struct ClientHandOverTests {
         let reader = try Self.feed(
           bus, "while ! test -d \(bus.directory)/go; do sleep 0.05; done; " + line)
         defer { reader.kill() }
-        try Self.withoutDescriptors {
+        try OpenFiles.withNone {
           _ = unsafe mkdir("\(bus.directory)/go", 0o700)
           while reader.isRunning, !reader.stderrSoFar.contains("EVICTED") { breathe() }
         }
@@ -137,23 +137,5 @@ struct ClientHandOverTests {
       }
       breathe()
     }
-  }
-
-  /// Runs this while the process may open nothing.
-  private static func withoutDescriptors(_ body: () throws -> Void) throws {
-    let before = try limitDescriptors(to: 3)
-    defer { _ = try? limitDescriptors(to: before) }
-    try body()
-  }
-
-  /// Changes how many this process may open; returns how many it was before.
-  private static func limitDescriptors(to count: rlim_t) throws -> rlim_t {
-    var limit = rlimit()
-    let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    guard unsafe getrlimit(kind, &limit) == 0 else { throw Unexpected() }
-    let before = limit.rlim_cur
-    limit.rlim_cur = count
-    guard unsafe setrlimit(kind, &limit) == 0 else { throw Unexpected() }
-    return before
   }
 }

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import Glibc
 import Testing
 
 @Suite("What the router tells a messenger that is not polled")
@@ -29,6 +30,33 @@ struct MessengerNewsTests {
       try pair.hear()
       let responders = names.map { pair.left.out.responders(of: $0) }
       #expect(responders == [["answerer"], []])
+    }
+  }
+
+  @Test("a name that the router refuses is not answered to whoever has not heard of that")
+  func refused() throws {
+    try Watchdog.bounding("a refused name", seconds: 60) {
+      var pair = try Pair()
+      try pair.right.answer("echo")
+      let echo = try pair.left.out.service("echo")
+      while pair.left.out.responders(of: echo).isEmpty { try pair.hear() }
+      try pair.right.stopAnswering("echo")
+      let other = try pair.bus.agent("echo")
+      let why = failure { () throws(BusError) in _ = try pair.right.answer("echo") }
+      #expect(why?.code == .nameInUse)
+      // The asker hears nothing before its next poll: for it the name is still the answerer's.
+      _ = try pair.left.out.request(echo, numbered(1), Pair.longAsking)
+      while pair.failures.isEmpty, pair.arrived.isEmpty {
+        if try pair.hear() + pair.take() == 0 { usleep(200) }
+      }
+      #expect(pair.arrived.isEmpty && pair.failures.map(\.code) == [.noResponders])
+      // Other names are answered as ever.
+      try pair.right.answer("work")
+      let work = try pair.left.out.service("work")
+      _ = try pair.left.out.request(work, numbered(2), Pair.longAsking)
+      try pair.until(arrived: 1)
+      #expect(pair.numbers == [2])
+      other.close()
     }
   }
 }

@@ -240,7 +240,9 @@ extension Agent {
     try Self.checkCancellation()
     let loop = try await loop()
     let known = Promise<Void>()
+    let isNew = Atomic(false)
     try loop.submit { work in
+      isNew.store(!work.messenger.out.serves(name.text), ordering: .relaxed)
       let index = work.messenger.out.serve(name.text)
       if let handler { work.services[index] = handler }
       known.finish(.success(()))
@@ -255,7 +257,13 @@ extension Agent {
       }
     } catch {
       // What the router does not know of is not answered either.
-      if let handler { try? loop.submit { work in work.withdraw(name.text, only: handler) } }
+      if let handler {
+        try? loop.submit { work in work.withdraw(name.text, only: handler) }
+      } else {
+        try? loop.submit { work in
+          if isNew.load(ordering: .relaxed) { work.messenger.unserve(name.text) }
+        }
+      }
       throw error
     }
   }
@@ -287,6 +295,7 @@ extension Agent {
   /// Sends a fact to every member of a team; returns what became of it.
   ///
   /// A member that cannot be reached keeps it from no other; throws when none could be reached.
+  /// Does not wait for logs that are still to be made: see ``Delivery``.
   @discardableResult
   public func tell(
     team: String, _ payload: [UInt8], priority: Priority? = nil,

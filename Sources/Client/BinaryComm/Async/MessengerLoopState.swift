@@ -101,7 +101,8 @@ struct MessengerLoopState: ~Copyable {
     let nowNs = messenger.out.now().monotonicNs
     for key in book.expire(nowNs) {
       guard let ask = asks.removeValue(forKey: key) else { continue }
-      ask.sink.abandon(.timeout("\(ask.name) did not answer in time"))
+      let recipient = try? messenger.out.service(ask.name)
+      ask.sink.abandon(messenger.out.lateness(recipient, ask.name, isForAll: ask.isForAll))
     }
     for queue in book.queues {
       for key in book.waiting(in: queue) {

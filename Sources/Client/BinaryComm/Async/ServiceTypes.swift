@@ -21,11 +21,17 @@ public struct GatherResult: Sendable {
   public let failures: [BusError]
 }
 
-/// What became of a message that was sent to every member of a team.
+/// What became of a message that was sent to every member of a team, as far as the call knows.
+///
+/// The first message to a member waits for a log to it, and others may wait for room: they count as
+/// sent. What of that still fails later, as the member ends or the router refuses the log, is not
+/// here: it is counted with its reason, by ``ConversationStatistics/unsent`` of a ``Messenger`` and
+/// among the drops of the agent's counters.
 public struct Delivery: Sendable, Equatable {
-  /// To how many it was sent; 0 when nobody is known yet: then it is sent when the router says who.
+  /// To how many it was sent, or goes as soon as it can; 0 while not all members are known: then it
+  /// is sent when the router says who they are.
   public internal(set) var sent = 0
-  /// To whom it could not be sent.
+  /// To whom it could not be sent, as far as that is known at once.
   public internal(set) var failures: [DeliveryFailure] = []
 }
 

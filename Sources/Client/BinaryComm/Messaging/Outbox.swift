@@ -54,10 +54,12 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Peers whose logs to this agent it had no room for, and what was missing.
   var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
-  /// Why the first message that waited reached nobody; nil while none of them did.
-  package internal(set) var unsentReason: BusError?
+  /// The first messages that waited and reached nobody: for whom they were, and why.
+  package internal(set) var unsent: [DeliveryFailure] = []
+  /// Why the first of them reached nobody; nil while there is none.
+  package var unsentReason: BusError? { unsent.first?.error }
   /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
-  public private(set) var sentNs: UInt64 = 0
+  public internal(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.
   private let deadlineItem: UnsafeMutableRawPointer
   private static let deadlineItemBytes = 16
@@ -102,29 +104,34 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// already, or the peer cannot be reached.
   @discardableResult
   mutating func post(
-    _ letter: OutboundHeader, _ payload: RawSpan, to line: Int, _ lane: Lane, _ now: HostTime
+    _ letter: OutboundHeader, _ payload: RawSpan, to line: Int, _ lane: Lane, _ now: HostTime,
+    until deadlineNs: UInt64? = nil
   ) throws(BusError) -> UInt64? {
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
     let out = unsafe peer.pointee.lane(lane)
     if case .ready = unsafe out.pointee.phase, unsafe out.pointee.waiting.isEmpty {
-      if let number = try unsafe write(letter, payload, peer, out, now) {
-        sentNs = now.unixNs
-        unsafe markDirty(out, LaneKey(peer: line, lane: lane))
-        return number
+      do throws(BusError) {
+        if let number = try unsafe write(letter, payload, peer, out, now) {
+          sentNs = now.unixNs
+          unsafe markDirty(out, LaneKey(peer: line, lane: lane))
+          return number
+        }
+      } catch {
+        guard unsafe outlasts(error, letter, out, now) else { throw error }
       }
     }
-    try keep(letter, payload, line, lane)
+    try keep(letter, payload, line, lane, now, until: deadlineNs)
     return nil
   }
 
-  private mutating func markDirty(_ out: UnsafeMutablePointer<OutboundLane>, _ key: LaneKey) {
+  mutating func markDirty(_ out: UnsafeMutablePointer<OutboundLane>, _ key: LaneKey) {
     guard unsafe !out.pointee.isDirty else { return }
     unsafe out.pointee.isDirty = true
     dirty.append(key)
   }
 
   /// Writes into the log and returns the message's number; nil: there is no room now.
-  private mutating func write(
+  mutating func write(
     _ letter: OutboundHeader, _ payload: RawSpan, _ peer: UnsafeMutablePointer<Peer>,
     _ out: UnsafeMutablePointer<OutboundLane>, _ now: HostTime
   ) throws(BusError) -> UInt64? {
@@ -198,20 +205,28 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   // MARK: What waits
 
   private mutating func keep(
-    _ letter: OutboundHeader, _ payload: RawSpan, _ line: Int, _ lane: Lane
+    _ letter: OutboundHeader, _ payload: RawSpan, _ line: Int, _ lane: Lane, _ now: HostTime,
+    until deadlineNs: UInt64?
   ) throws(BusError) {
     guard !isClosed else { throw Self.closedError }
     guard let peer = unsafe lines.at(line) else { throw .peerDied("the agent has ended") }
     let out = unsafe peer.pointee.lane(lane)
     switch unsafe out.pointee.phase {
     case .refused(let why): throw why
-    case .none: try start(line, lane)
+    case .none:
+      do throws(BusError) {
+        try unsafe begin(line, lane, out, now)
+      } catch {
+        guard unsafe outlasts(error, letter, out, now) else { throw error }
+      }
     case .making, .ready: break
     }
     let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
     let key = LaneKey(peer: line, lane: lane)
     if unsafe out.pointee.waiting.isEmpty, !waitingLanes.contains(key) { waitingLanes.append(key) }
-    let message = PendingMessage(letter: letter, payload: bytes)
+    let message = PendingMessage(
+      letter: letter, payload: bytes, keptNs: now.monotonicNs,
+      deadlineNs: letter.context.deadlineNs ?? deadlineNs)
     guard unsafe out.pointee.waiting.append(message, bytes: bytes.count) else {
       let (count, bytes) = unsafe (out.pointee.waiting.count, out.pointee.waiting.bytes)
       countUnsent(.queueFull, to: unsafe peer.pointee.name, lane)
@@ -219,35 +234,6 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
         "\(count) messages with \(bytes) bytes wait for \(unsafe peer.pointee.name) already: it "
           + "does not read its inbox, or no larger log to it could be made", cause: .queue)
     }
-  }
-
-  /// Has a log made for a lane; without a router it is tried again later.
-  private mutating func start(_ line: Int, _ lane: Lane) throws(BusError) {
-    guard let peer = unsafe lines.at(line) else { return }
-    let out = unsafe peer.pointee.lane(lane)
-    let owner = unsafe Incarnation(peer.pointee.incarnation)
-    let name = unsafe peer.pointee.name
-    if try core.makeLane(InboxChannel(owner: owner, lane: lane), to: name) {
-      unsafe out.pointee.phase = .making
-    }
-  }
-
-  /// A log is there: what waited for it goes out with the next flush.
-  mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
-    guard !isClosed, let peer = unsafe lines.at(line) else { return }
-    unsafe peer.pointee.lane(lane).pointee.open(publisher)
-  }
-
-  /// There is no log for a lane: for now, or for good.
-  mutating func notOpened(_ line: Int, _ lane: Lane, _ why: BusError) {
-    guard let peer = unsafe lines.at(line) else { return }
-    let out = unsafe peer.pointee.lane(lane)
-    // Without a router it is tried again, and memory may be there again next time.
-    unsafe out.pointee.phase = .none
-    if case .noRouter = why { return }
-    if case .denied = why { unsafe out.pointee.phase = .refused(why) }
-    let kept = unsafe out.pointee.waiting.drainAll()
-    for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
   }
 
   /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
@@ -303,47 +289,6 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     let out = unsafe peer.pointee.lane(key.lane)
     unsafe out.pointee.isDirty = false
     if let pen = unsafe out.pointee.pen { unsafe pen.pointee.flush() }
-  }
-
-  private mutating func sendWaiting() {
-    let now = now()
-    waitingLanes = waitingLanes.filter { key in sendWaiting(key, now) }
-  }
-
-  /// Sends what it can; true when something still waits.
-  mutating func sendWaiting(_ key: LaneKey, _ now: HostTime) -> Bool {
-    guard let peer = unsafe lines.at(key.peer) else { return false }
-    let out = unsafe peer.pointee.lane(key.lane)
-    while let message = unsafe out.pointee.waiting.first {
-      switch unsafe out.pointee.phase {
-      case .none:
-        do throws(BusError) {
-          try start(key.peer, key.lane)
-        } catch {
-          notOpened(key.peer, key.lane, error)
-          return false
-        }
-        return true
-      case .making: return true
-      case .refused: return false
-      case .ready: break
-      }
-      if isWanted(message.letter) {
-        do throws(BusError) {
-          guard
-            let number = try unsafe write(
-              message.letter, message.payload.span.rawBytes, peer, out, now)
-          else { return true }
-          sentNs = now.unixNs
-          unsafe markDirty(out, key)
-          noteNumber(of: message.letter, number)
-        } catch {
-          drop(message.letter, to: unsafe peer.pointee.name, error)
-        }
-      }
-      _ = unsafe out.pointee.waiting.popFirst()
-    }
-    return false
   }
 }
 

@@ -38,8 +38,8 @@ extension Outbox {
     for at in lines.indices where !named.contains(at) {
       guard let peer = unsafe lines.at(at) else { continue }
       let isQuiet = (0..<Lane.allCases.count).allSatisfy { lane in
-        if case .none = unsafe peer.pointee.lanes[lane].phase { return true }
-        return false
+        guard case .none = unsafe peer.pointee.lanes[lane].phase else { return false }
+        return unsafe peer.pointee.lanes[lane].waiting.isEmpty
       }
       let incarnation = unsafe Incarnation(peer.pointee.incarnation)
       if isQuiet, unsafe peer.pointee.inFlight == 0, !core.inbox.reads(from: incarnation) {
@@ -51,8 +51,9 @@ extension Outbox {
   /// Ends the log of a lane whose reader this process had no room to let in.
   ///
   /// The router lets a reader that was there before the first message have all of a log that has
-  /// ended: so what lies in this one still arrives. What has no room there fails with the reason,
-  /// and so do its requests at once: who answers them may have forgotten by then whom it read.
+  /// ended: so what lies in this one still arrives. What has no room there waits for a log that can
+  /// be read, or fails with the reason, and so do its requests at once: who answers them may have
+  /// forgotten by then whom it read.
   mutating func closeUnmet(
     _ line: Int, _ lane: Lane, _ stream: PublisherShared, _ why: BusError
   ) {
@@ -67,12 +68,12 @@ extension Outbox {
     dirty.removeAll { $0 == key }
     waitingLanes.removeAll { $0 == key }
     unsafe out.pointee.close()
-    let kept = unsafe out.pointee.waiting.drainAll()
-    for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
     let isUrgent = lane == .urgent
     for request in pending.all(where: { $0.line == line && $0.isUrgent == isUrgent }) {
       end(request, why)
     }
+    notOpened(line, lane, why)
+    if unsafe !out.pointee.waiting.isEmpty { waitingLanes.append(key) }
   }
 
   /// Ends the logs to all peers; what still waits for one is dropped with a reason.

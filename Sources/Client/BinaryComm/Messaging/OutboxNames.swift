@@ -17,6 +17,11 @@ struct NameEntry: Sendable {
   var phase = Phase.unasked
   /// Lines of those who answer it.
   var peers: [Int] = []
+  /// The router has said of all who answer it: nobody who is not among them may still be on the way
+  /// back from a former router.
+  var isWhole = false
+  /// What the router said last is of a time in which agents come back to it.
+  var isProvisional = false
   /// Where the round goes on.
   var next = 0
   /// When it was used last, as a count of uses.
@@ -25,11 +30,8 @@ struct NameEntry: Sendable {
   private(set) var waiting = BoundedQueue<PendingMessage>(
     room: OutboundLane.waitingMax, bytesMax: OutboundLane.waitingBytesMax)
 
-  /// Nothing but credit is missing.
-  var isReady: Bool {
-    if case .known = phase { return true }
-    return false
-  }
+  /// A request waits for which nothing but credit is missing.
+  var waitsForCredit = false
 
   /// Whether one more message may wait.
   var hasRoom: Bool { waiting.free > 0 }
@@ -77,6 +79,7 @@ extension Outbox {
   }
 
   private mutating func ask(_ at: Int) {
+    names[at].isWhole = false
     names[at].phase = core.resolve(names[at].name) ? .asked : .unasked
   }
 
@@ -112,6 +115,7 @@ extension Outbox {
     guard surplus > 0 else { return }
     for at in unused.sorted(by: { names[$0].used < names[$1].used }).prefix(surplus) {
       names[at].phase = .forgotten
+      names[at].isWhole = false
       names[at].peers = []
       core.letGo(names[at].name)
     }
@@ -131,12 +135,57 @@ extension Outbox {
   }
 
   /// True once the router has said who answers the name.
+  ///
+  /// After a restart of it others may still be on their way back: see ``knowsAll(of:)``.
   public func isResolved(_ recipient: Recipient) -> Bool {
     guard names.indices.contains(recipient.index) else { return false }
     switch names[recipient.index].phase {
     case .known, .refused: return true
     case .asked, .unasked, .forgotten: return false
     }
+  }
+
+  /// True once a message to all that a recipient stands for goes out, or fails, at once.
+  ///
+  /// After a restart of the router that is when its grace is over: until then agents come back, and
+  /// a team or a service may have more members than are known. A messenger that knew all of them
+  /// before goes on with those.
+  public func knowsAll(of recipient: Recipient) -> Bool {
+    guard names.indices.contains(recipient.index) else { return false }
+    if case .refused = names[recipient.index].phase { return true }
+    return knowsAll(recipient.index)
+  }
+
+  func knowsAll(_ at: Int) -> Bool {
+    if names[at].isWhole { return true }
+    // An agent's own name is answered by it alone.
+    guard names[at].name.group == .service, names[at].peers.count == 1 else { return false }
+    return lineName(names[at].peers[0]) == names[at].name.text
+  }
+
+  /// Why it is not known yet to whom a message to one, or to all, of a name would go; nil where it
+  /// is known.
+  package func whyUnknown(_ recipient: Recipient, isForAll: Bool) -> String? {
+    guard names.indices.contains(recipient.index) else { return nil }
+    let entry = names[recipient.index]
+    guard isForAll ? !knowsAll(of: recipient) : entry.peers.isEmpty && !entry.isWhole else {
+      return nil
+    }
+    let name = entry.name.text
+    guard entry.isProvisional else { return "the router has not said who \(name) is" }
+    return "after a restart of the router, agents of \(name) may still be on their way back to it"
+  }
+
+  /// Whether the router waits for agents that come back, and there may be some among a recipient's.
+  package func awaitsReturns(_ recipient: Recipient) -> Bool {
+    names.indices.contains(recipient.index) && names[recipient.index].isProvisional
+      && !knowsAll(of: recipient)
+  }
+
+  /// Why a request that was not sent, or not answered, has run out of time.
+  func lateness(_ recipient: Recipient?, _ name: String, isForAll: Bool) -> BusError {
+    let why = recipient.flatMap { whyUnknown($0, isForAll: isForAll) }
+    return .timeout(why.map { "\($0): nobody was asked" } ?? "\(name) did not answer in time")
   }
 
   /// The responders of a name, as the router says now.
@@ -153,6 +202,9 @@ extension Outbox {
       names[at].next = Int.random(in: 0..<peers.count)
     }
     names[at].peers = peers
+    names[at].isProvisional = frame.isProvisional
+    // What was known of all holds while they come back: nobody is forgotten meanwhile.
+    if !frame.isProvisional { names[at].isWhole = true }
     guard !(peers.isEmpty && frame.isProvisional) else { return }
     names[at].phase = .known
     release(at)
@@ -165,11 +217,17 @@ extension Outbox {
     release(at)
   }
 
-  /// Sends what waited for a name, or says why not; what finds no credit goes on waiting.
+  /// Sends what waited for a name, or says why not.
+  ///
+  /// What finds no credit goes on waiting, and what is for all until all of them are known.
   mutating func release(_ at: Int) {
     var waiting = names[at].drainWaiting()[...]
+    let holdsBack = !knowsAll(of: Recipient(index: at))
+    var held: [PendingMessage] = []
     while let message = waiting.first {
-      if isWanted(message.letter) {
+      if holdsBack, message.letter.type != .request {
+        held.append(message)
+      } else if isWanted(message.letter) {
         do throws(BusError) {
           try dispatch(message.letter, message.payload.span.rawBytes, to: at)
         } catch {
@@ -180,13 +238,14 @@ extension Outbox {
       waiting.removeFirst()
     }
     let later = names[at].drainWaiting()
-    for message in waiting + later { names[at].keep(message) }
-    creditWaits = names.contains { $0.isReady && !$0.waiting.isEmpty }
+    for message in held + waiting + later { names[at].keep(message) }
+    names[at].waitsForCredit = !waiting.isEmpty || !later.isEmpty
+    creditWaits = names.contains(where: \.waitsForCredit)
   }
 
   /// Tries again what waits for credit.
   mutating func releaseCredit() {
-    for at in names.indices where names[at].isReady && !names[at].waiting.isEmpty { release(at) }
+    for at in names.indices where names[at].waitsForCredit { release(at) }
   }
 
   /// The index of a peer, made when it is new.

@@ -46,13 +46,16 @@ extension Outbox {
     let letter = OutboundHeader(
       type: type, recipient: nil, flags: flags, correlationId: request.correlationId,
       priority: request.lane == .urgent ? .critical : nil)
-    try post(letter, payload, to: request.peer.line, request.lane, now())
+    try post(
+      letter, payload, to: request.peer.line, request.lane, now(),
+      until: request.context.deadlineNs)
   }
 
   /// Sends a fact to an agent, or to every member of a team; returns to how many.
   ///
-  /// 0 when the router has not said yet who they are: then it is sent when it does. A member that
-  /// cannot be reached keeps it from no other; throws when none could be reached.
+  /// 0 when the router has not said yet who all of them are (``knowsAll(of:)``): then it is sent
+  /// when it does. A member that cannot be reached keeps it from no other; throws when none could
+  /// be reached.
   @discardableResult
   public mutating func send(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
@@ -66,7 +69,7 @@ extension Outbox {
   public mutating func deliver(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Delivery {
-    try tell(recipient, .event, payload, options)
+    try sentToSome(tell(recipient, .event, payload, options))
   }
 
   /// Sends an order to an agent, or to every member of a team; returns to how many.
@@ -74,10 +77,16 @@ extension Outbox {
   public mutating func command(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Int {
-    try tell(recipient, .command, payload, options).sent
+    try sentToSome(tell(recipient, .command, payload, options)).sent
   }
 
-  /// The same for an event or a command; returns what became of it.
+  /// Throws why a message could be sent to none of those it is for.
+  private func sentToSome(_ delivery: Delivery) throws(BusError) -> Delivery {
+    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
+    return delivery
+  }
+
+  /// The same for an event or a command; returns what became of it, also where it reached nobody.
   package mutating func deliver(
     _ recipient: Recipient, isCommand: Bool, _ payload: [UInt8], _ options: SendOptions
   ) throws(BusError) -> Delivery {
@@ -91,7 +100,7 @@ extension Outbox {
     let now = now()
     let letter = OutboundHeader(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
-    let peers = try resolved(recipient.index)
+    let peers = try everybody(recipient.index)
     guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
     // Last, so that what is tried again does not count as sent.
     try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)
@@ -112,7 +121,6 @@ extension Outbox {
       }
     }
     statistics.eventsSent &+= UInt64(delivery.sent)
-    if delivery.sent == 0, let first = delivery.failures.first { throw first.error }
     return delivery
   }
 

@@ -59,13 +59,13 @@ extension Outbox {
   ///
   /// Returns the ids; a responder to whom nothing can be sent shows as the failure of its id, and
   /// holds up no other. Throws before anything is sent: `wouldBlock` while the router has not said
-  /// who they are, while too few places for requests are free, and while 64 MiB wait for each of
-  /// them, `resourceExhausted` for more responders than there are places.
+  /// who all of them are (``knowsAll(of:)``), while too few places for requests are free, and while
+  /// 64 MiB wait for each of them, `resourceExhausted` for more responders than there are places.
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
     let (letter, now) = try requestLetter(recipient, payload, options)
-    let peers = try resolved(recipient.index)
+    let peers = try everybody(recipient.index)
     guard peers.count <= pending.capacity else {
       throw .resourceExhausted(
         "\(peers.count) agents answer, and this messenger has places for \(pending.capacity) "
@@ -170,7 +170,7 @@ extension Outbox {
   ) throws(BusError) {
     let now = now()
     guard letter.type == .request else {
-      for line in try resolved(recipient) {
+      for line in try everybody(recipient) {
         do throws(BusError) {
           try post(letter, payload, to: line, Lane(letter.priority), now)
         } catch {
@@ -211,13 +211,21 @@ extension Outbox {
     throw .wouldBlock
   }
 
+  /// The lines of all of a name's responders, empty while not all of them are known.
+  mutating func everybody(_ at: Int) throws(BusError) -> [Int] {
+    if case .refused(let why) = names[at].phase { throw why }
+    return knowsAll(at) ? try resolved(at) : []
+  }
+
   /// The lines of a name's responders, empty while they are not known.
   mutating func resolved(_ at: Int) throws(BusError) -> [Int] {
     if !names[at].peers.isEmpty { return names[at].peers }
     switch names[at].phase {
-    case .known: throw .noResponders("nobody answers \(names[at].name.text)")
+    case .known where names[at].isWhole:
+      throw .noResponders("nobody answers \(names[at].name.text)")
     case .refused(let why): throw why
-    case .asked, .unasked, .forgotten: return []
+    // Whoever had come back may have ended while others are still on their way.
+    case .known, .asked, .unasked, .forgotten: return []
     }
   }
 
@@ -260,13 +268,22 @@ extension Outbox {
         end(request, .noRouter("\(name) could not be reached: no router is there"))
       } else {
         let peer = request.line.flatMap { lineName($0) }
-        let missing = peer.flatMap { unreadable[$0] }
-        end(request, missing ?? .timeout("\(name) did not answer in time"))
+        let missing = peer.flatMap { unreadable[$0] } ?? shortage(of: request)
+        let unsent = request.line == nil ? request.recipient.map { Recipient(index: $0) } : nil
+        end(request, missing ?? lateness(unsent, name, isForAll: false))
       }
     }
     // Requests that end one by one are looked for at most once a millisecond: the table is large.
     let next = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
     nextExpiryNs = next == .max ? .max : max(next, nowNs &+ 1_000_000)
+  }
+
+  /// What the log lacks in which a request was to be sent.
+  private func shortage(of request: PendingRequest) -> BusError? {
+    guard request.number == nil, let line = request.line, let peer = unsafe lines.at(line) else {
+      return nil
+    }
+    return unsafe peer.pointee.lane(request.isUrgent ? .urgent : .normal).pointee.shortage?.why
   }
 
   /// A request ends without a response.
@@ -301,7 +318,7 @@ extension Outbox {
       if let request = pending.find(letter.correlationId) { end(request, why) }
     } else {
       statistics.unsent &+= 1
-      unsentReason = unsentReason ?? why
+      if unsent.count < 8 { unsent.append(DeliveryFailure(agent: name, error: why)) }
       countUnsent(DropReason(why), to: name, Lane(letter.priority))
     }
   }

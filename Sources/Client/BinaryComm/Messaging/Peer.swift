@@ -17,6 +17,10 @@ struct OutboundHeader: Sendable {
 struct PendingMessage: Sendable {
   let letter: OutboundHeader
   let payload: [UInt8]
+  /// When it began to wait for its lane.
+  var keptNs: UInt64 = 0
+  /// When nobody wants it any more; nil: that is not known.
+  var deadlineNs: UInt64?
 }
 
 /// What this agent writes to one lane of one peer's inbox.
@@ -36,6 +40,8 @@ struct OutboundLane: ~Copyable {
   var waiting = BoundedQueue<PendingMessage>(room: waitingMax, bytesMax: waitingBytesMax)
   /// Written to and not shown yet.
   var isDirty = false
+  /// For want of what its log cannot be made, or be made larger; nil while nothing is missing.
+  var shortage: LaneShortage?
   /// The ids of names in this log's table, by recipient; `UInt64.max`: not looked up.
   var topicIds: [UInt64] = []
 
@@ -75,6 +81,31 @@ struct OutboundLane: ~Copyable {
   static var waitingMax: Int { 4096 }
   /// How many bytes of payload may wait for one lane, the last message not counted.
   static var waitingBytesMax: Int { 64 << 20 }
+}
+
+/// A lack of descriptors or memory that may pass.
+struct LaneShortage: Sendable {
+  var why: BusError
+  /// Since when nothing was sent for it.
+  let sinceNs: UInt64
+  /// When the log is to be tried again.
+  var retryNs: UInt64
+
+  /// How long a message waits that has no deadline of its own.
+  static var patienceNs: UInt64 { 5_000_000_000 }
+  /// How long one try is from the next.
+  static var pauseNs: UInt64 { 20_000_000 }
+
+  /// Whether a message has waited for long enough.
+  func isOver(_ message: PendingMessage, _ nowNs: UInt64) -> Bool {
+    let endNs = message.deadlineNs ?? max(sinceNs, message.keptNs) &+ Self.patienceNs
+    return nowNs >= endNs
+  }
+}
+
+extension BusError {
+  /// It may be there again in a moment, when others have given back what they hold.
+  var mayPass: Bool { cause == .descriptors || cause == .memory }
 }
 
 /// Everything about one peer, and both lanes to it.

@@ -109,8 +109,8 @@ struct CheckKill: ParsableCommand {
     let wanted = Set(names.map { scene.agent($0) })
     let limit = Deadline(after: .seconds(10))
     while !limit.isOver {
-      let there = try scene.stage.rows(.agents).compactMap { $0["name"] }
-      if wanted.isSubset(of: there) { return true }
+      let rows = try Session.ask(until: limit) { try scene.stage.rows(.agents) }
+      if wanted.isSubset(of: rows?.compactMap { $0["name"] } ?? []) { return true }
       _ = try ChildOutput.pump(scene.all, Deadline(after: .milliseconds(20))) { false }
     }
     return false

@@ -77,7 +77,7 @@ struct Demo {
     let session = try Session.open(common, name: "cli.demo.\(getpid())")
     defer { session.agent.close() }
     let limit = Deadline(after: .seconds(10))
-    while try !isThere(session.agent) {
+    while try Session.ask(until: limit, { try isThere(session.agent) }) != true {
       try Interrupt.check()
       guard !limit.isOver else {
         throw Failure(.timeout, "The command above did not get ready: \(what) is not there.")

@@ -43,11 +43,14 @@ struct MessageSender: ~Copyable {
   /// may never join, or begin behind what is published now.
   func awaitReader(_ agent: Agent) throws {
     let limit = Deadline(after: timeout)
+    var isToldToWait = false
     while true {
-      do {
-        if try rows(of: agent).contains(where: { $0["state"] == "joined" }) { return }
-      } catch let error as BusError where error.code == .noRouter && !limit.isOver {
+      let known = try Session.ask(until: limit) { try rows(of: agent, limit) }
+      if let known, known.contains(where: { $0["state"] == "joined" }) { return }
+      if known == nil, !isToldToWait {
+        isToldToWait = true
         // The next router knows who has joined as soon as they are back.
+        common.log(.notice, "no router answers: waiting for one, and for a reader")
       }
       guard !limit.isOver else {
         throw Failure(.timeout, "Nobody reads \(topic) after \(timeout).")
@@ -60,11 +63,13 @@ struct MessageSender: ~Copyable {
   /// How many readers there are, as the router knows: those that joined, and those that are about
   /// to and may still begin before what was published.
   func readers(_ agent: Agent) throws -> Int {
-    try rows(of: agent).count { $0["state"] != "evicted" }
+    try rows(of: agent, .never).count { $0["state"] != "evicted" }
   }
 
-  private func rows(of agent: Agent) throws -> [[String: String]] {
-    try agent.query(.attachments).filter {
+  private func rows(of agent: Agent, _ limit: Deadline) throws -> [[String: String]] {
+    // The last look is not to end before a router that is well can answer.
+    let patience = max(Deadline(after: .seconds(1)), min(limit, Deadline(after: .seconds(5))))
+    return try agent.query(.attachments, deadline: patience).filter {
       $0["publisher"] == agent.name && $0["channel"] == publisher.channel
     }
   }

@@ -94,25 +94,43 @@ struct RequestRunner: ~Copyable {
   private mutating func send(_ payload: [UInt8]) throws {
     let limit = Deadline(after: .nanoseconds(Int64(clamping: options.timeoutNs)))
     let recipient = try messenger.out.service(service)
-    while true {
-      do {
-        let ids =
-          isForAll
-          ? try messenger.out.scatter(recipient, payload, options)
-          : [try messenger.out.request(recipient, payload, options)]
-        for id in ids {
-          open[id] = System.monotonicNs
-          common.log(.info, "request \(id) to \(service)")
-        }
-        return
-      } catch BusError.wouldBlock {
-        try Interrupt.check()
-        guard !limit.isOver else {
-          throw Failure(.timeout, "Who answers \(service) was not known in time.")
-        }
-        if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(5)) }
+    var isToldToWait = false
+    while try !begin(payload, to: recipient) {
+      try Interrupt.check()
+      guard !limit.isOver else { throw unsent(recipient) }
+      if !isToldToWait, messenger.out.awaitsReturns(recipient) {
+        isToldToWait = true
+        common.log(.notice, "waiting for agents that come back after a restart of the router")
       }
+      if try turn() == 0 { _ = try messenger.wait(timeout: .milliseconds(5)) }
     }
+  }
+
+  /// Sends the requests; false while it is not known to whom, or nobody takes more of them.
+  private mutating func begin(_ payload: [UInt8], to recipient: Recipient) throws -> Bool {
+    let ids: [UInt32]
+    do {
+      ids =
+        isForAll
+        ? try messenger.out.scatter(recipient, payload, options)
+        : [try messenger.out.request(recipient, payload, options)]
+    } catch BusError.wouldBlock {
+      return false
+    }
+    for id in ids {
+      open[id] = System.monotonicNs
+      common.log(.info, "request \(id) to \(service)")
+    }
+    return true
+  }
+
+  /// Nothing was sent, and there is no time left for it.
+  private func unsent(_ recipient: Recipient) -> Failure {
+    let why = messenger.out.whyUnknown(recipient, isForAll: isForAll)
+    return Failure(
+      .timeout,
+      "Nobody was asked in time: "
+        + "\(why ?? "who answers \(service) has as many requests as it takes").")
   }
 
   /// Takes what came; prints it outside of the poll, which must not wait for a terminal.

@@ -52,42 +52,44 @@ struct TellCommand: ParsableCommand {
     var messenger = try session.agent.messenger()
     let delivery = try send(carried.payload, &messenger)
     let unsent = Int(messenger.statistics.unsent)
-    let reason = messenger.out.unsentReason ?? delivery.failures.first?.error
+    let missed = messenger.out.unsent + delivery.failures
     messenger.close()
-    if let reason {
+    if !missed.isEmpty {
       throw Self.failure(
-        reason, missing: unsent + delivery.failures.count,
+        missed, missing: unsent + delivery.failures.count,
         of: delivery.sent + delivery.failures.count)
     }
     try show(delivery.sent, carried.bytes)
   }
 
   /// Why recipients did not get the message: that they ended, or what kept it from them.
-  private static func failure(_ reason: BusError, missing: Int, of count: Int) -> Failure {
-    if reason.code == .peerDied {
-      return Failure(
-        .peerDied, "\(missing) of \(count) recipients ended before the message arrived.")
-    }
-    return Failure(
-      "\(missing) of \(count) recipients did not get the message: "
-        + reason.detail.endedByPeriod,
-      remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
-      isOfTheBus: true)
+  private static func failure(
+    _ missed: [DeliveryFailure], missing: Int, of count: Int
+  ) -> Failure {
+    let names = missed.prefix(namedMax).map(\.agent)
+    let more = missing > names.count ? " and \(missing - names.count) more" : ""
+    let who = "\(missing) of \(count) recipients (\(names.joined(separator: ", "))\(more))"
+    let reason = missed.first?.error ?? .timeout("it did not go out in time")
+    var failure =
+      reason.code == .peerDied
+      ? Failure(.peerDied, "\(who) ended before the message arrived.")
+      : Failure(
+        "\(who) did not get the message: \(reason.detail.endedByPeriod)",
+        remedy: Remedy(for: reason).text, exitCode: reason.code.exitCode, name: reason.code.name,
+        isOfTheBus: true)
+    failure.missed = names
+    return failure
   }
+
+  /// How many of those who did not get the message are named.
+  private static let namedMax = 5
 
   /// Looks the recipient up, sends, and waits until all is in the logs; what became of it.
   private func send(_ payload: [UInt8], _ messenger: inout Messenger) throws -> Delivery {
     let to =
       team ? try messenger.out.team(recipient) : try messenger.out.agent(recipient)
     let limit = Deadline(after: Duration(seconds: timeout))
-    while !messenger.out.isResolved(to) {
-      try Interrupt.check()
-      guard !limit.isOver else {
-        throw Failure(.timeout, "The router did not say in time who \(recipient) is.")
-      }
-      _ = try messenger.poll { _, _, _ in }
-      _ = try messenger.wait(timeout: .milliseconds(5))
-    }
+    try lookUp(to, limit, &messenger)
     if !team { try checkIsAgent(messenger.out.responders(of: to)) }
     let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
     let delivery: Delivery
@@ -105,12 +107,37 @@ struct TellCommand: ParsableCommand {
     while !messenger.out.isFlushed {
       try Interrupt.check()
       guard !limit.isOver else {
-        throw Failure(.timeout, "\(recipient) did not make room for the message in time.")
+        let stalled = messenger.out.stalled
+        let gone = messenger.out.unsent + delivery.failures
+        throw Self.failure(
+          stalled + gone,
+          missing: stalled.count + delivery.failures.count + Int(messenger.statistics.unsent),
+          of: delivery.sent + delivery.failures.count)
       }
       _ = try messenger.poll { _, _, _ in }
       _ = try messenger.wait(timeout: .milliseconds(5))
     }
     return delivery
+  }
+
+  /// Waits until all whom the name stands for are known: a part of a team is not told.
+  private func lookUp(
+    _ to: Recipient, _ limit: Deadline, _ messenger: inout Messenger
+  ) throws {
+    var isToldToWait = false
+    while !messenger.out.knowsAll(of: to) {
+      try Interrupt.check()
+      guard !limit.isOver else {
+        let why = messenger.out.whyUnknown(to, isForAll: true) ?? "it is not known who that is"
+        throw Failure(.timeout, "Nothing was sent to \(recipient): \(why).")
+      }
+      if !isToldToWait, messenger.out.awaitsReturns(to) {
+        isToldToWait = true
+        common.log(.notice, "waiting for agents that come back after a restart of the router")
+      }
+      _ = try messenger.poll { _, _, _ in }
+      _ = try messenger.wait(timeout: .milliseconds(5))
+    }
   }
 
   /// A service takes requests: what it is told is read by nobody.
