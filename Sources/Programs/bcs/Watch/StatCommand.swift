@@ -40,6 +40,7 @@ struct StatCommand: ParsableCommand {
       common.log(
         .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
     }
+    if let text = picture.unseenEnds { common.log(.warning, "\(text).") }
     try judge(picture, later, witness)
   }
 
