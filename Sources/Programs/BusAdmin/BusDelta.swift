@@ -146,18 +146,9 @@ public struct BusDelta: Equatable, Sendable {
       for row in agent.rows where row.state != .ended {
         let identity = row.identity
         let key = Key(channel: identity.channel, kind: identity.kind, lane: identity.lane)
-        var one =
-          found[key]
-          ?? ChannelBalance(channel: key.channel, kind: key.kind, lane: key.lane)
-        switch (identity.direction, row.state) {
-        case (.sent, let state):
-          one.published &+= row.counts.messages
-          if state == .live { one.streams += 1 }
-        case (.received, .live) where !agent.hasEnded:
-          one.add(live: row, published: index.published(for: row), of: agent.name)
-        case (.received, _): one.add(past: row, of: agent.name)
-        }
-        found[key] = one
+        // In place: a balance that is taken out and put back is copied with all that it names.
+        found[key, default: ChannelBalance(channel: key.channel, kind: key.kind, lane: key.lane)]
+          .add(row, of: agent, published: index.published(for: row))
       }
     }
     return found.values.sorted {
