@@ -39,6 +39,8 @@ package struct ClientLimits: Sendable {
   package let lostHandOvers = 256
   /// How often each of these is asked for.
   package let handOverTries = 16
+  /// Counters of agents that have ended, which a watch still shows.
+  package let endedCounterBytes = 16 << 20
 
   package init() {}
 

@@ -54,49 +54,105 @@ public struct CounterView: Sendable {
     parts.append(Part(segment: segment, shape: shape))
   }
 
-  /// Everything the agent counts, as of now.
+  /// Bytes of the parts that are mapped.
+  public var mappedBytes: Int { parts.reduce(0) { $0 + $1.shape.bytes } }
+
+  /// Everything the agent counts as of now, in one direction or in both.
   ///
-  /// Rows are read anew while the agent moves counts between them; an agent that never stops doing
-  /// so is taken as it stands at the last look.
-  public func look() -> [CounterReading] {
+  /// Rows are read anew while the agent moves counts between them or stores into them. How often is
+  /// bounded by how many rows it has: what has not settled by then is taken as it stands.
+  public func look(_ direction: CounterDirection? = nil) -> [CounterReading] {
+    var tries = 0
+    return look(direction, tries: &tries)
+  }
+
+  /// The same; adds to `tries` how often a row was read, or seen to be of the other direction.
+  package func look(_ direction: CounterDirection?, tries sum: inout Int) -> [CounterReading] {
     guard let first = parts.first else { return [] }
     guard let version = try? first.segment.word64(at: Int(BUS_COUNTERS_VERSION)) else { return [] }
-    var rows: [CounterReading] = []
+    var tries = Tries()
+    defer { sum += tries.made }
+    var rows: [CounterReading]?
     for _ in 0..<Self.looksMax {
       let before = version.loadAcquire()  // SYNC: counters.part
       guard before & 1 == 0 else { continue }
-      rows = readAll()
-      if version.loadAcquireAfterLoads() == before { return rows }
+      guard let pass = readAll(direction, &tries) else { break }
+      if version.loadAcquireAfterLoads() == before { return pass }
+      rows = pass
     }
     // Counts were on their way from one row to another at every look.
-    return (rows.isEmpty ? readAll() : rows).map { row in
+    return (rows ?? readAll(direction, &tries) ?? []).map { row in
       var row = row
       if row.state == .past { row.isSettled = false }
       return row
     }
   }
 
-  private static let looksMax = 16
+  /// Most tries of one look at an agent that uses so many rows.
+  package static func triesMax(rows: Int) -> Int { 3 * rows + triesBeside }
 
-  private func readAll() -> [CounterReading] {
+  /// Few rows that are stored into all the time are to settle all the same.
+  private static let triesBeside = 256
+  private static let looksMax = 16
+  private static let rowLooksMax = 64
+
+  /// How often one look has read a row, and how often it may.
+  private struct Tries {
+    var made = 0
+    private var most: Int?
+
+    /// Whether there is room to look at all rows, which there is the first time.
+    mutating func begin(rows: Int) -> Bool {
+      guard let most else {
+        most = triesMax(rows: rows)
+        return true
+      }
+      return made + rows <= most
+    }
+
+    /// Whether a row may be read again before so many others are read.
+    func allowsAnother(before others: Int) -> Bool { made + others < most ?? 0 }
+  }
+
+  /// All rows; nil when they have been read often enough.
+  private func readAll(
+    _ direction: CounterDirection?, _ tries: inout Tries
+  ) -> [CounterReading]? {
+    let used = parts.map { part in
+      let used = (try? part.segment.word64(at: Int(BUS_COUNTERS_USED)))?.loadAcquire() ?? 0
+      return Int(min(used, UInt64(part.shape.rows)))
+    }
+    var others = used.reduce(0, +)
+    guard tries.begin(rows: others) else { return nil }
     var rows: [CounterReading] = []
     for (number, part) in parts.enumerated() {
-      guard let used = (try? part.segment.word64(at: Int(BUS_COUNTERS_USED)))?.loadAcquire()
-      else { continue }
-      for row in 0..<Int(min(used, UInt64(part.shape.rows))) {
-        if let reading = read(row, of: part, number) { rows.append(reading) }
+      for row in 0..<used[number] {
+        others -= 1
+        let at = unsafe part.segment.lentBase + part.shape.rowOffset(row)
+        if let direction, unsafe !RowCopy.mayCount(direction, at) {
+          tries.made += 1
+          continue
+        }
+        guard let reading = unsafe read(row, at, part: number, before: others, &tries) else {
+          continue
+        }
+        if reading.identity.direction == direction ?? reading.identity.direction {
+          rows.append(reading)
+        }
       }
     }
     return rows
   }
 
-  private func read(_ row: Int, of part: Part, _ number: Int) -> CounterReading? {
-    let at = unsafe part.segment.lentBase + part.shape.rowOffset(row)
+  private func read(
+    _ row: Int, _ at: UnsafeRawPointer, part number: Int, before others: Int, _ tries: inout Tries
+  ) -> CounterReading? {
     let state = unsafe WatchedWord32(at: at)
     let tenancy = unsafe WatchedWord32(at: at + 4)
     let version = unsafe WatchedWord64(at: at + Int(BUS_COUNT_VERSION))
     var copy = RowCopy()
     for look in 1...Self.rowLooksMax {
+      tries.made += 1
       let before = state.loadAcquire()
       guard before != UInt32(BUS_ROW_FREE) else { return nil }
       // Before the version: the next tenant counts versions from 0 again.
@@ -110,14 +166,12 @@ public struct CounterView: Sendable {
         return copy.reading(part: number, row: row, isSettled: true, of: self)
       }
       // A writer that was stopped in the middle, or one that never stops: as it stands.
-      if look == Self.rowLooksMax {
+      if look == Self.rowLooksMax || !tries.allowsAnother(before: others) {
         return copy.reading(part: number, row: row, isSettled: false, of: self)
       }
     }
     return nil
   }
-
-  private static let rowLooksMax = 64
 
   func histogram(_ number: Int, ofPart index: Int) -> LatencyHistogram? {
     guard parts.indices.contains(index) else { return nil }
@@ -142,6 +196,16 @@ private struct RowCopy {
     unsafe words.withUnsafeMutableBytes { to in
       unsafe plat_copy_racing(to.baseAddress, at, count)
     }
+  }
+
+  /// Whether a row has counted this direction when it was looked at, or counts nothing.
+  ///
+  /// What a row counts is said before it begins, and stays until its place is used again.
+  static func mayCount(_ direction: CounterDirection, _ at: UnsafeRawPointer) -> Bool {
+    let state = unsafe WatchedWord32(at: at).loadAcquire()
+    let identity = unsafe WatchedWord32(at: at + 8).loadRelaxed()
+    return state == UInt32(BUS_ROW_FREE)
+      || UInt8(truncatingIfNeeded: identity) == direction.rawValue
   }
 
   var tenancy: UInt32 { UInt32(truncatingIfNeeded: words[0] >> 32) }

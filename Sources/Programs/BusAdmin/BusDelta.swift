@@ -8,12 +8,17 @@ public struct BusSample: Equatable, Sendable {
   public var agents: [AgentCounters]
   /// For how long there has been no router, in ns; nil while there is one.
   public var routerGoneNs: UInt64?
+  /// How many agents have ended so far whose last counts are in no sample.
+  public var endedUnseen: Int
 
   /// Takes a look.
-  public init(timeNs: UInt64, agents: [AgentCounters], routerGoneNs: UInt64? = nil) {
+  public init(
+    timeNs: UInt64, agents: [AgentCounters], routerGoneNs: UInt64? = nil, endedUnseen: Int = 0
+  ) {
     self.timeNs = timeNs
     self.agents = agents
     self.routerGoneNs = routerGoneNs
+    self.endedUnseen = endedUnseen
   }
 }
 
@@ -25,6 +30,8 @@ public struct BusDelta: Equatable, Sendable {
   public let agents: Int
   /// Agents whose counters cannot be read, each with the reason.
   public let faults: [Fault]
+  /// Agents that have ended since the sample before whose last counts are in no figure.
+  public let endedUnseen: Int
   /// What each agent does on each channel.
   public let traffic: [ChannelTraffic]
   /// What became of each channel's messages.
@@ -55,6 +62,7 @@ public struct BusDelta: Equatable, Sendable {
     self.traffic = ChannelTraffic.folded(traffic, inboxes: here)
     self.seconds = seconds
     routerGoneNs = sample.routerGoneNs
+    endedUnseen = max(0, sample.endedUnseen - (earlier?.endedUnseen ?? 0))
     agents = sample.agents.count { !$0.hasEnded && $0.fault == nil }
     faults = sample.agents.compactMap { agent in
       agent.fault.map { Fault(agent: agent.name, reason: $0) }
@@ -66,6 +74,15 @@ public struct BusDelta: Equatable, Sendable {
   public var sentPerSecond: Double { rate(.sent) }
   /// Messages a second that were handed over; 0 at the first look.
   public var receivedPerSecond: Double { rate(.received) }
+
+  /// That agents have ended whose last counts nobody saw; nil when there were none.
+  public var unseenEnds: String? {
+    switch endedUnseen {
+    case 0: nil
+    case 1: "1 agent has ended unseen: its last counts are in no figure"
+    default: "\(endedUnseen) agents have ended unseen: their last counts are in no figure"
+    }
+  }
 
   private func rate(_ direction: CounterDirection) -> Double {
     traffic.reduce(0) { $0 + ($1.key.direction == direction ? $1.rate : 0) }
@@ -129,18 +146,9 @@ public struct BusDelta: Equatable, Sendable {
       for row in agent.rows where row.state != .ended {
         let identity = row.identity
         let key = Key(channel: identity.channel, kind: identity.kind, lane: identity.lane)
-        var one =
-          found[key]
-          ?? ChannelBalance(channel: key.channel, kind: key.kind, lane: key.lane)
-        switch (identity.direction, row.state) {
-        case (.sent, let state):
-          one.published &+= row.counts.messages
-          if state == .live { one.streams += 1 }
-        case (.received, .live) where !agent.hasEnded:
-          one.add(live: row, published: index.published(for: row), of: agent.name)
-        case (.received, _): one.add(past: row, of: agent.name)
-        }
-        found[key] = one
+        // In place: a balance that is taken out and put back is copied with all that it names.
+        found[key, default: ChannelBalance(channel: key.channel, kind: key.kind, lane: key.lane)]
+          .add(row, of: agent, published: index.published(for: row))
       }
     }
     return found.values.sorted {

@@ -38,15 +38,36 @@ public struct ChannelBalance: Equatable, Sendable {
   public var faults = 0
   /// Who may have said what cannot be true, each once: whose readings these are, and the publisher
   /// where a reading stands before it, or where it said that the reading begins may be the lie.
-  public var suspects: [String] = []
+  public private(set) var suspects: [String] = []
+  private var named: Set<String> = []
   /// Readings that were caught in the middle of a change; they are in no other figure either.
   public var unsettled = 0
+
+  init(channel: String, kind: CounterKind, lane: CounterLane) {
+    self.channel = channel
+    self.kind = kind
+    self.lane = lane
+  }
 
   /// Messages not handed over for any reason.
   public var dropped: UInt64 { drops.reduce(0, &+) }
 
   /// Whether every message is accounted for: readings of which that is not so are faults.
   public var holds: Bool { suspects.isEmpty }
+
+  /// Takes a row of the channel that has not ended, of whose stream so much was published.
+  mutating func add(
+    _ row: CounterReading, of agent: AgentCounters, published: @autoclosure () -> UInt64?
+  ) {
+    switch (row.identity.direction, row.state) {
+    case (.sent, let state):
+      self.published &+= row.counts.messages
+      if state == .live { streams += 1 }
+    case (.received, .live) where !agent.hasEnded:
+      add(live: row, published: published(), of: agent.name)
+    case (.received, _): add(past: row, of: agent.name)
+    }
+  }
 
   /// What an agent has read on streams that are over.
   mutating func add(past row: CounterReading, of agent: String) {
@@ -87,6 +108,7 @@ public struct ChannelBalance: Equatable, Sendable {
   private mutating func doubt(_ row: CounterReading, of agents: [String]) {
     guard row.isSettled else { return unsettled += 1 }
     faults += 1
-    for agent in agents where !suspects.contains(agent) { suspects.append(agent) }
+    // By name: a reader may say of each of its rows that another publisher wrote the stream.
+    for agent in agents where named.insert(agent).inserted { suspects.append(agent) }
   }
 }

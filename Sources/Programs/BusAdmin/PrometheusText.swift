@@ -141,8 +141,11 @@ public enum PrometheusText {
   private static func dropped(_ traffic: [ChannelTraffic]) -> Family {
     var samples: [Sample] = []
     for reason in DropReason.allCases {
-      for (labels, count) in merged(traffic, isMixed: true, { $0.counts.dropped(reason) })
-      where count > 0 {
+      let dropped = merged(traffic, isMixed: true) { one in
+        let count = one.counts.dropped(reason)
+        return count > 0 ? count : nil
+      }
+      for (labels, count) in dropped where count > 0 {
         samples.append(Sample(labels: labels.with("reason", reason.name), value: "\(count)"))
       }
     }
@@ -154,13 +157,17 @@ public enum PrometheusText {
 
   /// A bucket for each power of two: enough to draw a percentile, few enough to store.
   private static func latency(_ received: [ChannelTraffic]) -> Family {
+    var places: [String: Int] = [:]
     var sums: [(Labels, LatencyHistogram)] = []
     for one in received where one.times.total > 0 {
       let labels = labels(one)
-      if let place = sums.firstIndex(where: { $0.0.description == labels.description }) {
-        sums[place].1.add(one.times)
-      } else {
+      let text = labels.description
+      let place = places[text, default: sums.count]
+      if place == sums.count {
+        places[text] = place
         sums.append((labels, one.times))
+      } else {
+        sums[place].1.add(one.times)
       }
     }
     var samples: [Sample] = []
@@ -207,15 +214,21 @@ public enum PrometheusText {
   private static func merged(
     _ traffic: [ChannelTraffic], isMixed: Bool = false, _ count: (ChannelTraffic) -> UInt64?
   ) -> [(Labels, UInt64)] {
-    var order: [Labels] = []
-    var sums: [String: UInt64] = [:]
+    var places: [String: Int] = [:]
+    var sums: [(Labels, UInt64)] = []
     for one in traffic {
       guard let count = count(one) else { continue }
       let labels = labels(one, isMixed: isMixed)
-      if sums[labels.description] == nil { order.append(labels) }
-      sums[labels.description, default: 0] &+= count
+      let text = labels.description
+      let place = places[text, default: sums.count]
+      if place == sums.count {
+        places[text] = place
+        sums.append((labels, count))
+      } else {
+        sums[place].1 &+= count
+      }
     }
-    return order.map { ($0, sums[$0.description] ?? 0) }
+    return sums
   }
 
   private static func labels(_ one: ChannelTraffic, isMixed: Bool = false) -> Labels {

@@ -48,6 +48,7 @@ public enum TopView {
       let text = "\(fault.agent): its counters cannot be read: \(fault.reason)"
       lines.append(line(text, .alert, width))
     }
+    if let text = picture.unseenEnds { lines.append(line(text, .alert, width)) }
     if state.showsKeys {
       lines += keyLines.prefix(height.map { max(1, $0 - lines.count) } ?? .max).map {
         line($0, .row, width)

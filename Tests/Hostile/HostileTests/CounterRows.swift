@@ -110,6 +110,7 @@ enum CounterRows {
 
   private static var others: [Several] {
     [
+      unsettled,
       Several(
         name: "every counting word of every row is max",
         strike: { counters in
@@ -165,6 +166,21 @@ enum CounterRows {
       }
   }
 
+  private static var unsettled: Several {
+    Several(
+      name: "no row settles, and the version of the part never stops",
+      strike: { counters in
+        for number in 0..<15 {
+          counters.row(number)
+          let at = RawCounters.rows + number * Int(BUS_COUNTERS_ROW_BYTES)
+          counters.memory.put(1, at: at + Int(BUS_COUNT_VERSION))
+        }
+      },
+      moving: { counters, step in
+        counters.memory.put(2 * step, at: Int(BUS_COUNTERS_VERSION))
+      }, expected: ["15 rows, 15 unsettled"])
+  }
+
   // MARK: The victim
 
   fileprivate static func sound() throws -> RawCounters {
@@ -187,7 +203,9 @@ enum CounterRows {
       report.work(0, atMost: 0, "rows")
       return
     }
-    let seen = view.look()
+    var tries = 0
+    let seen = view.look(nil, tries: &tries)
+    report.work(tries, atMost: CounterView.triesMax(rows: 15), "tries of rows")
     let unsettled = seen.count { !$0.isSettled }
     report.result("\(seen.count) rows, \(unsettled) unsettled", isOneOf: expected)
     report.work(seen.count, atMost: 15, "rows of one look")

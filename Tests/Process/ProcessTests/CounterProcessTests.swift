@@ -208,6 +208,44 @@ struct CounterProcessTests {
     }
   }
 
+  @Test("agents that end while nobody looks leave a bounded amount of memory, and are counted")
+  func endsUnseen() throws {
+    try Watchdog.bounding("ends that nobody sees", seconds: 120) {
+      let router = try RouterProcess()
+      let directory = String(router.socket.dropLast("/router.sock".count))
+      let (agent, watch) = try watcher(directory)
+      let (agents, sizes) = (30, (0..<4).map { UInt64(CounterShape(part: $0).bytes) })
+      // As many as have room, and no look that would forget one.
+      let room = ClientLimits.own.endedCounterBytes / Int(sizes.reduce(0, +))
+      for number in 0..<agents {
+        let client = try router.connect()
+        _ = try client.register("brief-\(number)")
+        for (part, bytes) in sizes.enumerated() {
+          let segment = try TestSegment.counters(
+            TestSegment.uuid("brief-\(number)"), client.incarnation, part: UInt16(part),
+            bytes: bytes)
+          defer { segment.close() }
+          let frame = AddCountersFrame(part: UInt16(part), segmentBytes: bytes)
+          #expect(try client.ask(.addCounters(frame), [segment.descriptor]).last?.frame == .done)
+        }
+        client.close()
+      }
+      while watch.endedUnseen < agents - room { breathe() }
+      let mapped = try Self.mappings(ofBytes: sizes[3])
+      #expect(mapped <= room, "\(mapped) of \(agents)")
+      #expect(watch.look().count(where: \.hasEnded) <= room)
+      agent.close()
+    }
+  }
+
+  /// How many memory files of this size, made by tests, are mapped in this process.
+  private static func mappings(ofBytes bytes: UInt64) throws -> Int {
+    try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n").count {
+      let ends = $0.prefix { $0 != " " }.split(separator: "-").compactMap { UInt64($0, radix: 16) }
+      return $0.contains("memfd:test") && ends.count == 2 && ends[1] - ends[0] == bytes
+    }
+  }
+
   @Test("only a sound segment of the agent's own counters is taken")
   func refusedSegments() throws {
     let router = try RouterProcess()

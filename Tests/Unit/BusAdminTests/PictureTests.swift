@@ -190,6 +190,29 @@ struct PictureTests {
     #expect(channel.drops[DropReason.left.rawValue] == 10)
   }
 
+  @Test("as many channels and names as strangers may have rows are gone through once")
+  func many() throws {
+    try Watchdog.bounding("a picture of many rows", seconds: 60) {
+      let rows: UInt64 = 10_000
+      var scene = Scene()
+      scene.agent("stranger")
+      for row in 1...rows {
+        scene.reads(
+          "c\(row)", stream: row, of: 2, at: 1, delivered: 1, state: .past, times: [160])
+        // It may be its publisher who says where a reading begins.
+        scene.reads("one", stream: row, of: row + 10, start: 1 << 60, at: 1 << 60, delivered: 0)
+      }
+      let picture = BusDelta(scene.sample(at: 1))
+      let one = try #require(picture.channels.first { $0.channel == "one" })
+      #expect(one.suspects.count == Int(rows) + 1 && picture.channels.count == Int(rows) + 1)
+      let text = PrometheusText.render(picture)
+      let counts = text.split(separator: "\n").count {
+        $0.hasPrefix("bcs_delivery_latency_seconds_count")
+      }
+      #expect(counts == Int(rows))
+    }
+  }
+
   @Test("whatever strangers count, a picture, its text and its screen are made without harm")
   func hostileNumbers() {
     var random = Seed.announced(for: "hostile numbers").generator()

@@ -111,6 +111,19 @@ struct TopTests {
       lines[2] == "cli.sub.4242: its counters cannot be read: the segment is not sealed")
   }
 
+  @Test("agents that ended between two looks are said once, with the look that comes after")
+  func unseen() {
+    var (first, second) = (Day.scene(1).sample(at: 1), Day.scene(2).sample(at: 2))
+    first.endedUnseen = 4
+    second.endedUnseen = 6
+    let lines = Self.screen(80, 10, BusDelta(second, since: first))
+    #expect(lines[2] == "2 agents have ended unseen: their last counts are in no figure")
+    var third = Day.scene(3).sample(at: 3)
+    third.endedUnseen = 6
+    let later = BusDelta(third, since: second)
+    #expect(later.unseenEnds == nil && Self.screen(80, 10, later)[2].hasPrefix("AGENT"))
+  }
+
   @Test("an empty bus says what to try, a filter without a match what it looks for")
   func empty() {
     let nobody = Self.screen(80, 8, BusDelta(BusSample(timeNs: 1, agents: [])))

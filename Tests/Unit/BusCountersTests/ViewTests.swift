@@ -30,6 +30,15 @@ private struct Forged: ~Copyable {
     unsafe segment.base.storeBytes(of: value, toByteOffset: offset, as: Value.self)
   }
 
+  /// A live row that counts nothing.
+  borrowing func row(_ number: Int, _ direction: CounterDirection, version: UInt64) {
+    let at = Int(BUS_COUNTERS_ROWS_OFFSET) + number * Int(BUS_COUNTERS_ROW_BYTES)
+    store(UInt32(BUS_ROW_LIVE), at: at)
+    store(direction.rawValue, at: at + 8)
+    store(CounterKind.topic.rawValue, at: at + 9)
+    store(version, at: at + Int(BUS_COUNT_VERSION))
+  }
+
   borrowing func view() throws -> CounterView {
     var view = CounterView(agent: Watched.agent, incarnation: 5)
     try view.add(mapped(), part: 0)
@@ -93,13 +102,7 @@ struct ViewTests {
       let forged = try Forged()
       forged.store(UInt64(1), at: Int(BUS_COUNTERS_VERSION))
       forged.store(UInt64.max, at: Int(BUS_COUNTERS_USED))
-      for row in 0..<15 {
-        let at = 512 + row * Int(BUS_COUNTERS_ROW_BYTES)
-        forged.store(UInt32(BUS_ROW_LIVE), at: at)
-        forged.store(UInt32(1), at: at + 8)
-        forged.store(UInt8(1), at: at + 9)
-        forged.store(UInt64(7), at: at + Int(BUS_COUNT_VERSION))
-      }
+      for row in 0..<15 { forged.row(row, .sent, version: 7) }
       let view = try forged.view()
       let rows = view.look()
       #expect(rows.count == 15)
@@ -107,6 +110,34 @@ struct ViewTests {
       forged.store(UInt64(8), at: 512 + Int(BUS_COUNT_VERSION))
       #expect(view.look().count(where: \.isSettled) == 1)
     }
+  }
+
+  @Test("rows that never settle are read a number of times that follows from how many there are")
+  func tries() throws {
+    let forged = try Forged()
+    forged.store(UInt64(15), at: Int(BUS_COUNTERS_USED))
+    for row in 0..<15 { forged.row(row, .received, version: 7) }
+    let view = try forged.view()
+    for version in [0, 1] as [UInt64] {
+      forged.store(version, at: Int(BUS_COUNTERS_VERSION))
+      var tries = 0
+      let rows = view.look(nil, tries: &tries)
+      #expect(rows.count == 15 && rows.allSatisfy { !$0.isSettled })
+      #expect(tries > 15 && tries <= CounterView.triesMax(rows: 15), "\(tries) tries")
+    }
+  }
+
+  @Test("a look in one direction reads the rows of that direction, each once")
+  func direction() throws {
+    let forged = try Forged()
+    forged.store(UInt64(15), at: Int(BUS_COUNTERS_USED))
+    for row in 0..<15 { forged.row(row, row % 3 == 0 ? .sent : .received, version: 2) }
+    let view = try forged.view()
+    var tries = 0
+    let sent = view.look(.sent, tries: &tries)
+    let received = view.look(.received, tries: &tries)
+    #expect(sent.map(\.key.row) == [0, 3, 6, 9, 12] && received.count == 10)
+    #expect((sent + received).allSatisfy(\.isSettled) && tries == 30)
   }
 
   @Test("a histogram outside of its part is none")

@@ -10,23 +10,24 @@ extension AgentShared {
   /// Hands in segments of counters that the router of this connection has not been offered, and
   /// asks it for everybody's when somebody here watches.
   func tendCounters() {
-    for part in counters.parts { offer(part) }
+    let parts = counters.parts
+    if connection.isUp {
+      state.withLock { state in
+        state.offeredCounters.go(through: parts.map(\.number)) { number in
+          parts.first { $0.number == number }.map(offer) ?? false
+        }
+      }
+    }
     watchAgain()
   }
 
-  private func offer(_ part: CounterTable.Part) {
-    guard connection.isUp,
-      state.withLock({ $0.offeredCounters.insert(part.number).inserted })
-    else { return }
+  /// False when there is no descriptor left, or no router: the next turn tries again.
+  private func offer(_ part: CounterTable.Part) -> Bool {
     let number = counters.duplicateDescriptor(of: part.number)
-    guard number >= 0 else {
-      // No descriptor left: it is offered at the next turn that finds one.
-      state.withLock { _ = $0.offeredCounters.remove(part.number) }
-      return
-    }
+    guard number >= 0 else { return false }
     let frame = AddCountersFrame(part: UInt16(part.number), segmentBytes: UInt64(part.bytes))
     // A router that refuses it (quota) is not asked again: counting goes on, nobody sees it.
-    _ = call(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }
+    return call(.addCounters(frame), descriptor: FileDescriptor(number)) { _ in }
   }
 
   private func watchAgain() {
@@ -116,7 +117,7 @@ extension AgentShared {
 
   /// The next router knows nothing of what this one was told.
   private func forgetCounters(_ state: inout State) {
-    state.offeredCounters = []
+    state.offeredCounters = OfferedCounters()
     state.isWatchAsked = !state.isWatching
     if state.downSinceNs == nil { state.downSinceNs = HostClock.monotonicNs() }
   }

@@ -39,7 +39,7 @@ final class AgentShared: Sendable {
     var identity: Identity?
     var limits = Limits()
     /// The segments of counters that the router of this connection was offered.
-    var offeredCounters: Set<Int> = []
+    var offeredCounters = OfferedCounters()
     /// Who watches everybody's counters here.
     weak var watch: CounterWatch?
     /// How many wait for a router to grant that.

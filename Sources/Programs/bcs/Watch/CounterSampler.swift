@@ -38,7 +38,8 @@ struct CounterSampler {
   func look() -> BusSample {
     let agents = watch.look()
     return BusSample(
-      timeNs: System.monotonicNs, agents: agents, routerGoneNs: watch.routerGoneNs)
+      timeNs: System.monotonicNs, agents: agents, routerGoneNs: watch.routerGoneNs,
+      endedUnseen: watch.endedUnseen)
   }
 
   /// Two looks that far apart.

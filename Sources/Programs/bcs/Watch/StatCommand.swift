@@ -31,16 +31,17 @@ struct StatCommand: ParsableCommand {
     let (earlier, _) = try watching.twice(timing.interval)
     let before = logs(watching)
     let later = watching.look()
-    let witness = LogPositions(before: before, after: logs(watching))
+    let witness = LogPositions(before: before, after: logs(watching)).verdicts(in: later)
     let picture = BusDelta(later, since: earlier)
-    try show(picture, later, witness)
+    try show(picture, witness)
     try showWaiting(watching)
     try showEnded(watching)
     for fault in picture.faults {
       common.log(
         .warning, "The counters of \(fault.agent) cannot be read: \(fault.reason.printable).")
     }
-    try judge(picture, later, witness)
+    if let text = picture.unseenEnds { common.log(.warning, "\(text).") }
+    try judge(picture, witness)
   }
 
   /// What lies in the logs; nothing while there is no router to read them.
@@ -49,23 +50,21 @@ struct StatCommand: ParsableCommand {
     return LogPositions.read((try? watching.session.agent.query(.streams)) ?? [])
   }
 
-  private func show(_ picture: BusDelta, _ sample: BusSample, _ witness: LogPositions) throws {
+  private func show(_ picture: BusDelta, _ witness: LogVerdicts) throws {
     var traffic = TrafficRows.listing
     traffic.rows = picture.traffic.map(TrafficRows.row)
     try common.show(traffic)
     if !common.json { try Output.write("\n") }
     var balance = BalanceRows.listing
-    balance.rows = picture.channels.map { channel in
-      BalanceRows.row(channel, log: witness.verdict(on: channel, in: sample))
-    }
+    balance.rows = picture.channels.map { BalanceRows.row($0, log: witness.of($0)) }
     try common.show(balance)
   }
 
   /// Who subscribed to what nobody publishes counts nothing yet and has no row.
   private func showWaiting(_ watching: CounterSampler) throws {
     guard watching.watch.routerGoneNs == nil else { return }
-    let open = ((try? watching.session.agent.query(.streams)) ?? []).filter {
-      $0["state"] == "open"
+    let open = ((try? watching.session.agent.query(.streams)) ?? []).compactMap { row in
+      row["state"] == "open" ? row["channel"].flatMap { try? Topic($0) } : nil
     }
     for row in (try? watching.session.agent.query(.subscriptions)) ?? [] {
       guard let agent = row["agent"], let pattern = row["pattern"], row["streams"] == "0" else {
@@ -87,13 +86,10 @@ struct StatCommand: ParsableCommand {
     }
   }
 
-  /// Of how many of these streams a pattern may match something.
-  private static func publishers(_ streams: [[String: String]], matching text: String) -> Int {
+  /// Of how many of these streams' channels a pattern may match something.
+  private static func publishers(_ streams: [Topic], matching text: String) -> Int {
     guard let pattern = try? TopicPattern(text) else { return 0 }
-    return streams.count { row in
-      guard let channel = row["channel"].flatMap({ try? Topic($0) }) else { return false }
-      return pattern.couldMatchChannel(channel)
-    }
+    return streams.count { pattern.couldMatchChannel($0) }
   }
 
   /// Whoever has ended counts no more, but what it published may still wait for a reader.
@@ -118,9 +114,9 @@ struct StatCommand: ParsableCommand {
     }
   }
 
-  private func judge(_ picture: BusDelta, _ sample: BusSample, _ witness: LogPositions) throws {
+  private func judge(_ picture: BusDelta, _ witness: LogVerdicts) throws {
     let broken = picture.channels.compactMap { channel in
-      let verdict = witness.verdict(on: channel, in: sample)
+      let verdict = witness.of(channel)
       // What lies in the log is beyond doubt.
       let suspects = verdict.liar.map { [$0] } ?? channel.suspects
       let name = channel.channel.printable

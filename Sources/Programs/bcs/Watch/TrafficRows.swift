@@ -134,21 +134,42 @@ struct LogPositions {
     return found
   }
 
-  /// Whether the counters of a channel's publishers say what the logs say.
-  func verdict(on channel: ChannelBalance, in sample: BusSample) -> LogVerdict {
-    var verdict = LogVerdict.unknown
+  /// Whether the counters of each channel's publishers say what the logs say; the rows are gone
+  /// through once, however many channels they name.
+  func verdicts(in sample: BusSample) -> LogVerdicts {
+    var verdicts = LogVerdicts()
     for agent in sample.agents {
       for row in agent.rows where row.state == .live && row.identity.direction == .sent {
-        let identity = row.identity
-        guard identity.channel == channel.channel, identity.kind == channel.kind,
-          identity.lane == channel.lane, let least = before[identity.stream],
-          let most = after[identity.stream], least <= most
+        guard let least = before[row.identity.stream], let most = after[row.identity.stream],
+          least <= most
         else { continue }
-        guard row.counts.messages >= least, row.counts.messages <= most
-        else { return .differs(publisher: agent.name) }
-        verdict = .agrees
+        let count = row.counts.messages
+        verdicts.add(
+          count >= least && count <= most ? .agrees : .differs(publisher: agent.name),
+          of: row.identity)
       }
     }
-    return verdict
+    return verdicts
+  }
+}
+
+/// What the logs say of the publishers of each channel.
+struct LogVerdicts {
+  private struct Key: Hashable {
+    let channel: String
+    let kind: CounterKind
+    let lane: CounterLane
+  }
+  private var found: [Key: LogVerdict] = [:]
+
+  /// Takes what the log of one stream says; the first publisher that it contradicts is the liar.
+  mutating func add(_ verdict: LogVerdict, of identity: CounterIdentity) {
+    let key = Key(channel: identity.channel, kind: identity.kind, lane: identity.lane)
+    if found[key]?.liar == nil { found[key] = verdict }
+  }
+
+  /// What they say of a channel.
+  func of(_ channel: ChannelBalance) -> LogVerdict {
+    found[Key(channel: channel.channel, kind: channel.kind, lane: channel.lane)] ?? .unknown
   }
 }
