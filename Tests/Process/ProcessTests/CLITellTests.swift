@@ -10,7 +10,7 @@ struct CLITellTests {
   func missed() async throws {
     try await Watchdog.bounding("a team that is too large for a quota", seconds: 120) {
       // Room for logs to some of the members.
-      let bus = try ClientBus(["--agent-quota", "384KiB"])
+      let bus = try ClientBus(["--agent-quota", "256KiB"])
       var members: [Agent] = []
       let names = (0..<12).map { "member\($0)" }
       for name in names {

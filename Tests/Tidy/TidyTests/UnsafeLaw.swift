@@ -36,7 +36,8 @@ extension Law {
       files: [
         "Messaging/Messenger.swift", "Messaging/Outbox.swift", "Messaging/OutboxEnds.swift",
         "Messaging/OutboxReceiving.swift", "Messaging/OutboxReplies.swift",
-        "Messaging/OutboxRequests.swift", "Messaging/Peer.swift", "Messaging/RequestTable.swift",
+        "Messaging/OutboxRequests.swift", "Messaging/OutboxWaiting.swift",
+        "Messaging/Peer.swift", "Messaging/RequestTable.swift",
         "Reading/ReadStream.swift", "Reading/Reader.swift", "Reading/ReaderTable.swift",
       ]),
     UnsafePlace(

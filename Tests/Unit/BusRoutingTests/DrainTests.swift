@@ -122,7 +122,7 @@ struct DrainTests {
     var world = Self.world(logsPerAgent: 3)
     let readers = ["r0", "r1"].map { world.agent($0) }
     for reader in readers { world.subscribe(reader, "a", mode: .lossy) }
-    for channel in 0..<3 { _ = world.publish(readers[1], "r1", "own.\(channel)") }
+    for channel in 0..<3 { _ = world.publish(readers[1], "r1", "own\(channel)") }
     let feed = world.agent("feed")
     _ = world.publish(feed, "feed", "a")
     world.happen(.disconnected(feed))

@@ -94,7 +94,7 @@ enum Input {
   ///
   /// - Throws: as `read`, and when there is more than `limit`.
   static func readAll(
-    _ descriptor: Int32, limit: Int, remedy: String = "Send it in pieces: --file with --chunk does."
+    _ descriptor: Int32, limit: Int, remedy: String = "Send it with --blob, or --chunk."
   ) throws -> [UInt8] {
     var all: [UInt8] = []
     while true {
