@@ -126,12 +126,13 @@ extension LogWriter {
 
   private mutating func wake(_ sleeper: inout ParkedReader, _ epoch: UInt32) {
     // Whoever sleeps on commit words sleeps on its own word as well.
-    let isOwnWord = epoch & EpochBits.onOwnWord != 0 || isCommitWordCrowded
+    let isOwnWord = epoch & EpochBits.onOwnWord != 0 || !mayWakeCommitWord()
     guard sleeper.woken != epoch else {
       guard sleeper.isOwed else { return }
       if isOwnWord {
         guard sleeper.backoff.isDue(committed: committed) else { return }
-        sleeper.isOwed = unsafe plat_futex_wake(sleeper.epoch.address, 1) <= 0
+        let isFound = unsafe plat_futex_wake(sleeper.epoch.address, 1) > 0
+        sleeper.isOwed = !isFound || isCommitWordCrowded
         if sleeper.isOwed { sleeper.backoff.missed(committed: committed) }
         return
       }
@@ -156,7 +157,8 @@ extension LogWriter {
     // its sleep a wake may hit nobody, so try again for as long as such a step usually takes.
     for _ in 0..<64 {
       if unsafe plat_futex_wake(sleeper.epoch.address, 1) > 0 {
-        sleeper.isOwed = false
+        // A stranger may stand before it on that word, too: then the commit word is its way.
+        sleeper.isOwed = isCommitWordCrowded
         return
       }
       if sleeper.epoch.loadRelaxed() != epoch { return }
@@ -170,11 +172,17 @@ extension LogWriter {
   /// knows of.
   ///
   /// Whoever maps the log may sleep on its word, with a thousand threads and a hundred times with
-  /// each, and every wake would be this publisher's work. Then its readers are woken one by one,
-  /// on words of their own.
+  /// each, and every wake would be this publisher's work. Then all of them are woken now and then,
+  /// and its readers one by one in between, on words of their own.
   private mutating func wakeCommitWord() {
     let found = unsafe plat_futex_wake(commitWord.address, .max)
-    if found > 2 * sleeperCount + Self.unknownSleepersMax { isCommitWordCrowded = true }
+    isCommitWordCrowded = found > 2 * sleeperCount + Self.unknownSleepersMax
+    if isCommitWordCrowded { crowdWokenNs = HostClock.monotonicNs() }
+  }
+
+  private func mayWakeCommitWord() -> Bool {
+    guard isCommitWordCrowded else { return true }
+    return HostClock.monotonicNs() &- crowdWokenNs >= crowdPauseNs
   }
 
   /// Sleepers beyond those that are known, which may have joined a moment ago.

@@ -48,6 +48,9 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   var sleeperRoom = 16
   /// Others than its readers sleep on the commit word of the log that is written now.
   package internal(set) var isCommitWordCrowded = false
+  /// When all of them were woken last, and how long after that they are not woken again.
+  var crowdWokenNs: UInt64 = 0
+  package var crowdPauseNs: UInt64 = 10_000_000
   var sleeperSegments: [PeerSegment] = []
   var indexedEighth: UInt64 = 0
   var topics: [String: UInt32] = [:]

@@ -14,8 +14,12 @@ package final class LineOutput: Sendable {
     var isWriting = false
   }
 
+  /// Starts a thread; false when there is none to be had.
+  package typealias ThreadMaker = @Sendable (@escaping @Sendable () -> Void) -> Bool
+
   private let descriptor: Int32
   private let linesMax: Int
+  private let startThread: ThreadMaker
   private let notice: @Sendable (Int) -> [UInt8]
   private let state = Mutex(State())
 
@@ -23,9 +27,12 @@ package final class LineOutput: Sendable {
   ///
   /// `notice`: the line that stands for so many that were left out.
   package init(
-    _ descriptor: Int32, linesMax: Int, notice: @escaping @Sendable (_ lines: Int) -> [UInt8]
+    _ descriptor: Int32, linesMax: Int,
+    startThread: @escaping ThreadMaker = { body in SystemThread.start(nil, body) },
+    notice: @escaping @Sendable (_ lines: Int) -> [UInt8]
   ) {
     self.descriptor = descriptor
+    self.startThread = startThread
     self.linesMax = linesMax
     self.notice = notice
   }
@@ -33,24 +40,25 @@ package final class LineOutput: Sendable {
   /// Has a line written, with its line feed, unless too many wait.
   package func write(_ line: [UInt8]) {
     let startsThread = state.withLock { state in
-      guard state.lines.count + state.underway < linesMax else {
+      if state.lines.count + state.underway < linesMax {
+        noteLeftOut(&state)
+        state.lines.append(line)
+      } else {
         state.leftOut += 1
-        return false
       }
-      noteLeftOut(&state)
-      state.lines.append(line)
+      // Also by a line that is left out: there may have been no thread for those before it.
       defer { state.isWriting = true }
       return !state.isWriting
     }
     guard startsThread else { return }
-    let isStarted = SystemThread.start { [self] in
+    let isStarted = startThread { [self] in
       while let lines = next() { writeAll(lines) }
     }
     if !isStarted { state.withLock { $0.isWriting = false } }
   }
 
   /// Whether all that was to be written has been.
-  package var isDone: Bool { state.withLock { !$0.isWriting } }
+  package var isDone: Bool { state.withLock { !$0.isWriting && $0.lines.isEmpty } }
 
   /// Waits a moment for what was not written yet.
   package func finish() {

@@ -60,6 +60,11 @@ extension Policy {
     return decide(caller, "read", channel, \.read)
   }
 
+  /// Whether the caller may read anything in a channel.
+  public func mayRead(_ caller: Principal, channel: Topic) -> Decision {
+    decide(caller, "read", channel, \.read)
+  }
+
   /// Whether the caller may make the publishers of a channel wait for it.
   ///
   /// It needs the right to read the channel and, apart from it, the right to hold back.

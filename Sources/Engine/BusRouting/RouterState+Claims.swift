@@ -82,7 +82,6 @@ extension RouterState {
     else { return nil }
     agents[reader]?.claimedReadings.remove(claim.endedReading(of: reader))
     returning[claim.stream]?.remove(claim: id, by: reader, of: user)
-    claimCount -= 1
     count(\.attachments, -1, of: user)
     return claim
   }
@@ -113,6 +112,9 @@ extension RouterState {
     guard streams[stream.id]?.readings.count ?? 0 < limits.readersPerStream else {
       return .isOver(fullText)
     }
+    // A reading that its publisher confirms has its place; of the others nobody knows whether they
+    // were, and whoever makes them up would take the places of all.
+    guard attachments.count < limits.attachments else { return .isOver(tooManyReadings) }
     return .isGiven(isExpected: isExpected && isSole)
   }
 

@@ -196,7 +196,6 @@ extension RouterState {
     returning[claim.stream, default: Returning()].add(
       claim: claim.attachment, by: agent, of: user)
     if returning[claim.stream]?.isFirst(of: user) == true { awaited.add(claim.stream, of: user) }
-    claimCount += 1
     count(\.attachments, 1, of: user)
   }
 }

@@ -11,6 +11,9 @@ extension RouterState {
   /// What it takes to settle a stream of which nobody is told, in entries of tables.
   private static var entriesOfSettling: Int { 256 }
 
+  /// What others have their time for in each turn after one that did more.
+  private static var settledPerRound: Int { 256 }
+
   /// Whether streams, or agents that are to hear of something, still wait for their turn.
   var isSettling: Bool {
     !unsettled.isEmpty || !stragglers.isEmpty || !inGrace && !snapshotsOwed.isEmpty
@@ -19,6 +22,10 @@ extension RouterState {
   /// Settles streams until others have their turn; then tells those of whom news were dropped.
   mutating func settleStreams() {
     guard !inGrace else { return }
+    settlingOwed = max(0, settlingOwed - Self.settledPerRound)
+    guard settlingOwed == 0 else { return act(.moreToDo) }
+    let before = effort
+    defer { settlingOwed = effort - before }
     let most = effort + settledPerTurn
     while effort < most, let straggler = stragglers.popFirst() { fence(straggler) }
     while effort < most, let id = unsettled.popNext() { settle(id) }

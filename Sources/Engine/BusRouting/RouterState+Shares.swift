@@ -77,7 +77,12 @@ extension RouterState {
     guard stream.readings.count < limits.readersPerStream else {
       return "The stream has \(limits.readersPerStream) readers, as many as it may have."
     }
+    guard attachments.count < limits.attachments else { return tooManyReadings }
     return objection(toReadingOf: stream.id, by: reader)
+  }
+
+  var tooManyReadings: String {
+    "All agents together read \(limits.attachments) streams, as many as they may."
   }
 
   /// Why an agent may not read a stream once more, as far as that is its own and its user's affair,
@@ -86,9 +91,6 @@ extension RouterState {
     guard readings(of: id, by: reader.incarnation) < limits.readingsPerStreamAndAgent else {
       return "The agent reads this stream \(limits.readingsPerStreamAndAgent) times already: "
         + "its other subscriptions miss it. Subscribe with wider patterns, or less often."
-    }
-    guard attachments.count + claimCount < limits.attachments else {
-      return "All agents together read \(limits.attachments) streams, as many as they may."
     }
     let user = reader.caller.uid
     guard user != identity.uid else { return nil }

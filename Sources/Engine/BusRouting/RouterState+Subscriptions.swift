@@ -114,18 +114,24 @@ extension RouterState {
     return subscription.mode != .lossless || policy.mayHoldBack(caller, channel: channel).allowed
   }
 
-  /// Every subscription that reaches a channel, in a fixed order; those that were judged and do not
-  /// reach it are work as well.
+  /// Every subscription that reaches a channel, in a fixed order.
+  ///
+  /// Of an agent without the right to read it none is looked at, however many there are.
   mutating func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
     var found: [(Incarnation, UInt32, SubscribeMode)] = []
-    let candidates = index.candidates(for: channel)
-    walk(candidates.count * Self.entriesOfCandidate)
-    for reading in candidates {
-      guard let agent = agents[reading.reader],
-        let subscription = agent.subscriptions[reading.subscription]
+    let isInbox = InboxChannel(channel.text) != nil
+    for reader in index.agents(for: channel) {
+      walk(Self.entriesOfCandidate)
+      guard let agent = agents[reader],
+        isInbox || policy.mayRead(agent.caller, channel: channel).allowed
       else { continue }
-      if mayAttach(agent, subscription, to: channel) {
-        found.append((reading.reader, reading.subscription, subscription.mode))
+      let numbers = index.subscriptions(of: reader, for: channel)
+      walk(numbers.count * Self.entriesOfCandidate)
+      for number in numbers {
+        guard let subscription = agent.subscriptions[number],
+          mayAttach(agent, subscription, to: channel)
+        else { continue }
+        found.append((reader, number, subscription.mode))
       }
     }
     return found

@@ -57,6 +57,8 @@ public struct RouterState {
   var heldStreams: [StreamID: Requester] = [:]
   /// While agents may come back: the streams that are to be settled when nobody does any more.
   var awaited = UnsettledStreams()
+  /// Work that the last turn of settling has done and that others have not had their time for yet.
+  var settlingOwed = 0
   /// Streams that are to be settled in turns now that agents have come back.
   var unsettled = UnsettledStreams()
   /// Work of settling after which others have their turn.
@@ -65,8 +67,6 @@ public struct RouterState {
   var returning: [StreamID: Returning] = [:]
   /// By publisher: the readers of which it was told that they did not come back.
   var toldGone: [Incarnation: Set<Incarnation>] = [:]
-  /// How much readers claim of streams.
-  var claimCount = 0
   /// Of both: the readings that are over and do not begin anew by themselves.
   var endedHere: Set<EndedReading> = []
   /// Agents that are to be told that they did not finish handing in.

@@ -103,15 +103,17 @@ extension RouterLoop {
     let isToRead = progress != .empty && progress != .crowded
     if !isToRead || link.queue.bytes < before { link.unreadSinceNs = nil }
     if isToRead, link.unreadSinceNs == nil { link.unreadSinceNs = HostClock.monotonicNs() }
-    let owesSnapshot = progress == .empty && link.queue.owesSnapshot
+    let isDue = progress == .empty && link.queue.owesSnapshot
+    let owesSnapshot = isDue && snapshots.mayGo(connection, of: user)
     if owesSnapshot { link.queue.snapshotFollows() }
+    if isDue, !owesSnapshot { owedSnapshots.insert(connection) }
     watch(&link, connection, progress)
     links[connection] = link
     if progress == .broken {
       end(connection)
     } else if owesSnapshot {
       let work = handle(.drained(connection))
-      turns.spend(work, connection, of: user)
+      snapshots.spend(work, connection, of: user)
     }
   }
 

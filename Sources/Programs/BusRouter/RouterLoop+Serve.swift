@@ -116,6 +116,8 @@ extension RouterLoop {
     starved.remove(connection)
     unfinished.remove(connection)
     turns.end(connection)
+    snapshots.end(connection)
+    owedSnapshots.remove(connection)
     unread.remove(connection)
     crowded.remove(connection)
     users[link.peer.uid]?.queuedBytes -= link.queue.bytes

@@ -38,6 +38,11 @@ final class RouterLoop {
   var moreToDo = false
   /// Who has had its turn.
   var turns = TurnAccounts()
+  /// Who has had its turn of being told all at once: apart from the others, for whoever sends news
+  /// to a user's agents would else keep them from their own requests.
+  var snapshots = TurnAccounts()
+  /// Connections that wait for theirs.
+  var owedSnapshots: Set<ConnectionID> = []
   /// The connection of which the last frames are taken: its process has ended.
   var buried: ConnectionID?
   var events: [RouterEvent] = []
@@ -127,9 +132,18 @@ final class RouterLoop {
       }
       tendUnread()
       turns.nextRound(wasComplete: count < ready.count)
+      sendOwedSnapshots()
       // After the others, once for each.
       for connection in unfinished where canGoOn(connection) { goOn(connection) }
       goOn()
+    }
+  }
+
+  private func sendOwedSnapshots() {
+    snapshots.nextRound(wasComplete: true)
+    for connection in owedSnapshots where !snapshots.isWaiting(connection) {
+      owedSnapshots.remove(connection)
+      flush(connection, socketHasRoom: true)
     }
   }
 
@@ -148,7 +162,8 @@ final class RouterLoop {
 
   /// How long to wait for something to do, -1 for ever.
   private var waitMs: Int32 {
-    if moreToDo || turns.isAnybodyWaiting || unfinished.contains(where: canGoOn) { return 0 }
+    if moreToDo || turns.isAnybodyWaiting || snapshots.isAnybodyWaiting { return 0 }
+    if unfinished.contains(where: canGoOn) { return 0 }
     return unread.isEmpty && leaving.isEmpty ? -1 : Self.readCheckMs
   }
 

@@ -89,6 +89,7 @@ struct WakeTests {
     let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
     let others = try (0..<3).map { _ in try #require(foreign.takeEpoch()) }
     #expect(pen.send(0, count: 8) && reader.drain() == [0])
+    pen.writer.crowdPauseNs = .max
     Watchdog.bounding("strangers on the commit word", seconds: 60) {
       // Each of them is woken once by a publish that wakes the commit word.
       for round in UInt64(1)...3 {
@@ -117,6 +118,48 @@ struct WakeTests {
           #expect(strangers.allSatisfy { $0.isAsleep }, "the reader alone was woken")
           for epoch in others { epoch.kick() }
         }
+        threads.wait()
+      }
+    }
+  }
+
+  @Test("a stranger that sleeps before it on a reader's own word does not take its wake for good")
+  func strangerOnOwnWord() throws {
+    _ = plat_barrier_register()
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let epoch = try #require(stage.segment.takeEpoch())
+    let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
+    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
+    let other = try #require(foreign.takeEpoch())
+    #expect(pen.send(0, count: 8) && reader.drain() == [0])
+    Watchdog.bounding("a stranger on the reader's word", seconds: 60) {
+      for round in UInt64(1)...4 {
+        // In the second round the commit word is crowded, and left alone for a while.
+        pen.writer.crowdPauseNs = round == 2 ? .max : 0
+        var many = WatchList()
+        for _ in 0..<100 { many.add(reader.reader) }
+        var own = WatchList()
+        own.add(reader.reader)
+        let (crowd, watched) = (many, own)
+        let marked = epoch.announce(ownWord: false)
+        let strange = other.announce(ownWord: false)
+        let (stranger, ahead, honest) = (Sleeper(), Sleeper(), Sleeper())
+        let threads = Threads()
+        threads.start { stranger.sleep(other, marked: strange, crowd) }
+        threads.start { ahead.sleep(epoch, marked: marked) }
+        while !ahead.isAsleep { sched_yield() }
+        threads.start { honest.sleep(epoch, marked: marked, watched) }
+        while ![stranger, honest].allSatisfy({ $0.isAsleep }) { sched_yield() }
+        #expect(pen.send(round * 2, count: 8))
+        pen.writer.crowdPauseNs = 0
+        #expect(pen.send(round * 2 + 1, count: 8))
+        while honest.isAsleep { sched_yield() }
+        epoch.awake()
+        #expect(reader.drain() == [round * 2, round * 2 + 1])
+        epoch.kick()
+        other.kick()
         threads.wait()
       }
     }

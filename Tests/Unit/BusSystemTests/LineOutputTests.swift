@@ -1,6 +1,7 @@
 import BusSystem
 import BusTestSupport
 import Glibc
+import Synchronization
 import Testing
 
 @Suite("Lines that a thread writes")
@@ -39,6 +40,27 @@ struct LineOutputTests {
       #expect(lines.dropFirst(10).allSatisfy { $0.hasPrefix("left ") }, "\(lines.dropFirst(10))")
       output.write(Array("after\n".utf8))
       #expect(Self.lines(pipe.reading, accounting: 1) == ["after"])
+    }
+  }
+
+  @Test("lines that found no thread are written with the first that finds one")
+  func withoutThread() throws {
+    try Watchdog.bounding("lines without a thread", seconds: 60) {
+      let pipe = try PipeEnds()
+      defer { for end in [pipe.reading, pipe.writing] { close(end) } }
+      let isStarved = Atomic(true)
+      let output = LineOutput(
+        pipe.writing, linesMax: 3,
+        startThread: { body in
+          !isStarved.load(ordering: .relaxed) && SystemThread.start(nil, body)
+        }, notice: { Array("left \($0)\n".utf8) })
+      for number in 0..<5 { output.write(Array("\(number)\n".utf8)) }
+      #expect(!output.isDone, "they wait, and nobody writes them")
+      isStarved.store(false, ordering: .relaxed)
+      output.write(Array("5\n".utf8))
+      #expect(Self.lines(pipe.reading, accounting: 6) == ["0", "1", "2", "left 3"])
+      output.write(Array("6\n".utf8))
+      #expect(Self.lines(pipe.reading, accounting: 1) == ["6"])
     }
   }
 }

@@ -93,6 +93,7 @@ public struct ServiceRegistration: Sendable {
     let core = loop.core
     let name = name
     let handler = handler
+    core.giveUp(PeerName(group: .service, text: name))
     try loop.submit { work in work.withdraw(name, only: handler) }
     guard name != core.agent.name else { return }
     try await blocking { () throws(BusError) in
@@ -240,9 +241,7 @@ extension Agent {
     try Self.checkCancellation()
     let loop = try await loop()
     let known = Promise<Void>()
-    let isNew = Atomic(false)
     try loop.submit { work in
-      isNew.store(!work.messenger.out.serves(name.text), ordering: .relaxed)
       let index = work.messenger.out.serve(name.text)
       if let handler { work.services[index] = handler }
       known.finish(.success(()))
@@ -255,14 +254,14 @@ extension Agent {
       try await blocking { () throws(BusError) in
         try core.answer(name, deadline: Deadline(after: .seconds(5)))
       }
+      // Another call for the name may have failed meanwhile, and found nobody that answers it.
+      try? loop.submit { work in _ = work.messenger.out.serve(name.text) }
     } catch {
       // What the router does not know of is not answered either.
       if let handler {
         try? loop.submit { work in work.withdraw(name.text, only: handler) }
       } else {
-        try? loop.submit { work in
-          if isNew.load(ordering: .relaxed) { work.messenger.unserve(name.text) }
-        }
+        try? loop.submit { work in work.messenger.unserve(name.text) }
       }
       throw error
     }

@@ -9,10 +9,14 @@ package struct OfferedCounters: Sendable {
   package init() {}
 
   /// Offers what was not offered yet; `offer` says whether it went on its way.
-  package mutating func go(through parts: [Int], _ offer: (Int) -> Bool) {
+  ///
+  /// False when something could not.
+  @discardableResult
+  package mutating func go(through parts: [Int], _ offer: (Int) -> Bool) -> Bool {
     for number in parts where !numbers.contains(number) {
-      guard offer(number) else { return }
+      guard offer(number) else { return false }
       numbers.insert(number)
     }
+    return true
   }
 }

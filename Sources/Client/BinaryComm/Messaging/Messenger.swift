@@ -74,13 +74,12 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   private mutating func join(_ name: PeerName) throws(BusError) -> Int {
     let end = Deadline(after: .seconds(5))
     // Known here before anybody can send to it.
-    let isNew = !out.serves(name.text)
     let index = out.serve(name.text)
     guard name.text != core.agent.name || name.group == .team else { return index }
     do throws(BusError) {
       try core.answer(name, deadline: end)
     } catch {
-      if isNew { unserve(name.text) }
+      unserve(name.text)
       throw error
     }
     return index
@@ -97,12 +96,15 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func leave(_ name: PeerName) throws(BusError) {
+    core.giveUp(name)
     unserve(name.text)
     try core.stopAnswering(name, deadline: Deadline(after: .seconds(5)))
   }
 
-  /// Refuses what arrives for a name, whatever is known of the topics of open streams.
+  /// Refuses what arrives for a name, whatever is known of the topics of open streams; not while
+  /// somebody else here answers it, a team by the name of a service as well.
   mutating func unserve(_ name: String) {
+    guard !core.isAnswered(name) else { return }
     out.unserve(name)
     inbox.forgetVerdicts()
   }

@@ -99,10 +99,20 @@ final class MessengerShared: Sendable {
     state.withLock { _ = $0.asking.remove(name) }
   }
 
+  /// This agent answers a name no more: no router is told of it from now on.
+  func giveUp(_ name: PeerName) { state.withLock { _ = $0.answers.remove(name) } }
+
+  /// Whether a name is answered, as a service or as a team, or is about to be.
+  func isAnswered(_ text: String) -> Bool {
+    let both = [ServiceGroup.service, .team].map { PeerName(group: $0, text: text) }
+    return state.withLock { state in
+      both.contains { state.answers.contains($0) || state.asking.contains($0) }
+    }
+  }
+
   /// Tells the router that this agent answers a name no more.
   func stopAnswering(_ name: PeerName, deadline: Deadline) throws(BusError) {
-    // Whatever the router says to it, the next one is not told of a name that was given up.
-    state.withLock { _ = $0.answers.remove(name) }
+    giveUp(name)
     _ = try agent.request(Self.frame(name, answers: false), deadline: deadline) { [self] _ in
       // Once more: an answer to the contrary may have come in between.
       state.withLock { _ = $0.answers.remove(name) }

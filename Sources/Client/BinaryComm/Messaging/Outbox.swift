@@ -314,9 +314,6 @@ extension Outbox {
     return number
   }
 
-  /// Whether what arrives for a name is taken.
-  func serves(_ name: String) -> Bool { servedIndex[name] != nil }
-
   /// Refuses what arrives for a name from now on; its number stays its own.
   mutating func unserve(_ name: String) {
     guard name != core.agent.name else { return }

@@ -196,7 +196,10 @@ extension Outbox {
       lineIndex(of: responder.incarnation, name: responder.name, id: nil)
     }
     // While agents come back, one that is not named may still be there.
-    if frame.isProvisional { peers += names[at].peers.filter { !peers.contains($0) } }
+    if frame.isProvisional {
+      let back = Set(peers)
+      peers += names[at].peers.filter { !back.contains($0) }
+    }
     // Not everybody begins with the same one: many agents send one request and end.
     if names[at].peers.isEmpty, peers.count > 1 {
       names[at].next = Int.random(in: 0..<peers.count)
@@ -223,9 +226,10 @@ extension Outbox {
   mutating func release(_ at: Int) {
     var waiting = names[at].drainWaiting()[...]
     let holdsBack = !knowsAll(of: Recipient(index: at))
+    let isUnknown = isNobodyKnown(at)
     var held: [PendingMessage] = []
     while let message = waiting.first {
-      if holdsBack, message.letter.type != .request {
+      if holdsBack, message.letter.type != .request || isUnknown {
         held.append(message)
       } else if isWanted(message.letter) {
         do throws(BusError) {
@@ -239,8 +243,19 @@ extension Outbox {
     }
     let later = names[at].drainWaiting()
     for message in held + waiting + later { names[at].keep(message) }
-    names[at].waitsForCredit = !waiting.isEmpty || !later.isEmpty
+    // What waits for somebody to come back goes on with the router's next word.
+    names[at].waitsForCredit = !isUnknown && (!waiting.isEmpty || !later.isEmpty)
     creditWaits = names.contains(where: \.waitsForCredit)
+  }
+
+  /// Whether nobody who answers the name is known, and somebody may be still.
+  private func isNobodyKnown(_ at: Int) -> Bool {
+    guard names[at].peers.isEmpty else { return false }
+    switch names[at].phase {
+    case .known: return !names[at].isWhole
+    case .refused: return false
+    case .asked, .unasked, .forgotten: return true
+    }
   }
 
   /// Tries again what waits for credit.

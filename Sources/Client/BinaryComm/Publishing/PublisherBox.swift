@@ -101,8 +101,9 @@ final class PublisherBox: Sendable {
         // Before its turn begins: until then a job that is cancelled is over at once.
         try makePublisher(make, by: job.deadline)
       } catch {
-        // Others that wait by now have waited for the same, and would in turn for it again.
-        let waiting = queue.withLock { $0.jobs.drainAll() }
+        // Others have time until their own deadlines, unless time changes nothing.
+        let mayPass = error.code == .noRouter || error.code == .timeout
+        let waiting = mayPass ? [] : queue.withLock { $0.jobs.drainAll() }
         for one in [job] + waiting { one.finish(.failure(error)) }
         continue
       }

@@ -9,16 +9,20 @@ import Synchronization
 extension AgentShared {
   /// Hands in segments of counters that the router of this connection has not been offered, and
   /// asks it for everybody's when somebody here watches.
-  func tendCounters() {
+  ///
+  /// False when some could not be offered for want of a descriptor: they are to be soon.
+  func tendCounters() -> Bool {
     let parts = counters.parts
+    var isAllOffered = true
     if connection.isUp {
-      state.withLock { state in
+      isAllOffered = state.withLock { state in
         state.offeredCounters.go(through: parts.map(\.number)) { number in
           parts.first { $0.number == number }.map(offer) ?? false
         }
       }
     }
     watchAgain()
+    return isAllOffered
   }
 
   /// False when there is no descriptor left, or no router: the next turn tries again.

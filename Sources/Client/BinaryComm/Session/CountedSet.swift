@@ -8,6 +8,9 @@ package struct CountedSet<Element: Hashable & Sendable>: Sendable {
   /// One more holds the element.
   package mutating func add(_ element: Element) { counts[element, default: 0] += 1 }
 
+  /// Whether anybody holds it.
+  package func contains(_ element: Element) -> Bool { counts[element] != nil }
+
   /// One holds it no more; true when nobody does now.
   package mutating func remove(_ element: Element) -> Bool {
     guard let count = counts[element], count > 1 else {

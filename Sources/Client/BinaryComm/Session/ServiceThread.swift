@@ -36,8 +36,9 @@ struct ServiceThread {
       core.perform(core.connection.update { $0.tick(nowNs: $1, pauseNs: $2) })
     case .up:
       // Before the wait: after a return to a new router nothing else may come for a long time.
-      core.tendCounters()
-      let rest: Int32 = core.clock.isResting && !core.keepsOldLogs ? -1 : 1000
+      let isAllOffered = core.tendCounters()
+      let mayRest = isAllOffered && core.clock.isResting && !core.keepsOldLogs
+      let rest: Int32 = mayRest ? -1 : 1000
       let dueNs = min(core.lostDueNs, core.blobEndNs)
       if wait(look, milliseconds: Self.milliseconds(until: dueNs, nowNs, atMost: rest)) {
         receiveAll(look.socket)

@@ -32,6 +32,11 @@ enum Interrupt {
     isGraceful.store(false, ordering: .relaxed)
     isWaiting.store(false, ordering: .relaxed)
     for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+    // Whoever started this process may have blocked them, and that is inherited.
+    var heard = sigset_t()
+    unsafe sigemptyset(&heard)
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGALRM] { unsafe sigaddset(&heard, number) }
+    unsafe pthread_sigmask(SIG_UNBLOCK, &heard, nil)
     for number in [SIGINT, SIGTERM, SIGHUP] where number != SIGHUP || !isIgnored(number) {
       var action = sigaction()
       unsafe action.__sigaction_handler.sa_handler = { number in Interrupt.arrived(number) }
