@@ -13,6 +13,7 @@ struct Rounds<Item: Hashable> {
   private var lastTicket: UInt64 = 0
 
   var count: Int { tickets.count }
+  var isEmpty: Bool { tickets.isEmpty }
 
   mutating func insert(_ item: Item) {
     if tickets[item] == nil { stand(item) }

@@ -14,10 +14,11 @@ extension RouterState {
   /// What others have their time for in each turn after one that did more.
   private static var settledPerRound: Int { 256 }
 
-  /// Whether streams, or agents that are to hear of something, still wait for their turn.
-  var isSettling: Bool {
-    !unsettled.isEmpty || !stragglers.isEmpty || !inGrace && !snapshotsOwed.isEmpty
-  }
+  /// Whether streams, or agents that did not finish handing in, still wait for their turn.
+  var isUnsettled: Bool { !unsettled.isEmpty || !stragglers.isEmpty }
+
+  /// The same, or agents that are to be told all at once.
+  private var isSettling: Bool { isUnsettled || !inGrace && !snapshotsOwed.isEmpty }
 
   /// Settles streams until others have their turn; then tells those of whom news were dropped.
   mutating func settleStreams() {
@@ -34,7 +35,7 @@ extension RouterState {
       handedInReaders = [:]
       returning = [:]
       toldGone = [:]
-      while effort < most, let connection = snapshotsOwed.min(by: { $0.value < $1.value }) {
+      while effort < most, let connection = snapshotsOwed.next() {
         snapshotsOwed.remove(connection)
         sendSnapshot(to: connection)
       }

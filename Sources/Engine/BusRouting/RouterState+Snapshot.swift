@@ -6,7 +6,7 @@ extension RouterState {
   /// settled it would be told twice, so it waits.
   mutating func drained(_ id: ConnectionID) {
     guard connections[id]?.agent != nil else { return }
-    if inGrace || isSettling { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
+    if inGrace || isUnsettled { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
   }
 
   /// Tells an agent everything it should know, after news for it were dropped.

@@ -45,7 +45,7 @@ public struct RouterState {
   /// By publisher: the readers that are in its windows.
   var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
-  var snapshotsOwed: Set<ConnectionID> = []
+  var snapshotsOwed = Rounds<ConnectionID>()
   /// The ended streams with logs that readers still hold.
   var lingering = Rounds<StreamID>()
   /// The readings of ended streams, but for those that were evicted.

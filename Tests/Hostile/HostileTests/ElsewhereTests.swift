@@ -135,6 +135,57 @@ struct ElsewhereTests {
     Row(
       "the router's lock file is removed",
       "without its lock file it is still found by the next one, which gives up"),
+    Row(
+      "thousands of subscriptions meet thousands of streams when a grace ends",
+      "no turn does more than a connection may and one stream costs, and every user has its turn"),
+    Row(
+      "an agent and a publisher of one user call their reading by another's number",
+      "a reading that its publisher confirms stays, whatever others call theirs"),
+    Row(
+      "a user hands in more readings than it may have, with its own publishers' word",
+      "agents of one user read no more than its share, and others find theirs"),
+    Row(
+      "a publisher says that its logs are over and never writes where they go on",
+      "a log of which only its publisher says that it is over stays its publisher's"),
+    Row(
+      "a reader says again and again that it has let go of a log that many hold",
+      "what it takes to find the next payer, and to end a reading of many logs, is counted"),
+    Row(
+      "readers by the ten thousand stand still on streams that have ended",
+      "of many readings of ended streams so many are looked at in a tick, and all in their turn"),
+    Row(
+      "hundreds of connections save up their turns for one burst",
+      "who is called and does nothing has had its turn: none are saved up"),
+    Row(
+      "a publisher opens and ends streams to keep the agents of their readers' users busy",
+      "who publishes pays for its readers, and for all that they will say to the stream"),
+    Row(
+      "subscriptions to everything by agents that may read nothing",
+      "of agents that may not read a channel no subscription is looked at for a log on it"),
+    Row(
+      "an agent with thousands of counters that read itself ends before a watcher",
+      "what readers that have ended left is found by reading each row once, whoever reads whom"),
+    Row(
+      "agents with counters come and go while a watcher looks at nothing",
+      "beyond the room for ends the oldest of the user with most bytes go, and are counted"),
+    Row(
+      "threads of strangers sleep on a log's commit word",
+      "strangers that sleep on the log's word many times are not woken with its reader for ever"),
+    Row(
+      "a publisher takes back what it had committed before its announced end",
+      "a reader is done with an ended log of which the end was taken back"),
+    Row(
+      "the guardian of a service's commands is killed",
+      "when the guardian dies requests go on, it is said once, and another one does its work"),
+    Row(
+      "standard output that nobody takes",
+      "the first signal ends bcs sub, which says what it received"),
+    Row(
+      "a line of standard input without an end",
+      "bcs pub fails at a line that is too long before it has ended, and says what it published"),
+    Row(
+      "a message to all of a team while its members come back",
+      "commands that have no time for that say so, and send nothing"),
   ]
 
   @Test("each row names a test that stands in the tree", arguments: rows.map(\.test))
