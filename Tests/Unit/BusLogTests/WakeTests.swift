@@ -35,14 +35,27 @@ struct WakeTests {
     }
   }
 
-  @Test("one that was never found asleep is tried again only when the bytes have doubled")
-  func vain() throws {
+  /// A publisher and a lossy reader whose epoch it knows.
+  private static func sleepy() throws -> (Pen, Subject, ReaderEpoch) {
     _ = plat_barrier_register()
     let stage = try Stage()
     let pen = try Pen(stage, capacity: 16384)
     let epoch = try #require(stage.segment.takeEpoch())
     let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
-    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    let reader = try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot)
+    return (pen, Subject(reader), epoch)
+  }
+
+  /// The commit word of a reader's log, so many times.
+  private static func watches(_ count: Int, _ reader: Subject) -> WatchList {
+    var list = WatchList()
+    for _ in 0..<count { list.add(reader.reader) }
+    return list
+  }
+
+  @Test("one that was never found asleep is tried again only when the bytes have doubled")
+  func vain() throws {
+    let (pen, reader, epoch) = try Self.sleepy()
     let marked = epoch.announce(ownWord: true)
     func send(_ numbers: Range<UInt64>) {
       for number in numbers { #expect(pen.send(number, count: 8)) }
@@ -79,12 +92,7 @@ struct WakeTests {
 
   @Test("strangers that sleep on the log's word many times are not woken with its reader for ever")
   func strangers() throws {
-    _ = plat_barrier_register()
-    let stage = try Stage()
-    let pen = try Pen(stage, capacity: 16384)
-    let epoch = try #require(stage.segment.takeEpoch())
-    let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
-    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    let (pen, reader, epoch) = try Self.sleepy()
     // The publisher knows nothing of their words.
     let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
     let others = try (0..<3).map { _ in try #require(foreign.takeEpoch()) }
@@ -97,11 +105,8 @@ struct WakeTests {
         #expect(isKnown == (round > 1), "round \(round)")
         let strangers = others.map { _ in Sleeper() }
         let honest = Sleeper()
-        var many = WatchList()
-        for _ in 0..<100 { many.add(reader.reader) }
-        var own = WatchList()
-        own.add(reader.reader)
-        let (crowd, watched) = (many, own)
+        let crowd = Self.watches(100, reader)
+        let watched = Self.watches(1, reader)
         let marked = epoch.announce(ownWord: false)
         let threads = Threads()
         for (one, epoch) in zip(strangers, others) {
@@ -125,12 +130,7 @@ struct WakeTests {
 
   @Test("a stranger that sleeps before it on a reader's own word does not take its wake for good")
   func strangerOnOwnWord() throws {
-    _ = plat_barrier_register()
-    let stage = try Stage()
-    let pen = try Pen(stage, capacity: 16384)
-    let epoch = try #require(stage.segment.takeEpoch())
-    let (start, slot) = try stage.join(1, lossless: false, epoch: epoch.index)
-    let reader = Subject(try LogReader(stage.logs[0], mode: .lossy, start: start, slot: slot))
+    let (pen, reader, epoch) = try Self.sleepy()
     let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
     let other = try #require(foreign.takeEpoch())
     #expect(pen.send(0, count: 8) && reader.drain() == [0])
@@ -138,11 +138,8 @@ struct WakeTests {
       for round in UInt64(1)...4 {
         // In the second round the commit word is crowded, and left alone for a while.
         pen.writer.crowdPauseNs = round == 2 ? .max : 0
-        var many = WatchList()
-        for _ in 0..<100 { many.add(reader.reader) }
-        var own = WatchList()
-        own.add(reader.reader)
-        let (crowd, watched) = (many, own)
+        let crowd = Self.watches(100, reader)
+        let watched = Self.watches(1, reader)
         let marked = epoch.announce(ownWord: false)
         let strange = other.announce(ownWord: false)
         let (stranger, ahead, honest) = (Sleeper(), Sleeper(), Sleeper())
