@@ -228,10 +228,14 @@ extension RouterState {
     guard let stream = streams[id], stream.end == nil,
       stream.logs.first?.shape.generation == 0
     else { return }
+    let present = stream.readings
     var made: [AttachmentID] = []
-    for (reader, number, mode) in newcomers(to: id)
+    for (reader, number, mode) in readers(of: stream.channel)
     where mode == .lossless && made.count < limits.expectedMax {
-      guard let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
+      let reading = Reading(reader: reader, subscription: number)
+      guard !present.contains(reading),
+        !endedHere.contains(EndedReading(reading: reading, stream: id)),
+        let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
       else { continue }
       made.append(one)
       announce(one, .news)

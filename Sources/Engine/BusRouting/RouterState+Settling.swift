@@ -98,23 +98,18 @@ extension RouterState {
     attachments[id].map { $0.number < AttachmentID(incarnation.value) } ?? false
   }
 
-  /// The subscriptions that reach a stream and do not read it.
-  ///
-  /// One whose reading of it was ended while agents came back is not given it anew.
-  mutating func newcomers(to id: StreamID) -> [(Incarnation, UInt32, SubscribeMode)] {
-    guard let stream = streams[id] else { return [] }
-    let present = stream.readings
-    return readers(of: stream.channel).filter { reader, number, _ in
-      let reading = Reading(reader: reader, subscription: number)
-      return !present.contains(reading)
-        && !endedHere.contains(EndedReading(reading: reading, stream: id))
-    }
-  }
-
   /// Subscriptions and a stream that did not know of each other while agents came back.
+  ///
+  /// A subscription whose reading of the stream was ended is not given it anew.
   private mutating func match(_ id: StreamID) {
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
-    for (reader, number, _) in newcomers(to: id) {
+    let present = stream.readings
+    let readers = readers(of: stream.channel)
+    for (reader, number, _) in readers {
+      let reading = Reading(reader: reader, subscription: number)
+      guard !present.contains(reading),
+        !endedHere.contains(EndedReading(reading: reading, stream: id))
+      else { continue }
       guard let made = makeAttachment(reader, number, id, fromStart: false, expected: false)
       else { continue }
       announce(made, .news)

@@ -56,6 +56,8 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var statistics = ConversationStatistics()
   /// The first messages that waited and reached nobody: for whom they were, and why.
   package internal(set) var unsent: [DeliveryFailure] = []
+  /// Why the first of them reached nobody; nil while there is none.
+  package var unsentReason: BusError? { unsent.first?.error }
   /// When the last message was written to a log, in ns since the Unix epoch; 0: none was.
   public internal(set) var sentNs: UInt64 = 0
   /// The item of a deadline, in which only the time changes.
