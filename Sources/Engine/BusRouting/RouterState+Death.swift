@@ -15,8 +15,10 @@ extension RouterState {
 
   /// Ends an agent: its streams end where they stand, its readings and its name are gone.
   private mutating func endAgent(_ incarnation: Incarnation) {
+    for stream in agents[incarnation]?.streams.sorted() ?? [] { endStream(stream, .died) }
+    // Only now: a stream that is settled as it ends is given to whoever subscribes to it, its own
+    // publisher among them.
     guard let agent = agents[incarnation] else { return }
-    for stream in agent.streams.sorted() { endStream(stream, .died) }
     var publishers: Set<Incarnation> = []
     for id in agent.attachments.sorted() {
       if let stream = attachments[id].flatMap({ streams[$0.stream] }), stream.end == nil {
