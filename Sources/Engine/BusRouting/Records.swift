@@ -15,6 +15,17 @@ struct Connection {
   var snapshots: UInt64 = 0
 }
 
+/// How far a returning agent is with handing in what it had under a former router.
+enum HandingIn {
+  /// It has handed in all, or had nothing to hand in.
+  case done
+  case underWay
+  /// The grace ended before it was done: it may not go on with half of what it had.
+  case cutShort
+  /// And it is told so.
+  case refused
+}
+
 /// A registered agent.
 struct Agent {
   let connection: ConnectionID
@@ -34,8 +45,8 @@ struct Agent {
   var answers: Set<ServiceName> = []
   /// The names whose responders it wants to know.
   var interests: Set<ServiceName> = []
-  /// Whether it may still hand in what it had under a former router.
-  var handsIn = false
+  /// How far it is with handing in what it had under a former router.
+  var handingIn = HandingIn.done
   /// What it counts in, in the order of the parts.
   var counters: [CounterSegment] = []
   /// The tokens of the blobs that it made and that are charged to it.
@@ -46,8 +57,6 @@ struct Agent {
   var claimedReadings: Set<EndedReading> = []
   /// How many of them it has ended in the grace.
   var endedClaims = 0
-  /// Whether it did not finish handing in within the grace, and is not told so yet.
-  var isStraggler = false
   /// Whose streams take its places.
   var shares = ReadingShares()
   /// Bytes of logs of ended streams that it has not let go of, whoever pays for them.

@@ -37,10 +37,11 @@ struct ClaimedStream {
   let channel: String
   let publisher: Incarnation
   let publisherUser: UInt32?
+  /// Its publisher says no more of who reads it.
   let isOver: Bool
 
-  init(_ stream: BusStream) {
-    (id, channel, isOver) = (stream.id, stream.channel.text, stream.end != nil)
+  init(_ stream: BusStream, isOver: Bool) {
+    (id, channel, self.isOver) = (stream.id, stream.channel.text, isOver)
     (publisher, publisherUser) = (stream.publisher, stream.publisherUser)
   }
 }

@@ -34,7 +34,7 @@ extension RouterState {
   /// A reading that its publisher confirms is never lost to others: they cannot have the number
   /// with that publisher, and with another it is another reading.
   mutating func settleClaims(_ returning: Returning, on id: StreamID) {
-    let stream = streams[id].map { ClaimedStream($0) }
+    let stream = streams[id].map { ClaimedStream($0, isOver: isOver($0)) }
     var others: [(reader: Incarnation, claim: RestoreAttachmentFrame)] = []
     var claimants: [AttachmentID: Int] = [:]
     var confirmed = 0
@@ -70,6 +70,12 @@ extension RouterState {
         beginAnew(claim, of: reader, in: stream)
       }
     }
+  }
+
+  /// Whether a stream has ended, or will, as its publisher did not finish handing in: it cannot have
+  /// said of everybody who reads it.
+  private func isOver(_ stream: BusStream) -> Bool {
+    stream.end != nil || agents[stream.publisher]?.handingIn != .done
   }
 
   /// A reader claims that no more.

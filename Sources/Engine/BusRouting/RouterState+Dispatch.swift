@@ -75,7 +75,7 @@ extension RouterState {
   private mutating func handleRestore(
     _ frame: AgentFrame, _ segment: Segment?, of agent: Incarnation, _ asker: Requester
   ) {
-    guard agents[agent]?.handsIn == true else {
+    guard agents[agent]?.handingIn == .underWay else {
       if let segment { act(.close(segment.token)) }
       refuse(asker, .invalid, "Only an agent that reattached may restore, before restoreDone.")
       return
@@ -86,7 +86,7 @@ extension RouterState {
     case .restoreSubscription(let frame): restoreSubscription(frame, of: agent, asker)
     case .restoreAttachment(let frame): restoreAttachment(frame, of: agent, asker)
     case .restoreDone:
-      agents[agent]?.handsIn = false
+      agents[agent]?.handingIn = .done
       answer(asker, .done)
     default: break
     }

@@ -8,9 +8,8 @@ extension RouterState {
   mutating func endGrace() {
     inGrace = false
     // From here on none of them hands in anything, whenever it is told.
-    for incarnation in agents.keys.sorted() where agents[incarnation]?.handsIn == true {
-      agents[incarnation]?.handsIn = false
-      agents[incarnation]?.isStraggler = true
+    for incarnation in agents.keys.sorted() where agents[incarnation]?.handingIn == .underWay {
+      agents[incarnation]?.handingIn = .cutShort
       stragglers.append(incarnation)
     }
     unsettled = awaited
@@ -24,8 +23,8 @@ extension RouterState {
   /// it is none of those, or was told.
   @discardableResult
   mutating func fence(_ incarnation: Incarnation) -> Bool {
-    guard let agent = agents[incarnation], agent.isStraggler else { return false }
-    agents[incarnation]?.isStraggler = false
+    guard let agent = agents[incarnation], agent.handingIn == .cutShort else { return false }
+    agents[incarnation]?.handingIn = .refused
     let text = "The agent did not finish handing in within the grace: register again."
     refuse(Requester(connection: agent.connection, request: 0), .fenced, text)
     act(.drop(agent.connection, reason: text))

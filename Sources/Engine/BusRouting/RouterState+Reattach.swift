@@ -42,7 +42,7 @@ extension RouterState {
       incarnation: frame.incarnation)
     guard admit(claim, segment, connection.peer, asker) else { return }
     inGrace = true
-    agents[frame.incarnation]?.handsIn = true
+    agents[frame.incarnation]?.handingIn = .underWay
     sendRegistered(frame.incarnation, connection.peer, asker)
   }
 

@@ -68,7 +68,7 @@ extension RouterState {
       guard objection(to: frame, by: owner) == nil else { return nil }
       return SegmentOffer(kind: .log, bytes: frame.segmentBytes)
     case .restoreLog(let frame):
-      guard owner.handsIn, objection(to: frame, by: owner) == nil else { return nil }
+      guard owner.handingIn == .underWay, objection(to: frame, by: owner) == nil else { return nil }
       return SegmentOffer(kind: .log, bytes: frame.segmentBytes)
     case .addCounters(let frame):
       guard objection(to: frame, by: owner) == nil else { return nil }

@@ -22,6 +22,12 @@ extension Interleaving {
     return (hostileFrame(), [])
   }
 
+  /// Whether it says that now: when it has nothing else to say, and before it has finished coming
+  /// back.
+  mutating func isUrgent(_ spy: SimulatedAgent) -> Bool {
+    spy.session.nextOutbound == nil || spy.session.phase == .restoring && number(2) == 0
+  }
+
   /// A log of the spy's own under the number of another's stream, which is no secret.
   private mutating func stolenStream(_ spy: SimulatedAgent) -> (AgentFrame, [Segment])? {
     let streams = agents.flatMap { agent in agent.streams.map { ($0.key, $0.value.generation) } }

@@ -20,7 +20,7 @@ extension SimulatedAgent {
     if kind != "spy", case .error(let error) = one.frame,
       error.code == BusErrorCode.invalid.rawValue
     {
-      complaints.append(error.text)
+      complaints.append(Complaint(text: error.text))
     }
     perform(
       session.receive(
@@ -145,10 +145,13 @@ extension SimulatedAgent {
   }
 
   private mutating func hear(_ evicted: EvictedFrame) {
-    // Here no publisher drops a reader; only one that ended, or a thief, is a reason.
-    if evicted.reason.contains("no longer knew") { complaints.append(evicted.reason) }
     for number in subscriptions.keys.sorted() {
-      guard readings(of: number)[evicted.attachment] != nil else { continue }
+      guard let reading = readings(of: number)[evicted.attachment] else { continue }
+      // Here no publisher drops a reader; only one that ended, or a thief, is a reason.
+      if evicted.reason.contains("no longer knew") {
+        let publisher = reading.source.publisherName
+        complaints.append(Complaint(text: evicted.reason, publisher: publisher))
+      }
       finish(evicted.attachment, of: number, excused: true)
     }
   }

@@ -47,6 +47,12 @@ struct SimulatedAgent {
     let channel: String
   }
 
+  /// What a router said that it says to nobody who keeps the rules, and about whom.
+  struct Complaint {
+    let text: String
+    var publisher: String?
+  }
+
   let kind: String
   let name: String
   /// The process, which stays the same over restarts of the router.
@@ -59,8 +65,7 @@ struct SimulatedAgent {
   var subscriptions: [UInt32: Subscription] = [:]
   var streams: [StreamID: Stream] = [:]
   var excuses: Set<Excuse> = []
-  /// What a router said that it says to nobody who keeps the rules.
-  var complaints: [String] = []
+  var complaints: [Complaint] = []
   /// It does not tell the next router of its newest subscription: a defect that is put in.
   var isForgetful = false
   /// Questions whose answer was lost with a router: the next one is asked.

@@ -75,6 +75,22 @@ struct SettlingClaimTests {
     #expect(late.allSatisfy { kinds(world.frames(to: $0)).count { $0 == .error } == 1 })
   }
 
+  @Test("who reads a publisher that did not finish handing in reads to the end of what there is")
+  func cutShort() throws {
+    let before = try ReattachTests.former()
+    var world = ReattachTests.later()
+    let (feed, _) = ReattachTests.reattach(before.feed, &world)
+    _ = ReattachTests.restoreLog(before.log, before.stream, before.proof, feed, &world)
+    let reader = ReattachTests.readerReturns(before, &world)
+    world.forgetSent()
+    ReattachTests.endGrace(&world)
+    #expect(world.dropped == [feed] && errorCode(world.frames(to: feed)) == .fenced)
+    world.happen(.disconnected(feed))
+    #expect(kinds(world.frames(to: reader)) == [.announce, .streamEnded])
+    world.say(reader, .detach(DetachFrame(attachment: before.attachment)))
+    #expect(world.router.streamCount == 0)
+  }
+
   /// What may happen to a reading before its stream had its turn.
   enum Meanwhile: CaseIterable {
     case evicted
@@ -118,5 +134,25 @@ struct SettlingClaimTests {
     }
     for connection in [feed, reader, other] { world.happen(.disconnected(connection)) }
     #expect(world.router.streamCount == 0 && world.router.attachmentCount == 0)
+  }
+
+  @Test("a publisher that reads itself and ends before its stream's turn leaves nothing")
+  func ownReader() throws {
+    let crowd = try ReturningCrowd(readers: 1, streams: 1)
+    let before = try ReattachTests.former()
+    var world = try ReturningCrowd.world(RouterLimits(), users: [Self.user])
+    let other = crowd.readerReturns(0, streams: 100..<1000, uid: Self.user, &world)
+    let (feed, _) = ReattachTests.reattach(before.feed, &world)
+    ReattachTests.restoreSubscription("a", feed, &world)
+    _ = ReattachTests.restoreLog(before.log, before.stream, before.proof, feed, &world)
+    #expect(world.ask(feed, .restoreDone) == [.done])
+    world.getsOn = false
+    world.happen(.tick(nowNs: 50 + world.router.limits.graceNs))
+    #expect(world.announces(to: feed).isEmpty, "its turn is still to come")
+    world.happen(.disconnected(feed))
+    _ = Self.turns(of: &world, first: .nextTurn)
+    world.happen(.disconnected(other))
+    #expect(world.router.streamCount == 0 && world.router.attachmentCount == 0)
+    #expect(world.router.arenaBytesUsed == 0 && world.open.isEmpty)
   }
 }
