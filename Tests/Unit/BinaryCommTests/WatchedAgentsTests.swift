@@ -128,6 +128,22 @@ struct WatchedAgentsTests {
     #expect(agents.count == 1)
   }
 
+  @Test("those whom a listing does not name take room, too, once nobody waits for them")
+  func listingRoom() {
+    var agents = WatchedAgents(keptNs: Self.keptNs, bytesMax: 10 * Self.least)
+    for incarnation in 1...100 as ClosedRange<UInt64> { Self.comes(incarnation, &agents) }
+    agents.beginListing()
+    for incarnation in 81...100 as ClosedRange<UInt64> { Self.comes(incarnation, &agents) }
+    _ = agents.endListing(nowNs: 10, graceNs: 0)
+    #expect(agents.count == 30 && agents.unseen == 70)
+    agents.beginListing()
+    _ = agents.endListing(nowNs: 20, graceNs: 100)
+    #expect(agents.count == 30, "they may come back")
+    Self.comes(81, at: 60, &agents)
+    _ = agents.end(Incarnation(500), nowNs: 120)
+    #expect(agents.count == 11 && agents.unseen == 89)
+  }
+
   @Test("what readers that have ended left is found by reading each row once, whoever reads whom")
   func left() throws {
     let streams: UInt64 = 200

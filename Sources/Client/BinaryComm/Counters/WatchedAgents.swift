@@ -50,6 +50,9 @@ package struct WatchedAgents: Sendable {
   private var named: Set<Incarnation>?
   /// The ends that were told, oldest first; those that were taken back as well.
   private var ends: [End] = []
+  /// Who is not there, and may come back to a new router until then.
+  private var absent: [Incarnation] = []
+  private var absentUntilNs: UInt64 = 0
   private var heldBytes: [UInt32: Int] = [:]
   private var heldSum = 0
   /// How many agents have ended whose last counts no look has shown.
@@ -87,13 +90,9 @@ package struct WatchedAgents: Sendable {
   /// An agent has ended.
   package mutating func end(_ incarnation: Incarnation, nowNs: UInt64) -> [Entry] {
     let due = forgetDue(nowNs)
-    guard var entry = entries[incarnation], entry.endNs == nil else { return due }
-    entry.left = nil
-    entry.heldBytes = max(entry.view.mappedBytes, CounterShape(part: 0).bytes)
-    heldBytes[entry.uid, default: 0] += entry.heldBytes
-    heldSum += entry.heldBytes
-    setEnd(&entry, nowNs)
-    entries[incarnation] = entry
+    guard entries[incarnation]?.endNs == nil else { return due }
+    setEnd(of: incarnation, nowNs)
+    hold(incarnation)
     return due + forgetBeyondRoom()
   }
 
@@ -104,12 +103,11 @@ package struct WatchedAgents: Sendable {
   package mutating func endListing(nowNs: UInt64, graceNs: UInt64) -> [Entry] {
     let due = forgetDue(nowNs)
     guard let named = named.take() else { return due }
-    for incarnation in entries.keys where !named.contains(incarnation) {
-      guard var entry = entries[incarnation], entry.endNs == nil else { continue }
-      setEnd(&entry, nowNs &+ graceNs)
-      entries[incarnation] = entry
-    }
-    return due
+    let gone = entries.filter { !named.contains($0.key) && $0.value.endNs == nil }.keys.sorted()
+    for incarnation in gone { setEnd(of: incarnation, nowNs &+ graceNs) }
+    absent += gone
+    absentUntilNs = nowNs &+ graceNs
+    return due + forgetAbsent(nowNs)
   }
 
   // MARK: Looks
@@ -137,17 +135,39 @@ package struct WatchedAgents: Sendable {
 
   // MARK: Ends
 
-  private mutating func setEnd(_ entry: inout Entry, _ endNs: UInt64) {
+  private mutating func setEnd(of incarnation: Incarnation, _ endNs: UInt64) {
+    guard entries[incarnation] != nil else { return }
     let dueNs = endNs &+ keptNs
-    (entry.endNs, entry.dueNs) = (endNs, dueNs)
-    ends.append(End(incarnation: entry.incarnation, dueNs: dueNs))
+    entries[incarnation]?.endNs = endNs
+    entries[incarnation]?.dueNs = dueNs
+    ends.append(End(incarnation: incarnation, dueNs: dueNs))
+  }
+
+  /// An agent that has ended takes room from here on; what it left is to be found out.
+  private mutating func hold(_ incarnation: Incarnation) {
+    guard var entry = entries[incarnation], entry.endNs != nil, entry.heldBytes == 0 else {
+      return
+    }
+    entry.left = nil
+    entry.heldBytes = max(entry.view.mappedBytes, CounterShape(part: 0).bytes)
+    heldBytes[entry.uid, default: 0] += entry.heldBytes
+    heldSum += entry.heldBytes
+    entries[incarnation] = entry
+  }
+
+  /// Those that did not come back to a new router in time have ended.
+  private mutating func forgetAbsent(_ nowNs: UInt64) -> [Entry] {
+    guard absentUntilNs <= nowNs, !absent.isEmpty else { return [] }
+    for incarnation in absent { hold(incarnation) }
+    absent = []
+    return forgetBeyondRoom()
   }
 
   /// Forgets whose time is over; one that stands behind another whose is not waits for that.
   private mutating func forgetDue(_ nowNs: UInt64) -> [Entry] {
+    var former = forgetAbsent(nowNs)
     let over = ends.prefix { $0.dueNs <= nowNs }
-    guard !over.isEmpty else { return [] }
-    var former: [Entry] = []
+    guard !over.isEmpty else { return former }
     for end in over where isThere(end) { former += forget(end.incarnation) }
     ends.removeFirst(over.count)
     return former
