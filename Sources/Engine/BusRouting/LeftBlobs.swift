@@ -27,9 +27,21 @@ struct LeftBlobs {
   private var users: [UInt32: OfUser] = [:]
   private(set) var count = 0
 
-  /// What goes first of the user who has most bytes.
-  var next: BlobKey? {
-    let most = users.max { ($0.value.bytes, $0.key) < ($1.value.bytes, $1.key) }
+  /// What there may be too much of.
+  enum Measure {
+    case number
+    case bytes
+  }
+
+  /// What goes first of the user who has most.
+  func next(by measure: Measure) -> BlobKey? {
+    func amount(_ user: OfUser) -> UInt64 {
+      switch measure {
+      case .number: UInt64(user.turns.count)
+      case .bytes: user.bytes
+      }
+    }
+    let most = users.max { (amount($0.value), $0.key) < (amount($1.value), $1.key) }
     return most?.value.turns.last?.key
   }
 

@@ -125,7 +125,7 @@ extension RouterState {
   /// The blobs of an agent that ends stay for as long as they are to be kept, charged to nobody.
   ///
   /// All of those together are bounded, in number and to a quarter of the arena: the user who has
-  /// most of it makes room, with what would go first.
+  /// most of what there is too much of makes room, with what would go first.
   mutating func leaveBlobs(of agent: Agent) {
     guard !agent.blobs.isEmpty else { return }
     walk(agent.blobs.count * Self.entriesOfBlob)
@@ -152,10 +152,7 @@ extension RouterState {
   /// Drops blobs of agents that have ended until those left are within their bounds.
   private mutating func makeRoomForLeft() {
     var dropped = 0
-    while leftBlobs.count > limits.blobsLeftMax
-      || budget.use(by: Self.nobody).bytes > budget.limit / 4
-    {
-      guard let key = leftBlobs.next, let blob = blobs[key] else { break }
+    while let measure = leftTooMuch, let key = leftBlobs.next(by: measure), let blob = blobs[key] {
       remove(key, blob)
       dropped += 1
     }
@@ -164,6 +161,11 @@ extension RouterState {
       .warning,
       "\(dropped) blobs whose makers left were dropped early: too much is kept so",
       kind: "blobs whose makers left were dropped early")
+  }
+
+  private var leftTooMuch: LeftBlobs.Measure? {
+    if leftBlobs.count > limits.blobsLeftMax { return .number }
+    return budget.use(by: Self.nobody).bytes > budget.limit / 4 ? .bytes : nil
   }
 
   /// What it takes to leave a blob behind, in entries of tables.

@@ -247,6 +247,27 @@ struct BlobTests {
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 
+  @Test("many small blobs that are left behind make room themselves, not another user's large one")
+  func leftBySeveral() throws {
+    var limits = RouterLimits()
+    limits.blobsLeftMax = 3
+    var policy = Policy()
+    try policy.add(AgentRule.everything(">", users: [1000, 1001]))
+    var world = RouterHarness(policy: policy, limits: limits, uid: 1)
+    world.happen(.tick(nowNs: 1))
+    let careful = world.agent("careful")
+    _ = world.addBlob(careful, Self.token, bytes: 1 << 20)
+    world.happen(.disconnected(careful))
+    let crowd = world.agent("crowd", uid: 1001)
+    for number in 0..<5 as Range<UInt64> {
+      _ = world.addBlob(crowd, BusUUID(word0: number, word1: 1))
+    }
+    world.happen(.disconnected(crowd))
+    #expect(world.router.blobCount == 3)
+    let reader = world.agent("reader")
+    #expect(kinds(world.open(reader, careful, Self.token)) == [.blob])
+  }
+
   @Test(
     "a router that has just started does not say that a blob is gone, if its maker may come back",
     arguments: FormerRouter.allCases)
