@@ -12,6 +12,9 @@ struct Returning {
   /// The users of readers in whose turns the stream is settled, if its publisher's comes later.
   private var users: Set<UInt32> = []
 
+  /// Nothing is said of it any more.
+  var isEmpty: Bool { claims.isEmpty && words.isEmpty }
+
   /// True for the first time that readers of this user claim it.
   mutating func isFirst(of user: UInt32) -> Bool { users.insert(user).inserted }
 

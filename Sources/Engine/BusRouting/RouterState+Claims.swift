@@ -72,8 +72,8 @@ extension RouterState {
     }
   }
 
-  /// Whether a stream has ended, or will, as its publisher did not finish handing in: it cannot have
-  /// said of everybody who reads it.
+  /// Whether a stream has ended, or will, as its publisher did not finish handing in: it cannot
+  /// have said of everybody who reads it.
   private func isOver(_ stream: BusStream) -> Bool {
     stream.end != nil || agents[stream.publisher]?.handingIn != .done
   }
@@ -88,6 +88,9 @@ extension RouterState {
     else { return nil }
     agents[reader]?.claimedReadings.remove(claim.endedReading(of: reader))
     returning[claim.stream]?.remove(claim: id, by: reader, of: user)
+    if returning[claim.stream]?.isEmpty == true { returning[claim.stream] = nil }
+    // What it claims anew in the grace counts with these: nobody hands in without bound.
+    agents[reader]?.endedClaims += 1
     count(\.attachments, -1, of: user)
     return claim
   }
@@ -163,7 +166,8 @@ extension RouterState {
   ) {
     guard isPromised(claim, of: reader, in: stream), !stream.isOver,
       let made = makeAttachment(
-        reader, claim.subscription, stream.id, fromStart: true, expected: false)
+        reader, claim.subscription, stream.id,
+        on: ReadingTerms(fromStart: true, isExpected: false))
     else { return }
     announce(made, .news)
   }
@@ -231,24 +235,17 @@ extension RouterState {
   /// Lossless subscribers that never heard of a stream read it from its start, where its publisher
   /// still waits for those that the former router had promised.
   mutating func meetExpected(_ id: StreamID, of publisher: Incarnation) {
-    guard let stream = streams[id], stream.end == nil,
+    guard let stream = streams[id], stream.end == nil, let last = stream.logs.last,
       stream.logs.first?.shape.generation == 0
     else { return }
-    let present = stream.readings
-    var made: [AttachmentID] = []
-    for (reader, number, mode) in readers(of: stream.channel)
-    where mode == .lossless && made.count < limits.expectedMax {
-      let reading = Reading(reader: reader, subscription: number)
-      guard !present.contains(reading),
-        !endedHere.contains(EndedReading(reading: reading, stream: id)),
-        let one = makeAttachment(reader, number, id, fromStart: true, expected: true)
-      else { continue }
-      made.append(one)
-      announce(one, .news)
+    let most = limits.expectedMax
+    let made = meetNewcomers(of: id) { mode, expected in
+      guard mode == .lossless, expected < most else { return nil }
+      return ReadingTerms(fromStart: true, isExpected: true)
     }
-    guard !made.isEmpty, let last = stream.logs.last else { return }
+    guard !made.expected.isEmpty else { return }
     let frame = LogAddedFrame(
-      stream: id, generation: last.shape.generation, expected: made,
+      stream: id, generation: last.shape.generation, expected: made.expected,
       proof: stream.proof)
     tell(publisher, .logAdded(frame))
   }

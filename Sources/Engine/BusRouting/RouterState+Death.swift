@@ -31,6 +31,7 @@ extension RouterState {
     }
     let lists = agent.subscriptions.count + agent.answers.count + agent.interests.count
     walk(lists * Self.entriesOfListed)
+    walk(agent.claims.count * Self.entriesOfListed)
     for number in agent.claims.keys { dropClaim(number, of: incarnation) }
     for (number, subscription) in agent.subscriptions {
       index.remove(Reading(reader: incarnation, subscription: number), subscription)

@@ -13,7 +13,7 @@ extension RouterState {
       stragglers.append(incarnation)
     }
     unsettled = awaited
-    awaited = UnsettledStreams()
+    awaited = FairQueue()
     settleStreams()
     allRespondersChanged()
     act(.log(.notice, "grace is over: \(agents.count) agents, \(streams.count) streams"))

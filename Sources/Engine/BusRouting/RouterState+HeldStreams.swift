@@ -21,13 +21,9 @@ extension RouterState {
   /// Begins a stream: tells its readers, then its publisher which of them to expect.
   mutating func begin(_ id: StreamID, for asker: Requester) {
     guard let stream = streams[id] else { return }
-    var expected: [AttachmentID] = []
-    var told = 0
-    let present = stream.readings
-    let readers = readers(of: stream.channel)
     // What is written to an inbox that has no place for it would reach nobody.
     if InboxChannel(stream.channel.text) != nil,
-      let owner = readers.first.flatMap({ agents[$0.0] }),
+      let owner = index.agents(for: stream.channel).first.flatMap({ agents[$0] }),
       let reason = objection(toReading: stream, by: owner)
     {
       refuse(
@@ -35,26 +31,16 @@ extension RouterState {
       endStream(id, .closed)
       return
     }
-    for (reader, number, mode) in readers
-    where !present.contains(Reading(reader: reader, subscription: number)) {
-      let isExpected = mode == .lossless && expected.count < limits.expectedMax
-      let fromStart = isExpected || mode != .lossless
-      guard
-        let attachment = makeAttachment(
-          reader, number, id, fromStart: fromStart, expected: isExpected)
-      else { continue }
-      if isExpected { expected.append(attachment) }
-      announce(attachment, .news)
-      told += 1
+    let most = limits.expectedMax
+    let made = meetNewcomers(of: id) { mode, expected in
+      let isExpected = mode == .lossless && expected < most
+      return ReadingTerms(fromStart: isExpected || mode != .lossless, isExpected: isExpected)
     }
-    foresee(told * Self.effortOfReading)
+    foresee(made.count * Self.effortOfReading)
     let frame = LogAddedFrame(
-      stream: id, generation: 0, expected: expected, proof: stream.proof)
+      stream: id, generation: 0, expected: made.expected, proof: stream.proof)
     answer(asker, .logAdded(frame))
   }
-
-  /// What it takes to judge whether a subscription reads a stream, in entries of tables.
-  static var entriesOfCandidate: Int { 64 }
 
   /// What a reader says to a stream that begins, and what follows from that: that it attaches, lets
   /// go of logs, detaches.
@@ -86,7 +72,7 @@ extension RouterState {
     let held = heldStreams
     awaited.keep { held[$0] != nil }
     unsettled = awaited
-    awaited = UnsettledStreams()
+    awaited = FairQueue()
     settleStreams()
     allRespondersChanged()
   }

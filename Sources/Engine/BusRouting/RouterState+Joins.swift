@@ -118,7 +118,6 @@ extension RouterState {
   mutating func detach(_ number: AttachmentID, of agent: Incarnation) {
     if let claim = dropClaim(number, of: agent) {
       endedHere.insert(claim.endedReading(of: agent))
-      agents[agent]?.endedClaims += 1
     }
     guard let attachment = attachment(number, readBy: agent) else { return }
     removeAttachment(attachment.id, tellPublisher: true)

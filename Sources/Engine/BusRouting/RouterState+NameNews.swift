@@ -53,9 +53,14 @@ extension RouterState {
     for name in own.answers.sorted() { respondersChanged(of: name, by: user) }
   }
 
-  /// The same for every name that anybody wants to know of.
+  /// The same for every name that anybody wants to know of, each in the turns of a user whose it
+  /// is: of the first who answers it, or else who asks for it.
   mutating func allRespondersChanged() {
-    for name in interested.keys.sorted() { respondersChanged(of: name, by: identity.uid) }
+    for (name, watchers) in interested.sorted(by: { $0.key < $1.key }) {
+      let first = answering[name]?.min() ?? agentsByName[name.topic] ?? watchers.min()
+      let user = first.flatMap { agents[$0]?.caller.uid }
+      respondersChanged(of: name, by: user ?? identity.uid)
+    }
   }
 
   /// Tells at once what an event has changed, as far as one turn goes; those of whom something

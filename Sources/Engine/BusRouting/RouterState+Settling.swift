@@ -3,9 +3,9 @@ import BusWire
 
 // When agents have come back, every stream is looked at once: what its readers claim is compared
 // with what its publisher says, they are told, and those who did not know of each other meet. That
-// is a product of two numbers that one user may have made large, so it is done in turns: of each
-// user whose streams or readers they are in its turn, and as much at a time as one connection may
-// cause.
+// is a product of two numbers that one user may have made large, so it is done in turns: next comes
+// the user, of streams or readers, for whom least was done, and as much at a time as one connection
+// may cause.
 
 extension RouterState {
   /// What it takes to settle a stream of which nobody is told, in entries of tables.
@@ -25,19 +25,24 @@ extension RouterState {
     guard !inGrace else { return }
     settlingOwed = max(0, settlingOwed - Self.settledPerRound)
     guard settlingOwed == 0 else { return act(.moreToDo) }
-    let before = effort
-    defer { settlingOwed = effort - before }
-    let most = effort + settledPerTurn
-    while effort < most, let straggler = stragglers.popFirst() { fence(straggler) }
-    while effort < most, let id = unsettled.popNext() { settle(id) }
+    let before = workDone
+    defer { settlingOwed = workDone - before }
+    let most = before + settledPerTurn
+    while workDone < most, let straggler = stragglers.popFirst() { fence(straggler) }
+    while workDone < most, let id = unsettled.popNext() {
+      let before = workDone
+      settle(id)
+      unsettled.spend(workDone - before)
+    }
     if unsettled.isEmpty {
       endedHere = []
       handedInReaders = [:]
       returning = [:]
       toldGone = [:]
-      while effort < most, let connection = snapshotsOwed.next() {
-        snapshotsOwed.remove(connection)
+      while workDone < most, let connection = snapshotsOwed.popNext() {
+        let before = workDone
         sendSnapshot(to: connection)
+        snapshotsOwed.spend(workDone - before)
       }
     }
     if isSettling { act(.moreToDo) }
@@ -99,20 +104,8 @@ extension RouterState {
   }
 
   /// Subscriptions and a stream that did not know of each other while agents came back.
-  ///
-  /// A subscription whose reading of the stream was ended is not given it anew.
   private mutating func match(_ id: StreamID) {
     guard let stream = streams[id], stream.end == nil, !stream.logs.isEmpty else { return }
-    let present = stream.readings
-    let readers = readers(of: stream.channel)
-    for (reader, number, _) in readers {
-      let reading = Reading(reader: reader, subscription: number)
-      guard !present.contains(reading),
-        !endedHere.contains(EndedReading(reading: reading, stream: id))
-      else { continue }
-      guard let made = makeAttachment(reader, number, id, fromStart: false, expected: false)
-      else { continue }
-      announce(made, .news)
-    }
+    _ = meetNewcomers(of: id) { _, _ in .fromHere }
   }
 }

@@ -127,16 +127,12 @@ extension RouterState {
 
   /// Keeps in mind what a reader has no place for.
   mutating func remember(_ missed: MissedStream, of reader: Incarnation) {
-    guard let agent = agents[reader], !agent.missed.contains(missed) else { return }
-    if agent.missed.count < limits.missedKeptPerAgent { agents[reader]?.missed.append(missed) }
+    guard let agent = agents[reader] else { return }
     missing.insert(reader)
-  }
-
-  /// Whether an agent reads a stream as often as it may, and knows that its other subscriptions
-  /// miss it: that is said once, not for each.
-  func isTold(_ reader: Agent, _ stream: BusStream) -> Bool {
-    readings(of: stream.id, by: reader.incarnation) >= limits.readingsPerStreamAndAgent
-      && reader.missed.contains { $0.stream == stream.id }
+    guard agent.missed.count < limits.missedKeptPerAgent, !agent.missed.contains(missed) else {
+      return
+    }
+    agents[reader]?.missed.append(missed)
   }
 
   func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
@@ -172,7 +168,7 @@ extension RouterState {
     guard isMissed(missed, by: reader) else { return true }
     guard
       let made = makeAttachment(
-        reader, missed.subscription, missed.stream, fromStart: false, expected: false)
+        reader, missed.subscription, missed.stream, on: .fromHere)
     else { return false }
     announce(made, .news)
     return true

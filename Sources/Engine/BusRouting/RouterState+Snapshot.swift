@@ -5,8 +5,9 @@ extension RouterState {
   /// During the grace a snapshot would miss what is not handed in yet, and until all streams are
   /// settled it would be told twice, so it waits.
   mutating func drained(_ id: ConnectionID) {
-    guard connections[id]?.agent != nil else { return }
-    if inGrace || isUnsettled { snapshotsOwed.insert(id) } else { sendSnapshot(to: id) }
+    guard let connection = connections[id], connection.agent != nil else { return }
+    guard inGrace || isUnsettled else { return sendSnapshot(to: id) }
+    if !snapshotsOwed.contains(id) { snapshotsOwed.add(id, of: connection.peer.uid) }
   }
 
   /// Tells an agent everything it should know, after news for it were dropped.

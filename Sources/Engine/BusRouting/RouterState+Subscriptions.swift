@@ -25,7 +25,7 @@ extension RouterState {
     for id in found.map(\.id).sorted() {
       guard
         let attachment = makeAttachment(
-          agent, frame.subscription, id, fromStart: false, expected: false)
+          agent, frame.subscription, id, on: .fromHere)
       else { continue }
       given += 1
       announce(attachment, .news)
@@ -114,49 +114,25 @@ extension RouterState {
     return subscription.mode != .lossless || policy.mayHoldBack(caller, channel: channel).allowed
   }
 
-  /// Every subscription that reaches a channel, in a fixed order.
-  ///
-  /// Of an agent without the right to read it none is looked at, however many there are.
-  mutating func readers(of channel: Topic) -> [(Incarnation, UInt32, SubscribeMode)] {
-    var found: [(Incarnation, UInt32, SubscribeMode)] = []
-    let isInbox = InboxChannel(channel.text) != nil
-    for reader in index.agents(for: channel) {
-      walk(Self.entriesOfCandidate)
-      guard let agent = agents[reader],
-        isInbox || policy.mayRead(agent.caller, channel: channel).allowed
-      else { continue }
-      let numbers = index.subscriptions(of: reader, for: channel)
-      walk(numbers.count * Self.entriesOfCandidate)
-      for number in numbers {
-        guard let subscription = agent.subscriptions[number],
-          mayAttach(agent, subscription, to: channel)
-        else { continue }
-        found.append((reader, number, subscription.mode))
-      }
-    }
-    return found
-  }
-
-  /// Makes an attachment; nil when the reader has no place for it, which it is told.
+  /// Makes an attachment; nil when the reader has no place for it, which it is told, for its other
+  /// subscriptions, too, if they are not told themselves.
   mutating func makeAttachment(
-    _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID, fromStart: Bool,
-    expected: Bool
+    _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID,
+    on terms: ReadingTerms, speaksForOthers: Bool = false
   ) -> AttachmentID? {
     switch verdict(on: stream, subscription, of: reader) {
     case .nothing: return nil
-    case .isTold:
-      remember(MissedStream(subscription: subscription, stream: stream), of: reader)
-      return nil
     case .noPlace(let reason):
-      miss(stream, subscription, of: reader, because: reason)
+      let others = speaksForOthers ? " The agent's other subscriptions miss it, too." : ""
+      miss(stream, subscription, of: reader, because: reason + others)
       return nil
     case .place(let publisher, let user):
       let id = AttachmentID(nextNumber())
       insert(
         Attachment(
           id: id, number: id, reader: reader, subscription: subscription, stream: stream,
-          publisher: publisher,
-          publisherUser: user, fromStart: fromStart, expected: expected))
+          publisher: publisher, publisherUser: user, fromStart: terms.fromStart,
+          expected: terms.isExpected))
       return id
     }
   }
@@ -165,8 +141,6 @@ extension RouterState {
   private enum Verdict {
     /// One of them is gone.
     case nothing
-    /// The agent knows that its further subscriptions miss the stream.
-    case isTold
     case noPlace(String)
     case place(Incarnation, user: UInt32?)
   }
@@ -179,7 +153,6 @@ extension RouterState {
     guard let agent = agents[reader], agent.subscriptions[subscription] != nil,
       let stream = streams[id]
     else { return .nothing }
-    if isTold(agent, stream) { return .isTold }
     if let reason = objection(toReading: stream, by: agent) { return .noPlace(reason) }
     return .place(stream.publisher, user: stream.publisherUser)
   }
@@ -267,7 +240,7 @@ extension RouterState {
       answer(asker, .done)
     } else if stream.end == nil {
       let made = makeAttachment(
-        agent, frame.subscription, stream.id, fromStart: false, expected: false)
+        agent, frame.subscription, stream.id, on: .fromHere)
       if let made { announce(made, .news) }
       answer(asker, .done)
     } else {
@@ -284,9 +257,9 @@ extension RouterState {
     agents[agent]?.subscriptions[number] = nil
     count(\.subscriptions, -1, of: agents[agent]?.caller.uid)
     agents[agent]?.missed.removeAll { $0.subscription == number }
-    for (id, claim) in agents[agent]?.claims ?? [:] where claim.subscription == number {
-      dropClaim(id, of: agent)
-    }
+    let claims = agents[agent]?.claims ?? [:]
+    walk(claims.count)
+    for (id, claim) in claims where claim.subscription == number { dropClaim(id, of: agent) }
     guard subscription.isInbox else { return }
     agents[agent]?.hasInbox = false
     respondersChanged(ofNamesOf: agent)

@@ -45,7 +45,7 @@ public struct RouterState {
   /// By publisher: the readers that are in its windows.
   var handedInReaders: [Incarnation: [AttachmentID: RestoredReader]] = [:]
   /// Connections whose news were dropped while agents still came back.
-  var snapshotsOwed = Rounds<ConnectionID>()
+  var snapshotsOwed = FairQueue<ConnectionID>()
   /// The ended streams with logs that readers still hold.
   var lingering = Rounds<StreamID>()
   /// The readings of ended streams, but for those that were evicted.
@@ -56,11 +56,11 @@ public struct RouterState {
   /// Streams whose publishers are answered when agents have come back, and who asked.
   var heldStreams: [StreamID: Requester] = [:]
   /// While agents may come back: the streams that are to be settled when nobody does any more.
-  var awaited = UnsettledStreams()
+  var awaited = FairQueue<StreamID>()
   /// Work that the last turn of settling has done and that others have not had their time for yet.
   var settlingOwed = 0
   /// Streams that are to be settled in turns now that agents have come back.
-  var unsettled = UnsettledStreams()
+  var unsettled = FairQueue<StreamID>()
   /// Work of settling after which others have their turn.
   package var settledPerTurn = 256
   /// Of both: what returning readers and publishers say of them.
@@ -89,6 +89,7 @@ public struct RouterState {
   private var actions: [RouterAction] = []
   /// Work since the last time it was asked for.
   private(set) var effort = 0
+  private var effortForUsers: [UInt32: Int] = [:]
   /// Walked since the last whole unit of work.
   private var entriesWalked = 0
 
@@ -175,10 +176,26 @@ public struct RouterState {
   /// Counts work that others will have because of this event: it is not theirs to pay.
   mutating func foresee(_ work: Int) { effort += work }
 
-  /// The work since the last call, in actions.
+  /// What was done since then was not for the one who asked, but for this user.
+  mutating func charge(since before: Int, to user: UInt32) {
+    guard effort > before else { return }
+    effortForUsers[user, default: 0] += effort - before
+    effort = before
+  }
+
+  /// What was done since it was last asked for, for whomever.
+  var workDone: Int { effortForUsers.values.reduce(effort, +) }
+
+  /// The work since the last call that whoever caused the event answers for, in actions.
   public mutating func drainEffort() -> Int {
     defer { effort = 0 }
     return effort
+  }
+
+  /// The same that users answer for, whoever caused it.
+  public mutating func drainEffortForUsers() -> [UInt32: Int] {
+    defer { effortForUsers = [:] }
+    return effortForUsers
   }
 
   /// Entries of a table that can be looked at in the time of one action.

@@ -185,6 +185,7 @@ final class RouterLoop {
       for action in state.handle(event) { perform(action) }
     }
     events.removeAll(keepingCapacity: true)
+    for (user, work) in state.drainEffortForUsers() { turns.spend(work, of: user) }
     return state.drainEffort()
   }
 

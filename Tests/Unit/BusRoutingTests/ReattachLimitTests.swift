@@ -66,6 +66,24 @@ struct ReattachLimitTests {
     #expect(Self.count(.evicted, [other], world) == 0)
   }
 
+  @Test("what is handed in and dropped again counts until the grace is over, whatever drops it")
+  func droppedClaims() throws {
+    var limits = RouterLimits()
+    limits.attachmentsPerAgent = 8
+    let crowd = try ReturningCrowd(readers: 1, streams: 1)
+    var world = try ReturningCrowd.world(limits, users: [Self.crowd])
+    let (reader, _) = ReattachTests.reattach(crowd.readers[0], &world, uid: Self.crowd)
+    for round in 0..<3 {
+      ReattachTests.restoreSubscription(">", reader, &world)
+      for place in 1...6 { world.say(reader, .restoreAttachment(crowd.claim(0, place, 1))) }
+      guard round < 2 else { continue }
+      world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: 1)))
+    }
+    #expect(world.ask(reader, .restoreDone) == [.done])
+    ReattachTests.endGrace(&world)
+    #expect(Self.count(.streamEnded, [reader], world) == 0, "six, then two, then none")
+  }
+
   @Test("an agent reads a stream as often as it may, though more is confirmed")
   func readingsOfAStream() throws {
     var limits = RouterLimits()

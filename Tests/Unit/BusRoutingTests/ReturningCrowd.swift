@@ -58,19 +58,22 @@ struct ReturningCrowd {
       ReattachTests.restoreSubscription(
         ">", number: UInt32(subscription), connection, &world)
       for place in wanted {
-        let isThere = streams.indices.contains(place)
-        let claim = RestoreAttachmentFrame(
-          attachment: Self.number(reader, place, subscription),
-          subscription: UInt32(subscription),
-          stream: isThere ? streams[place].id : StreamID(UInt64(10_000 + place)),
-          publisherIncarnation: publisher.incarnation, publisherName: publisher.name,
-          publisher: RouterHarness.uuid(publisher.name), channel: "c\(place)",
-          slot: UInt16(place), joined: true)
-        world.say(connection, .restoreAttachment(claim))
+        world.say(connection, .restoreAttachment(claim(reader, place, subscription)))
       }
     }
     #expect(world.ask(connection, .restoreDone) == [.done])
     return connection
+  }
+
+  /// What a reader says that a subscription of it has read.
+  func claim(_ reader: Int, _ place: Int, _ subscription: Int) -> RestoreAttachmentFrame {
+    let isThere = streams.indices.contains(place)
+    return RestoreAttachmentFrame(
+      attachment: Self.number(reader, place, subscription), subscription: UInt32(subscription),
+      stream: isThere ? streams[place].id : StreamID(UInt64(10_000 + place)),
+      publisherIncarnation: publisher.incarnation, publisherName: publisher.name,
+      publisher: RouterHarness.uuid(publisher.name), channel: "c\(place)", slot: UInt16(place),
+      joined: true)
   }
 
   /// The publisher comes back, and confirms as many readings of all its streams.

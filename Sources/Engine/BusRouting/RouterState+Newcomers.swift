@@ -1,0 +1,98 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+// A stream and those who subscribe to its channel and do not read it yet.
+
+/// How a subscription begins to read a stream.
+struct ReadingTerms {
+  /// From its first record, or from where it is.
+  let fromStart: Bool
+  /// Whether the publisher waits for it before it goes on.
+  let isExpected: Bool
+
+  /// Nobody waits for it.
+  static let fromHere = ReadingTerms(fromStart: false, isExpected: false)
+}
+
+/// The readings that a stream was given.
+struct NewReadings {
+  private(set) var count = 0
+  /// Those that its publisher waits for.
+  private(set) var expected: [AttachmentID] = []
+
+  mutating func add(_ id: AttachmentID, _ terms: ReadingTerms) {
+    count += 1
+    if terms.isExpected { expected.append(id) }
+  }
+}
+
+extension RouterState {
+  /// Gives a stream to every subscription that reaches it and does not read it yet, in a fixed
+  /// order; returns those readings, of which the readers are told.
+  ///
+  /// A subscription whose reading of the stream was ended is not given it anew. Of an agent without
+  /// the right to read the channel no subscription is looked at, however many there are, nor more
+  /// than a few of one that has no place for the stream.
+  ///
+  /// How a subscription of its mode is given it, after so many that the publisher waits for,
+  /// `terms` say; nil: not at all.
+  mutating func meetNewcomers(
+    of id: StreamID, on terms: (SubscribeMode, _ expected: Int) -> ReadingTerms?
+  ) -> NewReadings {
+    var made = NewReadings()
+    guard let stream = streams[id] else { return made }
+    let (channel, present) = (stream.channel, stream.readings)
+    let isInbox = InboxChannel(channel.text) != nil
+    for reader in index.agents(for: channel) {
+      walk(Self.entriesOfCandidate)
+      guard let caller = agents[reader]?.caller,
+        isInbox || policy.mayRead(caller, channel: channel).allowed
+      else { continue }
+      meet(reader, id, on: channel, but: present, on: terms, &made)
+    }
+    return made
+  }
+
+  /// The same for the subscriptions of one agent.
+  private mutating func meet(
+    _ reader: Incarnation, _ id: StreamID, on channel: Topic, but present: Set<Reading>,
+    on terms: (SubscribeMode, _ expected: Int) -> ReadingTerms?, _ made: inout NewReadings
+  ) {
+    let numbers = index.subscriptions(of: reader, for: channel)
+    walk(numbers.count)
+    var refused = 0
+    for number in numbers {
+      let reading = Reading(reader: reader, subscription: number)
+      guard !present.contains(reading),
+        !endedHere.contains(EndedReading(reading: reading, stream: id))
+      else { continue }
+      let before = effort
+      walk(Self.entriesOfCandidate)
+      guard let agent = agents[reader], let subscription = agent.subscriptions[number],
+        mayAttach(agent, subscription, to: channel),
+        let terms = terms(subscription.mode, made.expected.count)
+      else { continue }
+      // What stands against one subscription of an agent stands against its others: they miss the
+      // stream, too, and that is said of a few.
+      if refused > 0, refused >= limits.missedToldPerStream {
+        guard refused < limits.missedKeptPerAgent else { break }
+        refused += 1
+        remember(MissedStream(subscription: number, stream: id), of: reader)
+        charge(since: before, to: agent.caller.uid)
+        continue
+      }
+      let isLastTold = refused + 1 == limits.missedToldPerStream
+      if let one = makeAttachment(reader, number, id, on: terms, speaksForOthers: isLastTold) {
+        made.add(one, terms)
+        announce(one, .news)
+        continue
+      }
+      refused += 1
+      charge(since: before, to: agent.caller.uid)
+    }
+  }
+
+  /// What it takes to judge whether a subscription reads a stream, in entries of tables.
+  private static var entriesOfCandidate: Int { 64 }
+}

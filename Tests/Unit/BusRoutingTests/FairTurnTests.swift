@@ -1,0 +1,129 @@
+import BusAccess
+import BusPorts
+import BusRouting
+import BusWire
+import RouterHarness
+import Testing
+
+/// What is left to do when agents have come back is done first for whom least was done, however
+/// much another user has made of it.
+@Suite("Turns of users at the end of a grace")
+struct FairTurnTests {
+  private static let (honest, crowd) = (1000 as UInt32, 1001 as UInt32)
+
+  /// A router to which agents may come back, and whose agents of the crowd keep to `zz`.
+  private static func world() throws -> RouterHarness {
+    var policy = Policy()
+    try policy.add(AgentRule.everything("honest.>", users: [honest]))
+    var own = AgentRule(name: try TopicPattern("crowd.>"), users: [crowd])
+    own.read = [try Grant("zz")]
+    own.write = [try Grant("zz")]
+    own.answer = [try TopicPattern("crowd.>")]
+    own.call = [try TopicPattern("crowd.>")]
+    try policy.add(own)
+    var world = RouterHarness(policy: policy, former: .killed, uid: 1)
+    world.happen(.tick(nowNs: 1))
+    return world
+  }
+
+  /// Ends the grace; the actions of each turn.
+  private static func turns(of world: inout RouterHarness) -> [[RouterAction]] {
+    world.getsOn = false
+    var turns = [world.happen(.tick(nowNs: 1 + world.router.limits.graceNs))]
+    while turns.last?.contains(.moreToDo) ?? false { turns.append(world.happen(.nextTurn)) }
+    return turns
+  }
+
+  /// To whom a frame of this kind was sent, in order.
+  private static func receivers(
+    of kind: ControlKind, in turns: some Sequence<[RouterAction]>
+  ) -> [ConnectionID] {
+    turns.joined().compactMap { action in
+      guard case .send(let connection, _, let frame, _) = action, frame.kind == kind else {
+        return nil
+      }
+      return connection
+    }
+  }
+
+  @Test("twenty cheap streams are settled before the second dear one of another user")
+  func streams() throws {
+    var world = try Self.world()
+    for number in 0..<100 {
+      let reader = world.agent("crowd.r\(number)", uid: Self.crowd)
+      world.subscribe(reader, "zz", mode: .lossy)
+    }
+    let dear = (0..<5).map { world.agent("crowd.p\($0)", uid: Self.crowd) }
+    for (number, agent) in dear.enumerated() { world.addLog(agent, "crowd.p\(number)", "zz") }
+    let cheap = (0..<20).map { world.agent("honest.p\($0)", uid: Self.honest) }
+    for (number, agent) in cheap.enumerated() { world.addLog(agent, "honest.p\(number)", "hh") }
+    let order = Self.receivers(of: .logAdded, in: Self.turns(of: &world))
+    #expect(order.count == 25)
+    let last = try #require(order.lastIndex { cheap.contains($0) })
+    #expect(order[...last].count { dear.contains($0) } <= 1)
+  }
+
+  @Test("a small snapshot comes before the second large one of another user")
+  func snapshots() throws {
+    var world = try Self.world()
+    let feeds = (0..<30).map { world.agent("crowd.p\($0)", uid: Self.crowd) }
+    for (number, agent) in feeds.enumerated() { world.addLog(agent, "crowd.p\(number)", "zz") }
+    let large = (0..<5).map { number in
+      let reader = world.agent("crowd.r\(number)", uid: Self.crowd)
+      world.subscribe(reader, "zz", mode: .lossy)
+      return reader
+    }
+    let small = world.agent("honest.a", uid: Self.honest)
+    for connection in large + [small] { world.happen(.drained(connection)) }
+    let order = Self.receivers(of: .snapshotBegin, in: Self.turns(of: &world))
+    #expect(order.count == 6)
+    #expect(try #require(order.firstIndex(of: small)) <= 1)
+  }
+
+  @Test("who answers a name is told in the turns of the user whose name it is")
+  func names() throws {
+    var world = try Self.world()
+    let servers = (0..<40).map { world.agent("crowd.s\($0)", uid: Self.crowd) }
+    for number in 0..<20 {
+      let watcher = world.agent("crowd.w\(number)", uid: Self.crowd)
+      for name in servers.indices {
+        world.ask(watcher, .resolve(NameFrame(name: "crowd.s\(name)", group: .service)))
+      }
+    }
+    _ = world.agent("honest.z", uid: Self.honest)
+    let asker = world.agent("honest.a", uid: Self.honest)
+    world.ask(asker, .resolve(NameFrame(name: "honest.z", group: .service)))
+    let turns = Self.turns(of: &world)
+    #expect(turns.count > 2, "the crowd's take several")
+    let told = Self.receivers(of: .responders, in: turns.prefix(2))
+    #expect(told.contains(asker))
+    #expect(Self.receivers(of: .responders, in: turns).count == 40 * 20 + 1)
+  }
+
+  @Test("who has no place for a stream costs little, and its own user")
+  func refused() throws {
+    var limits = RouterLimits()
+    limits.readersPerStream = 8
+    var policy = Policy()
+    try policy.add(AgentRule.everything(">", users: [Self.honest, Self.crowd]))
+    var world = RouterHarness(policy: policy, limits: limits, uid: 1)
+    world.happen(.tick(nowNs: 1))
+    let readers = (0..<10).map { number in
+      let reader = world.agent("crowd.\(number)", uid: Self.crowd)
+      for subscription in 0..<100 as Range<UInt32> {
+        world.subscribe(reader, "a", number: subscription, mode: .lossy)
+      }
+      return reader
+    }
+    let feed = world.agent("honest.feed", uid: Self.honest)
+    _ = (world.router.drainEffort(), world.router.drainEffortForUsers())
+    world.forgetSent()
+    _ = world.publish(feed, "honest.feed", "a")
+    let told = readers.map { world.missed(by: $0).count }
+    #expect(told.allSatisfy { $0 == limits.missedToldPerStream })
+    // Four readers, each with what it will say, and the answer; what it walks through.
+    #expect(world.router.drainEffort() < 4 * 4 + 20)
+    let work = world.router.drainEffortForUsers()
+    #expect(work.keys.sorted() == [Self.crowd] && work[Self.crowd] ?? 0 >= 10 * 4)
+  }
+}
