@@ -17,7 +17,7 @@ public final class FlowControl: @unchecked Sendable {
   /// A reader this publisher knows, in the order of joining.
   public struct Link: Sendable {
     let segment: PeerSegment
-    let cursor: WatchedWord64
+    package let cursor: WatchedWord64
     let ticket: WatchedWord64
     let received: WatchedWord64
     let epoch: WatchedWord32?
@@ -213,7 +213,9 @@ public final class FlowControl: @unchecked Sendable {
       limit.storeRelaxed(0)
       return gone
     }
-    if let link = gone?.link { _ = unsafe plat_futex_wake(link.cursor.address, .max) }
+    if let link = gone?.link {
+      _ = unsafe plat_futex_wake(link.cursor.address, ReaderSegment.cursorWakesMax)
+    }
     return gone != nil
   }
 

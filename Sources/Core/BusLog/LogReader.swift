@@ -242,7 +242,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
     guard mode == .lossless else { return }
     atomicMemoryFence(ordering: .sequentiallyConsistent)  // SYNC: writer.waiting
     if waking || waitingWord.loadRelaxed() != 0 {
-      _ = unsafe plat_futex_wake(slot.cursor.address, .max)
+      _ = unsafe plat_futex_wake(slot.cursor.address, ReaderSegment.cursorWakesMax)
     }
   }
 }

@@ -52,6 +52,13 @@ public final class ReaderSegment: @unchecked Sendable {
   private let segment: OwnedSegment
   private let free: Mutex<Free>
 
+  /// How many threads that sleep on a cursor are woken at once.
+  ///
+  /// One publisher has a reason to, but whoever maps a reader's segment may have a million threads
+  /// sleep there, and the reader would wake them all. A publisher that is not among those sleeps on
+  /// for ``LogWriter/waitNsMax`` at most.
+  static let cursorWakesMax: Int32 = 64
+
   private struct Free: Sendable {
     var slots: [Int]
     var epochs: [Int]

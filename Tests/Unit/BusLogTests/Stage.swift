@@ -148,7 +148,8 @@ enum Message {
 }
 
 /// A writer that can be lent to `#expect` and to closures.
-final class Pen {
+final class Pen: @unchecked Sendable {
+  // @unchecked Sendable: a test lends it to one thread at a time.
   var writer: LogWriter
 
   init(_ stage: Stage, capacity: UInt64, topicsBytes: UInt32 = 4096) throws {

@@ -1,4 +1,5 @@
 import BusLog
+import BusMemory
 import BusTestSupport
 import CBusPlatform
 import Foundation
@@ -19,6 +20,21 @@ struct WakeTests {
       epoch.sleep(marked: marked, watches: watches, timeoutNs: 3_600_000_000_000)
       woken.store(true, ordering: .releasing)
     }
+
+    func sleep(on word: WatchedWord64, _ low: UInt32) {
+      begin()
+      _ = unsafe plat_futex_wait(word.address, low, 3_600_000_000_000)
+      woken.store(true, ordering: .releasing)
+    }
+
+    /// Sleeps once, for a moment, until there is room for a record as large as the log.
+    func waitForRoom(_ pen: Pen) {
+      begin()
+      pen.writer.waitForRoom(recordBytes: 16384, timeoutNs: 3_600_000_000_000)
+      woken.store(true, ordering: .releasing)
+    }
+
+    var isAwake: Bool { woken.load(ordering: .acquiring) }
 
     private func begin() {
       let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
@@ -159,6 +175,42 @@ struct WakeTests {
         other.kick()
         threads.wait()
       }
+    }
+  }
+
+  @Test(
+    "a crowd that sleeps on a reader's cursor is not woken as a whole", arguments: [true, false])
+  func cursorCrowd(byReader: Bool) throws {
+    let stage = try Stage()
+    let pen = try Pen(stage, capacity: 16384)
+    let (start, slot) = try stage.join(1, lossless: true)
+    let reader = Subject(try LogReader(stage.logs[0], mode: .lossless, start: start, slot: slot))
+    let link = try #require(FlowControl.Link(segment: stage.peer, slot: slot.index, epoch: nil))
+    #expect(pen.send(0, count: 8) && reader.drain() == [0])
+    Watchdog.bounding("a crowd on a cursor", seconds: 60) {
+      let crowd = (0..<80).map { _ in Sleeper() }
+      let threads = Threads()
+      let low = UInt32(truncatingIfNeeded: link.cursor.loadRelaxed())
+      for one in crowd { threads.start { one.sleep(on: link.cursor, low) } }
+      while !crowd.allSatisfy(\.isAsleep) { sched_yield() }
+      var round: UInt64 = 0
+      while byReader, crowd.allSatisfy(\.isAsleep) {
+        // Anew when the publisher's short sleep was over before the reader went on.
+        round += 1
+        #expect(pen.send(round, count: 8))
+        let publisher = Sleeper()
+        let other = Threads()
+        other.start { publisher.waitForRoom(pen) }
+        while !publisher.isAsleep, !publisher.isAwake { sched_yield() }
+        #expect(reader.drain() == [round])
+        other.wait()
+      }
+      if !byReader { stage.gate.leave(1) }
+      while crowd.count(where: \.isAsleep) > 16 { sched_yield() }
+      for _ in 0..<1000 { sched_yield() }
+      #expect(crowd.count(where: \.isAsleep) == 16)
+      _ = unsafe plat_futex_wake(link.cursor.address, .max)
+      threads.wait()
     }
   }
 }
