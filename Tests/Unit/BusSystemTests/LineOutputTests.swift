@@ -1,5 +1,6 @@
 import BusSystem
 import BusTestSupport
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -40,6 +41,42 @@ struct LineOutputTests {
       #expect(lines.dropFirst(10).allSatisfy { $0.hasPrefix("left ") }, "\(lines.dropFirst(10))")
       output.write(Array("after\n".utf8))
       #expect(Self.lines(pipe.reading, accounting: 1) == ["after"])
+    }
+  }
+
+  @Test("lines that could not be written are counted, said once, and a cut one ends before them")
+  func failing() async {
+    // In a process of its own: the limit of its files stands for a full disk.
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      let path = directory.file("out")
+      let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+      try #require(descriptor >= 0)
+      signal(SIGXFSZ, SIG_IGN)
+      let failures = Mutex<[Int32]>([])
+      let output = LineOutput(
+        descriptor, linesMax: 10, onFailure: { number in failures.withLock { $0.append(number) } },
+        notice: { Array("left \($0)\n".utf8) })
+      func write(_ line: String) {
+        output.write(Array("\(line)\n".utf8))
+        while !output.isDone { SystemThread.sleep(milliseconds: 1) }
+      }
+      func limit(_ bytes: UInt) throws {
+        var limit = rlimit(rlim_cur: bytes, rlim_max: .max)
+        let outcome = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        try #require(outcome == 0)
+      }
+      write("one")
+      try limit(10)
+      write("another")
+      for _ in 0..<3 { write("lost") }
+      try limit(.max)
+      write("later")
+      write("last")
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      #expect(text == "one\nanothe\nleft 4\nlater\nlast\n")
+      #expect(failures.withLock { $0 } == [EFBIG])
+      close(descriptor)
     }
   }
 

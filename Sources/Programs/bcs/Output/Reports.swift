@@ -12,12 +12,18 @@ enum Reports {
   private static let isServing = Atomic<Bool>(false)
   private static let isJSON = Atomic<Bool>(false)
 
-  private static let results = LineOutput(1, linesMax: linesMax) { count in
-    bytes(JSONValue.line([("left_out", .integer(count))]))
-  }
+  private static let results = LineOutput(
+    1, linesMax: linesMax,
+    onFailure: { number in
+      let why = Errno.text(number)
+      notes.write(warning("Writing the output failed: \(why). What cannot be written is counted."))
+    }, notice: { count in bytes(JSONValue.line([("left_out", .integer(count))])) })
   private static let notes = LineOutput(2, linesMax: linesMax) { count in
-    let text = "\(count) lines were left out: standard error was not read"
-    return bytes(
+    warning("\(count) lines were left out: standard error was not read")
+  }
+
+  private static func warning(_ text: String) -> [UInt8] {
+    bytes(
       isJSON.load(ordering: .relaxed)
         ? JSONValue.line([("log", .text(LogLevel.warning.rawValue)), ("text", .text(text))])
         : .entry(text))
