@@ -172,6 +172,39 @@ struct ElsewhereTests {
       "threads of strangers sleep on a log's commit word",
       "strangers that sleep on the log's word many times are not woken with its reader for ever"),
     Row(
+      "threads of strangers sleep on a reader's cursor",
+      "a crowd that sleeps on a reader's cursor is not woken as a whole"),
+    Row(
+      "streams of one user that are dear to settle after a restart",
+      "twenty cheap streams are settled before the second dear one of another user"),
+    Row(
+      "agents that are owed large snapshots after a restart",
+      "a small snapshot comes before the second large one of another user"),
+    Row(
+      "names that thousands watch after a restart",
+      "who answers a name is told in the turns of the user whose name it is"),
+    Row(
+      "thousands of subscriptions without a place for a stream",
+      "who has no place for a stream costs little, and its own user"),
+    Row(
+      "many small blobs of agents that have ended",
+      "many small blobs that are left behind make room themselves, not another user's large one"),
+    Row(
+      "agents with counters end while a watcher is stopped",
+      "those whom a listing does not name take room, too, once nobody waits for them"),
+    Row(
+      "claims that are handed in and unsubscribed again and again",
+      "what is handed in and dropped again counts until the grace is over, whatever drops it"),
+    Row(
+      "a publisher does not finish handing in after a restart",
+      "who reads a publisher that did not finish handing in reads to the end of what there is"),
+    Row(
+      "a peer closes its inbox and opens another",
+      "a peer that closes its messenger and opens another is sent to again"),
+    Row(
+      "standard output on a full disk",
+      "lines that could not be written are counted, said once, and a cut one ends before them"),
+    Row(
       "a publisher takes back what it had committed before its announced end",
       "a reader is done with an ended log of which the end was taken back"),
     Row(

@@ -134,7 +134,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       out.noteUnreadable(inbox.problems[notedProblems...])
       notedProblems = inbox.problems.count
     }
-    if !out.leaving.isEmpty { out.closeDrained() }
+    if _slowPath(out.awaitsLastWords) { out.closeDrained() }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
     untickedPolls &+= 1
     if idlePolls & 31 == 1 || untickedPolls >= 32 || taken >= limit { tick() }
@@ -174,8 +174,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       switch event {
       case .responders(let frame): out.handle(frame)
       case .refused(let name, let why): out.refused(name, why)
-      case .gone(let peer): out.leaving.insert(peer)
-      case .lane(let channel, let outcome): handle(channel, outcome)
+      case .left(let channel, let number): out.left(channel, number)
+      case .gone(let peer): out.leave(peer)
+      case .lane(let channel, let number, let outcome): handle(channel, number, outcome)
       case .unmet(let channel, let stream, let why):
         if let line = out.lines.index(of: channel.owner.value) {
           out.closeUnmet(line, channel.lane, stream, why)
@@ -185,14 +186,15 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func handle(
-    _ channel: InboxChannel, _ outcome: Result<Handover<Publisher>, BusError>
+    _ channel: InboxChannel, _ number: UInt64, _ outcome: Result<Handover<Publisher>, BusError>
   ) {
     guard let line = out.lines.index(of: channel.owner.value) else { return }
     switch outcome {
     case .success(let made):
-      if let publisher = made.take() { out.opened(line, channel.lane, publisher) }
+      if let publisher = made.take() { out.opened(line, channel.lane, number, publisher) }
     case .failure(let why):
-      if case .peerDied = why { out.leaving.insert(channel.owner) }
+      // It has no inbox now; the router says so when it has one again.
+      if case .peerDied = why { out.strike(line) }
       out.notOpened(line, channel.lane, why)
     }
   }

@@ -24,6 +24,7 @@ extension MessengerShared {
     }
     let file = FileDescriptor(log.releaseDescriptor())
     let owner = channel.owner
+    let number = nextLane()
     // One peer that stands still holds up nobody but whoever writes to it: no eviction.
     let core = PublisherShared(
       agent: agent, channel: channel.name, stall: StallPolicy(stallNs: 0),
@@ -31,16 +32,16 @@ extension MessengerShared {
         InboxChannel.shownName(of: peer), kind: .pair, lane: channel.lane.counted, to: peer,
         peerIncarnation: owner.value),
       onUnmet: { [weak self] in self?.post(.unmet(channel, $0, $1)) },
-      onLeave: { [weak self] in self?.post(.gone(owner)) })
+      onLeave: { [weak self] in self?.post(.left(channel, number)) })
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMax })
     let made = Handover(Publisher(core, log, clock: agent.clock.clock(), growth))
     return core.register(shape, file) { [weak self] failure in
       guard let self else { return }
       if let failure {
-        post(.lane(channel, .failure(failure)))
+        post(.lane(channel, number, .failure(failure)))
       } else {
-        post(.lane(channel, .success(made)))
+        post(.lane(channel, number, .success(made)))
       }
     }
   }

@@ -12,11 +12,14 @@ struct PeerName: Hashable, Sendable {
 
 /// What the service thread tells the thread that owns a messenger.
 enum MessengerEvent: Sendable {
-  /// A log to a peer is registered, or could not be made.
-  case lane(InboxChannel, Result<Handover<Publisher>, BusError>)
+  /// A log to a peer is registered, or could not be made; the number of that log.
+  case lane(InboxChannel, UInt64, Result<Handover<Publisher>, BusError>)
   /// The reader of a lane could not be let in for want of something in this process.
   case unmet(InboxChannel, PublisherShared, BusError)
-  /// A peer takes no messages any more: it ended, or closed its inbox.
+  /// A peer reads the log with this number no more: it has ended, has closed its inbox, or had no
+  /// room to read the log.
+  case left(InboxChannel, UInt64)
+  /// A peer has ended.
   case gone(Incarnation)
   /// Who answers a name.
   case responders(RespondersFrame)
@@ -39,6 +42,7 @@ final class MessengerShared: Sendable {
     var asking = CountedSet<PeerName>()
     var interests: Set<PeerName> = []
     var lists = ResponderLists()
+    var lastLane: UInt64 = 0
   }
 
   init(agent: AgentShared, inbox: SubscriptionShared) {
@@ -52,10 +56,7 @@ final class MessengerShared: Sendable {
       // Responders come and go while that thread may stand still; only how it is now counts.
       case .responders(let frame):
         state.events.append(event, key: PeerName(group: frame.group, text: frame.name))
-      case .refused(let name, _):
-        state.events.append(event)
-        state.events.seal(name)
-      case .lane, .unmet, .gone: state.events.append(event)
+      case .refused, .lane, .unmet, .left, .gone: state.events.append(event)
       }
     }
     kick()
@@ -66,6 +67,14 @@ final class MessengerShared: Sendable {
     changes.word.add(1)
     inbox.changes.word.add(1)
     inbox.epoch?.kick()
+  }
+
+  /// The number of one more log to a peer.
+  func nextLane() -> UInt64 {
+    state.withLock { state in
+      state.lastLane += 1
+      return state.lastLane
+    }
   }
 
   func drainEvents() -> [MessengerEvent] {

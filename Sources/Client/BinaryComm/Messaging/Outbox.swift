@@ -49,8 +49,10 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Requests wait for a name's responders to have credit again.
   var creditWaits = false
   var nextExpiryNs = UInt64.max
-  /// Peers that take no messages any more, of whose own messages some are still to be read.
+  /// Peers that have ended and of whose own messages some are still to be read.
   var leaving: Set<Incarnation> = []
+  /// Requests in logs that are read no more, and may have been answered before.
+  var orphans: [OrphanedRequests] = []
   /// Peers whose logs to this agent it had no room for, and what was missing.
   var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
@@ -256,7 +258,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     }
     dirty.removeAll { $0.peer == line }
     waitingLanes.removeAll { $0.peer == line }
-    for at in names.indices { names[at].peers.removeAll { $0 == line } }
+    strike(line)
     if reportsClosed {
       closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
     }

@@ -4,17 +4,80 @@ import BusWire
 
 // What is over: peers that have ended, and the messenger itself.
 
+/// Requests in a log to a peer that it does not read any more.
+struct OrphanedRequests: Sendable {
+  let line: Int
+  let ids: [UInt32]
+  /// The streams of the peer in which their answers may still come.
+  let answers: Set<AttachmentID>
+}
+
 extension Outbox {
-  /// The peers that are gone and of whose messages nothing is left to be read.
+  /// Whether something is still to be read of peers that answer no more.
+  var awaitsLastWords: Bool { !leaving.isEmpty || !orphans.isEmpty }
+
+  /// A peer has ended: nothing is sent to it any more, and what it has said is read to its end.
+  mutating func leave(_ peer: Incarnation) {
+    guard let line = lines.index(of: peer.value) else { return }
+    strike(line)
+    leaving.insert(peer)
+  }
+
+  /// A peer answers no name any more, until the router says so again.
+  mutating func strike(_ line: Int) {
+    for at in names.indices { names[at].peers.removeAll { $0 == line } }
+  }
+
+  /// A peer reads a log to it no more, and may be there all the same: it may have closed its inbox
+  /// to open another one, or had no room for the log.
+  ///
+  /// Who answers a name the router says, so what is sent next goes into a new log, and so does what
+  /// has not been written yet. What was written is lost unless it was read before.
+  mutating func left(_ channel: InboxChannel, _ number: UInt64) {
+    guard !isClosed, let line = lines.index(of: channel.owner.value),
+      let peer = unsafe lines.at(line)
+    else { return }
+    let out = unsafe peer.pointee.lane(channel.lane)
+    guard unsafe out.pointee.number == number, unsafe out.pointee.pen != nil else { return }
+    let key = LaneKey(peer: line, lane: channel.lane)
+    dirty.removeAll { $0 == key }
+    unsafe out.pointee.close()
+    let isUrgent = channel.lane == .urgent
+    let written = pending.all { $0.line == line && $0.isUrgent == isUrgent && $0.number != nil }
+    if !written.isEmpty {
+      orphans.append(
+        OrphanedRequests(
+          line: line, ids: written.map(\.correlationId),
+          answers: core.inbox.readings(from: channel.owner)))
+    }
+    if unsafe !out.pointee.waiting.isEmpty, !waitingLanes.contains(key) { waitingLanes.append(key) }
+  }
+
+  /// The peers that are gone and of whose messages nothing is left to be read, and the requests
+  /// that nobody reads any more.
   mutating func closeDrained() {
+    let over = orphans.filter { !core.inbox.reads(anyOf: $0.answers) }
+    if !over.isEmpty {
+      orphans.removeAll { orphan in over.contains { $0.ids == orphan.ids } }
+      for orphan in over { end(orphan) }
+    }
     for incarnation in leaving where !core.inbox.reads(from: incarnation) {
       leaving.remove(incarnation)
-      if let line = lines.index(of: incarnation.value) {
-        let name = lineName(line) ?? "the agent"
-        let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
-        close(line, unreadable[name] ?? .peerDied(why))
-      }
+      if let line = lines.index(of: incarnation.value) { close(line, whyUnanswered(by: line)) }
     }
+  }
+
+  private mutating func end(_ orphan: OrphanedRequests) {
+    let why = whyUnanswered(by: orphan.line)
+    for id in orphan.ids {
+      if let request = pending.find(id), request.line == orphan.line { end(request, why) }
+    }
+  }
+
+  private func whyUnanswered(by line: Int) -> BusError {
+    let name = lineName(line) ?? "the agent"
+    let why = "\(name) ended, closed its inbox, or ran out of descriptors before it answered"
+    return unreadable[name] ?? .peerDied(why)
   }
 
   /// Notes whose answers cannot be read for want of something in this process: that is why nothing

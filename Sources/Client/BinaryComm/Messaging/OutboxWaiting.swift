@@ -56,10 +56,12 @@ extension Outbox {
   }
 
   /// A log is there: what waited for it goes out with the next flush.
-  mutating func opened(_ line: Int, _ lane: Lane, _ publisher: consuming Publisher) {
+  mutating func opened(
+    _ line: Int, _ lane: Lane, _ number: UInt64, _ publisher: consuming Publisher
+  ) {
     guard !isClosed, let peer = unsafe lines.at(line) else { return }
     let out = unsafe peer.pointee.lane(lane)
-    unsafe out.pointee.open(publisher)
+    unsafe out.pointee.open(publisher, number)
     unsafe out.pointee.shortage?.retryNs = 0
     if unsafe out.pointee.waiting.isEmpty { unsafe out.pointee.shortage = nil }
   }

@@ -36,6 +36,8 @@ struct OutboundLane: ~Copyable {
   }
   var phase = Phase.none
   var pen: UnsafeMutablePointer<Publisher>?
+  /// Which of all logs to peers it is.
+  private(set) var number: UInt64 = 0
   /// In the order in which they go out.
   var waiting = BoundedQueue<PendingMessage>(room: waitingMax, bytesMax: waitingBytesMax)
   /// Written to and not shown yet.
@@ -67,7 +69,8 @@ struct OutboundLane: ~Copyable {
     unsafe last.deallocate()
   }
 
-  mutating func open(_ publisher: consuming Publisher) {
+  mutating func open(_ publisher: consuming Publisher, _ number: UInt64) {
+    self.number = number
     let place = UnsafeMutablePointer<Publisher>.allocate(capacity: 1)
     unsafe place.initialize(to: publisher)
     unsafe pen = unsafe place

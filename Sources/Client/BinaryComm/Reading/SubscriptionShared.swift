@@ -64,10 +64,18 @@ final class SubscriptionShared: Sendable {
   }
 
   /// Whether something of this publisher is still to be read.
-  func reads(from publisher: Incarnation) -> Bool {
+  func reads(from publisher: Incarnation) -> Bool { !readings(from: publisher).isEmpty }
+
+  /// What is still to be read of a publisher.
+  func readings(from publisher: Incarnation) -> Set<AttachmentID> {
     withReadings { state in
-      state.readings.values.contains { $0.source.publisherIncarnation == publisher }
+      Set(state.readings.filter { $0.value.source.publisherIncarnation == publisher }.keys)
     }
+  }
+
+  /// Whether some of these is still to be read.
+  func reads(anyOf readings: Set<AttachmentID>) -> Bool {
+    withReadings { state in readings.contains { state.readings[$0] != nil } }
   }
 
   /// The router knows of this subscription: the next one must be told of it, too.

@@ -122,7 +122,9 @@ extension AgentShared {
     case .evicted(let evicted): subscriptions { $0.handle(evicted) }
     case .join(let join): letIn(join, descriptor)
     case .leave(let leave): letGo(leave.attachment)
-    case .agentGone(let gone): publishers { $0.leave(everyoneOf: gone.incarnation) }
+    case .agentGone(let gone):
+      publishers { $0.leave(everyoneOf: gone.incarnation) }
+      messenger?.post(.gone(gone.incarnation))
     case .logAdded(let added): publisher(added.stream)?.handle(added)
     case .responders(let frame): messenger?.handle(frame)
     case .missed(let missed): subscription(missed.subscription)?.handle(missed)

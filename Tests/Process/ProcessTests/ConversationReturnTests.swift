@@ -1,0 +1,160 @@
+import BinaryComm
+import BusTestSupport
+import BusWire
+import Glibc
+import Testing
+
+/// Peers that read a log to them no more and are there all the same.
+@Suite("Conversations with a peer that comes back to its inbox", .serialized)
+struct ConversationReturnTests {
+  /// How a request ended.
+  private enum End: Equatable {
+    case answer(Int)
+    case failure(BusErrorCode)
+  }
+
+  /// An agent that asks, and one whose messenger comes and goes.
+  private struct World: ~Copyable {
+    let bus: ClientBus
+    let asker: Agent
+    let answerer: Agent
+    var left: Messenger
+    var right: Messenger?
+    let recipient: Recipient
+    var ended: [End] = []
+
+    init() throws {
+      let bus = try ClientBus()
+      let asker = try bus.agent("asker")
+      let answerer = try bus.agent("answerer")
+      // First: an agent without an inbox answers nothing, and who asks is told so.
+      let right = try answerer.messenger()
+      var left = try asker.messenger()
+      let recipient = try left.out.agent("answerer")
+      self.bus = bus
+      self.asker = asker
+      self.answerer = answerer
+      self.left = left
+      self.right = consume right
+      self.recipient = recipient
+    }
+
+    /// Ends the messenger and makes another one, of which the asker hears in one look.
+    mutating func reopen() throws {
+      right = nil
+      right = try answerer.messenger()
+    }
+
+    mutating func ask(_ number: Int) throws {
+      _ = try left.out.request(recipient, numbered(number), Pair.longAsking)
+    }
+
+    /// Polls both until so many requests have ended; the right side adds one to a number.
+    mutating func until(ended count: Int, answers: Bool = true) throws {
+      var came: [End] = []
+      while ended.count + came.count < count {
+        var taken = try left.poll { message, _, _ in
+          came.append(.answer(number(message.payload)))
+        } onFailure: { failure, _ in
+          came.append(.failure(failure.error.code))
+        }
+        taken += try take(answers: answers)
+        if taken == 0 { usleep(200) }
+      }
+      ended += came
+    }
+
+    /// What arrives at the right side.
+    mutating func take(answers: Bool) throws -> Int {
+      try right?.poll { message, incoming, out in
+        guard answers else { return }
+        try? out.reply(to: incoming, numbered(number(message.payload) + 1))
+      } ?? 0
+    }
+  }
+
+  @Test("a peer that closes its messenger and opens another is sent to again")
+  func reopened() throws {
+    try Watchdog.bounding("an inbox that opens again", seconds: 100) {
+      var world = try World()
+      for round in 1...4 {
+        var attempts = 0
+        repeat {
+          // Who asks before it hears that the log is read no more is told so: once.
+          attempts += 1
+          try world.ask(round)
+          try world.until(ended: world.ended.count + 1)
+        } while attempts < 2 && world.ended.last == .failure(.peerDied)
+        #expect(world.ended.last == .answer(round + 1))
+        try world.reopen()
+      }
+      #expect(world.left.out.responders(of: world.recipient) == ["answerer"])
+    }
+  }
+
+  @Test("a request that the closed messenger had not answered fails, and the next one arrives")
+  func unanswered() throws {
+    try Watchdog.bounding("a request to an inbox that closes", seconds: 100) {
+      var world = try World()
+      try world.ask(1)
+      world.left.flush()
+      while try world.take(answers: false) == 0 {
+        _ = try world.left.poll { _, _, _ in
+        } onFailure: { failure, _ in
+          Issue.record("\(failure.error)")
+        }
+      }
+      try world.reopen()
+      try world.until(ended: 1)
+      try world.ask(2)
+      try world.until(ended: 2)
+      #expect(world.ended == [.failure(.peerDied), .answer(3)])
+    }
+  }
+
+  @Test("a service without descriptors for a while answers who asked it then, once it has some")
+  func starved() throws {
+    try Watchdog.bounding("a service that was starved", seconds: 100) {
+      let directory = try TemporaryDirectory("return")
+      let bus = try CLIBus(directory.path)
+      let service = try bus.start("reply", "up", "--echo", "--name", "starved")
+      defer { service.kill() }
+      while service.isRunning, !service.stderrSoFar.contains("answering") { breathe() }
+      let agent = try Bus.connect(to: bus.directory).register("asker", category: "test")
+      var messenger = try agent.messenger(MessengerOptions())
+      let recipient = try messenger.out.service("up")
+      while messenger.out.responders(of: recipient).isEmpty {
+        _ = try messenger.poll { _, _, _ in }
+      }
+      try Self.limitFiles(of: service.pid, to: 0)
+      // It fails, or waits until its log can be read.
+      _ = try Self.ask(&messenger, recipient, SendOptions(timeoutNs: 300_000_000))
+      try Self.limitFiles(of: service.pid, to: 1024)
+      #expect(try Self.ask(&messenger, recipient, Pair.longAsking) == nil)
+    }
+  }
+
+  /// Sends a request and returns how it failed; nil: it was answered.
+  private static func ask(
+    _ messenger: inout Messenger, _ recipient: Recipient, _ options: SendOptions
+  ) throws -> BusError? {
+    _ = try messenger.out.request(recipient, numbered(1), options)
+    var (answers, failures) = (0, [BusError]())
+    while answers == 0, failures.isEmpty {
+      let taken = try messenger.poll { _, _, _ in
+        answers += 1
+      } onFailure: { failure, _ in
+        failures.append(failure.error)
+      }
+      if taken == 0 { usleep(200) }
+    }
+    return failures.first
+  }
+
+  /// Sets how many files a process may open.
+  private static func limitFiles(of process: Int32, to count: Int) throws {
+    let result = try Child.run(
+      "/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(count):"], timeout: .seconds(30))
+    try #require(result.succeeded, "\(result)")
+  }
+}
