@@ -112,6 +112,7 @@ enum Law {
     "Sources/Client/BinaryComm/Counters/WatchedAgents.swift",
     "Sources/Client/BinaryComm/Messaging/CoalescingQueue.swift",
     "Sources/Client/BinaryComm/Messaging/ConversationLimiter.swift",
+    "Sources/Client/BinaryComm/Messaging/NameResolver.swift",
     "Sources/Client/BinaryComm/Publishing/AttachedReaders.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowth.swift",
     "Sources/Client/BinaryComm/Publishing/LogGrowthState.swift",

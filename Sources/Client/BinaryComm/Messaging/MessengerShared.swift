@@ -1,13 +1,17 @@
 import BusLog
 import BusMemory
 import BusSystem
-import BusWire
+package import BusWire
 import Synchronization
 
 /// A name as the router resolves it.
-struct PeerName: Hashable, Sendable {
-  let group: ServiceGroup
-  let text: String
+package struct PeerName: Hashable, Sendable {
+  package let group: ServiceGroup
+  package let text: String
+
+  package init(group: ServiceGroup, text: String) {
+    (self.group, self.text) = (group, text)
+  }
 }
 
 /// What the service thread tells the thread that owns a messenger.

@@ -23,7 +23,7 @@ extension Outbox {
       try guards.pass(context, nowNs: nowNs)
     } catch {
       let reason: DropReason = error.code == .rateLimited ? .rateLimited : .tooManyHops
-      countUnsent(reason, to: names[recipient.index].name.text, lane)
+      countUnsent(reason, to: names.text(recipient.index), lane)
       throw error
     }
   }

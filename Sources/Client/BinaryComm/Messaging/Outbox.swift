@@ -25,10 +25,10 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var wall: WallOffsets
   var lines = PeerTable()
   var pending: RequestTable
-  var names: [NameEntry] = []
-  var nameIndex: [PeerName: Int] = [:]
-  /// How often names were used so far.
-  var uses: UInt64 = 0
+  /// The router allows an agent twice as many names at a time.
+  var names = NameResolver<PendingMessage>(
+    activeMax: 512, waitingMax: OutboundLane.waitingMax,
+    waitingBytesMax: OutboundLane.waitingBytesMax)
   var served: [String]
   /// Of the names that are answered now.
   var servedIndex: [String: Int]
@@ -46,8 +46,6 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   var dirty: [LaneKey] = []
   /// Lanes in which messages wait.
   var waitingLanes: [LaneKey] = []
-  /// Requests wait for a name's responders to have credit again.
-  var creditWaits = false
   var nextExpiryNs = UInt64.max
   /// Peers that have ended and of whose own messages some are still to be read.
   var leaving: Set<Incarnation> = []
@@ -181,7 +179,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     while unsafe out.pointee.topicIds.count <= recipient {
       unsafe out.pointee.topicIds.append(.max)
     }
-    let name = names[recipient].name.text
+    let name = names.text(recipient)
     guard let pen = unsafe out.pointee.pen, let id = unsafe pen.pointee.writer.topic(name) else {
       return LogTopicTable.inExtension
     }
@@ -193,7 +191,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     of letter: OutboundHeader, isNamed: Bool, _ nowNs: UInt64
   ) throws(BusError) -> [UInt8] {
     var items = MessageExtension()
-    if isNamed, let recipient = letter.recipient { items.topic = names[recipient].name.text }
+    if isNamed, let recipient = letter.recipient { items.topic = names.text(recipient) }
     items.conversationId = letter.context.conversation
     items.traceContext = letter.context.trace
     items.deadlineNs = letter.context.timeLeft(nowNs)
@@ -258,7 +256,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     }
     dirty.removeAll { $0.peer == line }
     waitingLanes.removeAll { $0.peer == line }
-    strike(line)
+    names.strike(line)
     if reportsClosed {
       closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
     }
@@ -274,7 +272,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
 
   /// Sends what waited and has room now, and shows everything that was written.
   mutating func flush() {
-    if _slowPath(creditWaits) { releaseCredit() }
+    if _slowPath(names.awaitsCredit) { releaseCredit() }
     if _slowPath(!waitingLanes.isEmpty) { sendWaiting() }
     // Nearly always one; to empty an array by its range costs as much as to write the message.
     if dirty.count == 1, let only = dirty.popLast() {
@@ -304,7 +302,7 @@ extension Outbox {
 
   /// True when everything that was sent lies in the log to its recipient.
   public var isFlushed: Bool {
-    dirty.isEmpty && waitingLanes.isEmpty && names.allSatisfy { $0.waiting.isEmpty }
+    dirty.isEmpty && waitingLanes.isEmpty && names.isNothingWaiting
   }
 
   /// Makes a name of this agent known to what arrives; returns its number.

@@ -19,13 +19,8 @@ extension Outbox {
   /// A peer has ended: nothing is sent to it any more, and what it has said is read to its end.
   mutating func leave(_ peer: Incarnation) {
     guard let line = lines.index(of: peer.value) else { return }
-    strike(line)
+    names.strike(line)
     leaving.insert(peer)
-  }
-
-  /// A peer answers no name any more, until the router says so again.
-  mutating func strike(_ line: Int) {
-    for at in names.indices { names[at].peers.removeAll { $0 == line } }
   }
 
   /// A peer reads a log to it no more, and may be there all the same: it may have closed its inbox
@@ -97,7 +92,7 @@ extension Outbox {
 
   /// Forgets peers that only wrote to this agent and whose logs are read to their end.
   mutating func forgetStrangers() {
-    let named = Set(names.flatMap(\.peers))
+    let named = names.allPeers
     for at in lines.indices where !named.contains(at) {
       guard let peer = unsafe lines.at(at) else { continue }
       let isQuiet = (0..<Lane.allCases.count).allSatisfy { lane in
@@ -153,8 +148,8 @@ extension Outbox {
       }
     }
     for at in names.indices {
-      for message in names[at].drainWaiting() {
-        drop(message.letter, to: names[at].name.text, Self.closedError)
+      for message in names.drainWaiting(at) {
+        drop(message.letter, to: names.text(at), Self.closedError)
       }
     }
     dirty = []

@@ -101,13 +101,12 @@ extension Outbox {
     let letter = OutboundHeader(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
     let peers = try everybody(recipient.index)
-    guard !peers.isEmpty || names[recipient.index].hasRoom else { throw .wouldBlock }
+    guard !peers.isEmpty || names.hasRoom(recipient.index) else { throw .wouldBlock }
     // Last, so that what is tried again does not count as sent.
     try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)
     guard !peers.isEmpty else {
-      names[recipient.index].keep(
-        PendingMessage(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) })
-      )
+      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
+      keep(PendingMessage(letter: letter, payload: bytes), for: recipient.index)
       return Delivery()
     }
     var delivery = Delivery()

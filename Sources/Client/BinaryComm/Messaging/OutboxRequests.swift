@@ -100,7 +100,7 @@ extension Outbox {
   private mutating func mayWait(
     for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader
   ) -> Bool {
-    guard let line else { return names[recipient.index].hasMemory }
+    guard let line else { return names.hasMemory(recipient.index) }
     guard let peer = unsafe lines.at(line) else { return true }
     let lane = unsafe peer.pointee.lane(Lane(letter.priority))
     return unsafe lane.pointee.waiting.bytes < OutboundLane.waitingBytesMax
@@ -148,7 +148,7 @@ extension Outbox {
     nextExpiryNs = min(nextExpiryNs, waiting.deadlineNs)
     guard let line else {
       let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      names[recipient].keep(PendingMessage(letter: letter, payload: bytes))
+      keep(PendingMessage(letter: letter, payload: bytes), for: recipient)
       return id
     }
     do throws(BusError) {
@@ -181,9 +181,8 @@ extension Outbox {
     }
     guard var waiting = pending.find(letter.correlationId) else { return }
     guard let line = try pick(recipient) else {
-      names[recipient].keep(
-        PendingMessage(letter: letter, payload: unsafe payload.withUnsafeBytes { unsafe Array($0) })
-      )
+      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
+      keep(PendingMessage(letter: letter, payload: bytes), for: recipient)
       return
     }
     waiting.line = line
@@ -195,15 +194,13 @@ extension Outbox {
 
   /// The next responder that has credit, nil while nobody knows who answers the name.
   private mutating func pick(_ at: Int) throws(BusError) -> Int? {
-    let count = names[at].peers.count
+    let count = names.peerCount(at)
     guard count > 0 else {
-      _ = try resolved(at)
+      _ = try names.resolved(at)
       return nil
     }
     for _ in 0..<count {
-      let place = names[at].next < count ? names[at].next : 0
-      names[at].next = place + 1
-      let line = names[at].peers[place]
+      let line = names.nextInRound(at)
       if let peer = unsafe lines.at(line), unsafe peer.pointee.inFlight < options.inFlight {
         return line
       }
@@ -213,20 +210,8 @@ extension Outbox {
 
   /// The lines of all of a name's responders, empty while not all of them are known.
   mutating func everybody(_ at: Int) throws(BusError) -> [Int] {
-    if case .refused(let why) = names[at].phase { throw why }
-    return knowsAll(at) ? try resolved(at) : []
-  }
-
-  /// The lines of a name's responders, empty while they are not known.
-  mutating func resolved(_ at: Int) throws(BusError) -> [Int] {
-    if !names[at].peers.isEmpty { return names[at].peers }
-    switch names[at].phase {
-    case .known where names[at].isWhole:
-      throw .noResponders("nobody answers \(names[at].name.text)")
-    case .refused(let why): throw why
-    // Whoever had come back may have ended while others are still on their way.
-    case .known, .asked, .unasked, .forgotten: return []
-    }
+    if let why = names.refusal(at) { throw why }
+    return knowsAll(at) ? try names.resolved(at) : []
   }
 
   // MARK: Ends
@@ -263,7 +248,7 @@ extension Outbox {
     guard nowNs >= nextExpiryNs else { return }
     let isConnected = core.agent.connection.isUp
     for request in pending.all(where: { $0.deadlineNs <= nowNs }) {
-      let name = request.recipient.map { names[$0].name.text } ?? Self.forgottenName
+      let name = request.recipient.map { names.text($0) } ?? Self.forgottenName
       if request.number == nil, !isConnected {
         end(request, .noRouter("\(name) could not be reached: no router is there"))
       } else {
