@@ -241,7 +241,8 @@ struct Attachment {
   let fromStart: Bool
   /// The publisher keeps its window at position 0 for it.
   let expected: Bool
-  var slot: UInt16 = 0
+  /// Where its cursor is; nil until the reader has said.
+  var slot: UInt16?
   /// Where its cursor stood when it was looked at, and since when; monotonic ns.
   var standstill: (cursor: UInt64, sinceNs: UInt64)?
   var phase = Phase.announced

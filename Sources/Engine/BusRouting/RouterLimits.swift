@@ -41,9 +41,6 @@ public struct RouterLimits: Hashable, Sendable {
   public var attachmentsKeptPerPublisher = 2
   /// Streams without a place at their reader that are kept in mind for it.
   public var missedKeptPerAgent = 64
-  /// Subscriptions of an agent that are told of one stream that they miss, where it has no place
-  /// for the stream when others open it or come back.
-  public var missedToldPerStream = 4
   /// Living streams of one agent on one channel.
   public var streamsPerChannel = 16
   /// Streams of one agent on a lane of another's inbox, those included that end and are still read.

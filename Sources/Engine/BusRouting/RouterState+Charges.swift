@@ -152,7 +152,7 @@ extension RouterState {
     guard let attachment = attachments[id], attachment.phase.isWithPublisher,
       let reader = agents[attachment.reader]?.reader
     else { return standing.remove(id) }
-    let cursor = probe.slot(attachment.slot, of: reader)?.cursor ?? 0
+    let cursor = attachment.slot.flatMap { probe.slot($0, of: reader) }?.cursor ?? 0
     guard let seen = attachment.standstill, seen.cursor == cursor else {
       attachments[id]?.standstill = (cursor, nowNs)
       return

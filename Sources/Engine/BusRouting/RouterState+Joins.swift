@@ -7,12 +7,15 @@ extension RouterState {
     guard let attachment = attachment(frame.attachment, readBy: agent) else {
       return  // It ended while the frame was on its way.
     }
-    guard case .announced = attachment.phase else { return }
+    guard attachment.slot == nil else { return }
     guard Int(frame.slot) < limits.attachmentsPerAgent else {
       refuse(asker, .invalid, "There are \(limits.attachmentsPerAgent) cursor slots.")
       return
     }
     attachments[attachment.id]?.slot = frame.slot
+    // Not one whose stream has ended meanwhile: it was let in without that.
+    attachments[attachment.id]?.standstill = nil
+    guard case .announced = attachment.phase else { return }
     attachments[attachment.id]?.phase = .attached
     askPublisher(attachment.id, .news)
   }
@@ -25,7 +28,7 @@ extension RouterState {
     else { return }
     let frame = JoinFrame(
       attachment: attachment.number, stream: stream.id, readerIncarnation: attachment.reader,
-      flags: subscription.joinFlags, slot: attachment.slot, epoch: subscription.epoch)
+      flags: subscription.joinFlags, slot: attachment.slot ?? 0, epoch: subscription.epoch)
     act(.send(publisher.connection, delivery, .join(frame), reader.reader))
   }
 

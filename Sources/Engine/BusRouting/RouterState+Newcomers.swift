@@ -33,7 +33,7 @@ extension RouterState {
   ///
   /// A subscription whose reading of the stream was ended is not given it anew. Of an agent without
   /// the right to read the channel no subscription is looked at, however many there are, nor more
-  /// than a few of one that has no place for the stream.
+  /// than one of an agent that has no place for the stream.
   ///
   /// How a subscription of its mode is given it, after so many that the publisher waits for,
   /// `terms` say; nil: not at all.
@@ -61,36 +61,41 @@ extension RouterState {
   ) {
     let numbers = index.subscriptions(of: reader, for: channel)
     walk(numbers.count)
-    var refused = 0
     for number in numbers {
       let reading = Reading(reader: reader, subscription: number)
       guard !present.contains(reading),
         !endedHere.contains(EndedReading(reading: reading, stream: id))
       else { continue }
-      let before = effort
       walk(Self.entriesOfCandidate)
-      guard let agent = agents[reader], let subscription = agent.subscriptions[number],
-        mayAttach(agent, subscription, to: channel),
-        let terms = terms(subscription.mode, made.expected.count)
+      guard let mode = mode(of: reading, reaching: channel),
+        let terms = terms(mode, made.expected.count)
       else { continue }
-      // What stands against one subscription of an agent stands against its others: they miss the
-      // stream, too, and that is said of a few.
-      if refused > 0, refused >= limits.missedToldPerStream {
-        guard refused < limits.missedKeptPerAgent else { break }
-        refused += 1
-        remember(MissedStream(subscription: number, stream: id), of: reader)
-        charge(since: before, to: agent.caller.uid)
-        continue
-      }
-      let isLastTold = refused + 1 == limits.missedToldPerStream
-      if let one = makeAttachment(reader, number, id, on: terms, speaksForOthers: isLastTold) {
-        made.add(one, terms)
-        announce(one, .news)
-        continue
-      }
-      refused += 1
-      charge(since: before, to: agent.caller.uid)
+      // What stands against one subscription of an agent stands against its others: one is told,
+      // and its agent tells the others.
+      guard let one = makeAttachment(reader, number, id, on: terms) else { return }
+      made.add(one, terms)
+      announce(one, .news)
     }
+  }
+
+  /// The mode of a subscription that reaches a channel.
+  ///
+  /// By itself: a copy of the agent that is held while it is given a reading has its tables copied.
+  private func mode(of reading: Reading, reaching channel: Topic) -> SubscribeMode? {
+    guard let agent = agents[reading.reader],
+      let subscription = agent.subscriptions[reading.subscription],
+      mayAttach(agent, subscription, to: channel)
+    else { return nil }
+    return subscription.mode
+  }
+
+  /// A stream that an agent missed was given to one of its subscriptions: the others have it, too,
+  /// as far as there are places.
+  mutating func meetOthers(_ id: StreamID, of reader: Incarnation) {
+    guard let stream = streams[id] else { return }
+    var made = NewReadings()
+    meet(
+      reader, id, on: stream.channel, but: stream.readings, on: { _, _ in .fromHere }, &made)
   }
 
   /// What it takes to judge whether a subscription reads a stream, in entries of tables.

@@ -145,7 +145,7 @@ extension RouterState {
       ("channel", stream.channel.text), ("publisher", stream.publisherName),
       ("reader", reader.name), ("reader_incarnation", "\(attachment.reader.value)"),
       ("pattern", subscription.pattern.text), ("mode", "\(subscription.mode)"),
-      ("slot", "\(attachment.slot)"), ("state", attachment.phase.name),
+      ("slot", "\(attachment.slot ?? 0)"), ("state", attachment.phase.name),
     ]) + headway(of: attachment, reader, in: stream)
   }
 
@@ -185,7 +185,7 @@ extension RouterState {
     case .resumed: start = 0
     case .announced, .attached, .evicted: return []
     }
-    guard let slot = probe.slot(attachment.slot, of: reader.reader),
+    guard let slot = attachment.slot.flatMap({ probe.slot($0, of: reader.reader) }),
       slot.attachment == attachment.number.value
     else { return [] }
     let at = max(slot.cursor, start)

@@ -25,24 +25,26 @@ extension RouterState {
     guard !inGrace else { return }
     settlingOwed = max(0, settlingOwed - Self.settledPerRound)
     guard settlingOwed == 0 else { return act(.moreToDo) }
-    let before = workDone
-    defer { settlingOwed = workDone - before }
+    let before = effort
+    hasSettled = true
+    defer { settlingOwed = effort - before }
     let most = before + settledPerTurn
-    while workDone < most, let straggler = stragglers.popFirst() { fence(straggler) }
-    while workDone < most, let id = unsettled.popNext() {
-      let before = workDone
+    while effort < most, let id = unsettled.popNext() {
+      let before = effort
       settle(id)
-      unsettled.spend(workDone - before)
+      unsettled.spend(effort - before)
     }
     if unsettled.isEmpty {
       endedHere = []
       handedInReaders = [:]
       returning = [:]
       toldGone = [:]
-      while workDone < most, let connection = snapshotsOwed.popNext() {
-        let before = workDone
+      // Only now, as their streams are settled, and one in a turn: it ends with all that it has.
+      if effort < most, let straggler = stragglers.popFirst() { fence(straggler) }
+      while effort < most, let connection = snapshotsOwed.popNext() {
+        let before = effort
         sendSnapshot(to: connection)
-        snapshotsOwed.spend(workDone - before)
+        snapshotsOwed.spend(effort - before)
       }
     }
     if isSettling { act(.moreToDo) }

@@ -171,6 +171,7 @@ extension RouterState {
         reader, missed.subscription, missed.stream, on: .fromHere)
     else { return false }
     announce(made, .news)
+    meetOthers(missed.stream, of: reader)
     return true
   }
 

@@ -114,17 +114,15 @@ extension RouterState {
     return subscription.mode != .lossless || policy.mayHoldBack(caller, channel: channel).allowed
   }
 
-  /// Makes an attachment; nil when the reader has no place for it, which it is told, for its other
-  /// subscriptions, too, if they are not told themselves.
+  /// Makes an attachment; nil when the reader has no place for it, which it is told.
   mutating func makeAttachment(
     _ reader: Incarnation, _ subscription: UInt32, _ stream: StreamID,
-    on terms: ReadingTerms, speaksForOthers: Bool = false
+    on terms: ReadingTerms
   ) -> AttachmentID? {
     switch verdict(on: stream, subscription, of: reader) {
     case .nothing: return nil
     case .noPlace(let reason):
-      let others = speaksForOthers ? " The agent's other subscriptions miss it, too." : ""
-      miss(stream, subscription, of: reader, because: reason + others)
+      miss(stream, subscription, of: reader, because: reason)
       return nil
     case .place(let publisher, let user):
       let id = AttachmentID(nextNumber())

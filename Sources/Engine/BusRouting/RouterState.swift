@@ -89,7 +89,8 @@ public struct RouterState {
   private var actions: [RouterAction] = []
   /// Work since the last time it was asked for.
   private(set) var effort = 0
-  private var effortForUsers: [UInt32: Int] = [:]
+  /// Some of it was to settle streams.
+  var hasSettled = false
   /// Walked since the last whole unit of work.
   private var entriesWalked = 0
 
@@ -176,26 +177,12 @@ public struct RouterState {
   /// Counts work that others will have because of this event: it is not theirs to pay.
   mutating func foresee(_ work: Int) { effort += work }
 
-  /// What was done since then was not for the one who asked, but for this user.
-  mutating func charge(since before: Int, to user: UInt32) {
-    guard effort > before else { return }
-    effortForUsers[user, default: 0] += effort - before
-    effort = before
-  }
-
-  /// What was done since it was last asked for, for whomever.
-  var workDone: Int { effortForUsers.values.reduce(effort, +) }
-
-  /// The work since the last call that whoever caused the event answers for, in actions.
+  /// The work since the last call, in actions.
   public mutating func drainEffort() -> Int {
-    defer { effort = 0 }
+    defer { (effort, hasSettled) = (0, false) }
+    // What a turn of settling has ended is part of it.
+    if hasSettled { settlingOwed = max(settlingOwed, effort) }
     return effort
-  }
-
-  /// The same that users answer for, whoever caused it.
-  public mutating func drainEffortForUsers() -> [UInt32: Int] {
-    defer { effortForUsers = [:] }
-    return effortForUsers
   }
 
   /// Entries of a table that can be looked at in the time of one action.

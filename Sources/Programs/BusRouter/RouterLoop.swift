@@ -185,7 +185,6 @@ final class RouterLoop {
       for action in state.handle(event) { perform(action) }
     }
     events.removeAll(keepingCapacity: true)
-    for (user, work) in state.drainEffortForUsers() { turns.spend(work, of: user) }
     return state.drainEffort()
   }
 

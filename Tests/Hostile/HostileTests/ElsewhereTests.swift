@@ -185,7 +185,7 @@ struct ElsewhereTests {
       "who answers a name is told in the turns of the user whose name it is"),
     Row(
       "thousands of subscriptions without a place for a stream",
-      "who has no place for a stream costs little, and its own user"),
+      "of an agent without a place for a stream one subscription is looked at, and told"),
     Row(
       "many small blobs of agents that have ended",
       "many small blobs that are left behind make room themselves, not another user's large one"),

@@ -93,7 +93,10 @@ extension SimulatedAgent {
       }
     case .evicted(let evicted): hear(evicted)
     case .missed(let missed):
-      excuse(missed.subscription, missed.publisherName, missed.channel)
+      // One is told for those after it that reach the stream and do not read it either.
+      for number in subscriptions.keys where number >= missed.subscription {
+        excuse(number, missed.publisherName, missed.channel)
+      }
     case .join(let join): letIn(join)
     case .leave(let leave):
       for id in streams.keys { letGo(leave.attachment, of: id) }

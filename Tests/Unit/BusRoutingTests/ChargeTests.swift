@@ -127,6 +127,25 @@ struct ChargeTests {
     #expect(world.router.streamCount == 0)
   }
 
+  @Test("who names its cursor after the stream has ended is not taken for one that stands still")
+  func lateAttach() throws {
+    var world = RouterHarness()
+    world.happen(.tick(nowNs: 1))
+    let (reader, feed) = (world.agent("reader"), world.agent("feed"))
+    world.subscribe(reader, "a")
+    let stream = world.publish(feed, "feed", "a")
+    let attachment = try #require(world.announces(to: reader).first?.attachment)
+    world.say(feed, .closeStream(CloseStreamFrame(stream: stream)))
+    world.say(reader, .attach(AttachFrame(attachment: attachment, slot: 7)))
+    #expect(!kinds(world.frames(to: feed)).contains(.join))
+    for minute in 1...30 as ClosedRange<UInt64> {
+      world.logs.slots[7] = SlotProgress(
+        attachment: attachment.value, cursor: minute * 64, received: minute, gaps: 0)
+      world.happen(.tick(nowNs: minute * 60 * Self.secondNs))
+    }
+    #expect(!kinds(world.frames(to: reader)).contains(.evicted))
+  }
+
   private static func twoUsers(_ limits: RouterLimits) throws -> RouterHarness {
     var policy = Policy()
     for (name, user) in [("guest.*", 2), ("host.*", 1000), ("other", 3)] as [(String, UInt32)] {

@@ -183,6 +183,12 @@ struct DrainTests {
     }
     let feed = world.agent("feed")
     _ = world.publish(feed, "feed", "a")
+    for reader in readers {
+      for (slot, announce) in world.announces(to: reader).enumerated() {
+        let frame = AttachFrame(attachment: announce.attachment, slot: UInt16(slot))
+        world.say(reader, .attach(frame))
+      }
+    }
     world.happen(.disconnected(feed))
     for tick in 1...4 as ClosedRange<UInt64> {
       let before = world.logs.slotLooks

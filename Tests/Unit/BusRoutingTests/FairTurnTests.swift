@@ -100,7 +100,7 @@ struct FairTurnTests {
     #expect(Self.receivers(of: .responders, in: turns).count == 40 * 20 + 1)
   }
 
-  @Test("who has no place for a stream costs little, and its own user")
+  @Test("of an agent without a place for a stream one subscription is looked at, and told")
   func refused() throws {
     var limits = RouterLimits()
     limits.readersPerStream = 8
@@ -116,14 +116,43 @@ struct FairTurnTests {
       return reader
     }
     let feed = world.agent("honest.feed", uid: Self.honest)
-    _ = (world.router.drainEffort(), world.router.drainEffortForUsers())
+    _ = world.router.drainEffort()
     world.forgetSent()
     _ = world.publish(feed, "honest.feed", "a")
-    let told = readers.map { world.missed(by: $0).count }
-    #expect(told.allSatisfy { $0 == limits.missedToldPerStream })
-    // Four readers, each with what it will say, and the answer; what it walks through.
-    #expect(world.router.drainEffort() < 4 * 4 + 20)
-    let work = world.router.drainEffortForUsers()
-    #expect(work.keys.sorted() == [Self.crowd] && work[Self.crowd] ?? 0 >= 10 * 4)
+    #expect(readers.allSatisfy { world.missed(by: $0).count == 1 })
+    // Four readings, each with what it will say, a word to each agent, and the answer; and what it
+    // walks through.
+    #expect(world.router.drainEffort() < 4 * 4 + 10 + 40)
+  }
+
+  @Test("agents that did not finish handing in end one in a turn, and what that takes is counted")
+  func stragglers() throws {
+    let crowd = try ReturningCrowd(readers: 40, streams: 20)
+    var world = try ReturningCrowd.world(RouterLimits(), users: [Self.crowd])
+    for number in 0..<40 {
+      _ = crowd.readerReturns(number, streams: 0..<20, uid: Self.crowd, &world)
+    }
+    let publisher = crowd.publisherReturns(uid: Self.crowd, isDone: false, &world)
+    world.forgetSent()
+    world.getsOn = false
+    _ = world.router.drainEffort()
+    var actions = world.happen(.tick(nowNs: 50 + world.router.limits.graceNs))
+    var (paused, ended) = (0, false)
+    while true {
+      if world.dropped.contains(publisher), !ended {
+        // As the shell does: the end is part of the turn that caused it.
+        ended = true
+        actions += world.happen(.disconnected(publisher))
+        #expect(kinds(actions).count { $0 == .streamEnded } == 40 * 20)
+      } else if ended, actions == [.moreToDo] {
+        paused += 1
+      } else {
+        #expect(actions.count <= TurnAccounts.workPerTurn + 100)
+      }
+      _ = world.router.drainEffort()
+      guard actions.contains(.moreToDo) else { break }
+      actions = world.happen(.nextTurn)
+    }
+    #expect(ended && world.router.streamCount == 20, "their readers still read them")
   }
 }

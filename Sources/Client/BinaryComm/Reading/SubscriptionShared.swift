@@ -209,7 +209,18 @@ final class SubscriptionShared: Sendable {
     finish(evicted.attachment)
   }
 
-  func handle(_ missed: MissedFrame) {
+  /// A stream is missed by the subscription that is named, and by those that came after it and do
+  /// not read it either: the router tells one of them.
+  func hear(_ missed: MissedFrame) {
+    guard id != missed.subscription else { return handle(missed) }
+    guard id > missed.subscription, let channel = try? Topic(missed.channel),
+      pattern.couldMatchChannel(channel),
+      withReadings({ !$0.reads(missed.publisherName, on: missed.channel) })
+    else { return }
+    handle(missed)
+  }
+
+  private func handle(_ missed: MissedFrame) {
     post(
       .refused(
         StreamProblem(

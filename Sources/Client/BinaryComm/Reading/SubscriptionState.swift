@@ -42,6 +42,13 @@ package struct SubscriptionState<Log: Sendable, Place: Sendable>: Sendable {
   /// Readings that no publisher has let in yet.
   package var waiting: [Reading] { readings.values.filter { $0.start == nil } }
 
+  /// Whether a stream of this publisher on this channel is read.
+  package func reads(_ publisherName: String, on channel: String) -> Bool {
+    readings.values.contains {
+      $0.source.publisherName == publisherName && $0.source.channel == channel
+    }
+  }
+
   /// Announcements that are under way belong to readings that ended a moment ago.
   private static var finishedKept: Int { 64 }
 

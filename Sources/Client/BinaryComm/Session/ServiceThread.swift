@@ -127,7 +127,7 @@ extension AgentShared {
       messenger?.post(.gone(gone.incarnation))
     case .logAdded(let added): publisher(added.stream)?.handle(added)
     case .responders(let frame): messenger?.handle(frame)
-    case .missed(let missed): subscription(missed.subscription)?.handle(missed)
+    case .missed(let missed): subscriptions { $0.hear(missed) }
     case .counters(let frame): state.withLock { $0.watch }?.handle(frame, descriptor)
     case .countersGone(let gone): state.withLock { $0.watch }?.handle(gone)
     case .snapshotBegin:
