@@ -67,7 +67,7 @@ struct CLIPlainTests {
       (["pub", "--bogus"], "Unknown option '--bogus'"),
       (["sub", "--timeuot=3"], "Unknown option '--timeuot'"),
       (["pub", "a", "x", "--chunk", "0"], "such as 65536"),
-      (["pub", "a", "x", "--rate", "0"], "a rate is above 0"),
+      (["pub", "a", "x", "--rate", "0"], "a rate is from 1e-6"),
       (["up", "--arena", "lots"], "such as 65536"),
       (["pub", "a", "x", "--name", "a b"], "space is not allowed"),
       (["pub", "a", "x", "--name", String(repeating: "n", count: 300)], "n…' is refused"),

@@ -45,8 +45,16 @@ struct ConversationReturnTests {
       right = try answerer.messenger()
     }
 
+    /// Sends a request, as soon as somebody answers: between two inboxes nobody does.
     mutating func ask(_ number: Int) throws {
-      _ = try left.out.request(recipient, numbered(number), Pair.longAsking)
+      while true {
+        do {
+          _ = try left.out.request(recipient, numbered(number), Pair.longAsking)
+          return
+        } catch BusError.noResponders {
+          _ = try left.poll { _, _, _ in }
+        }
+      }
     }
 
     /// Polls both until so many requests have ended; the right side adds one to a number.
@@ -109,6 +117,63 @@ struct ConversationReturnTests {
       try world.ask(2)
       try world.until(ended: 2)
       #expect(world.ended == [.failure(.peerDied), .answer(3)])
+    }
+  }
+
+  @Test("what a messenger answered the next one of its agent does not")
+  func names() throws {
+    try Watchdog.bounding("names of a closed messenger", seconds: 100) {
+      var world = try World()
+      _ = try world.right?.answer("svc")
+      let service = try world.left.out.service("svc")
+      while world.left.out.responders(of: service) != ["answerer"] {
+        _ = try world.left.poll { _, _, _ in }
+      }
+      try world.reopen()
+      try world.ask(1)
+      try world.until(ended: 1)
+      while world.left.out.responders(of: service) != [] {
+        _ = try world.left.poll { _, _, _ in }
+      }
+      // All that is told of names is told in order: it would have come back with the inbox.
+      #expect(world.left.out.responders(of: world.recipient) == ["answerer"])
+      #expect(world.left.out.responders(of: service) == [])
+    }
+  }
+
+  @Test("who asks without a pause hears of a service that has come back")
+  func flow() throws {
+    try Watchdog.bounding("requests that follow each other", seconds: 100) {
+      let directory = try TemporaryDirectory("flow")
+      let bus = try CLIBus(directory.path)
+      func serve() throws -> Child {
+        let service = try bus.start("reply", "up", "--echo")
+        while service.isRunning, !service.stderrSoFar.contains("answering") { breathe() }
+        return service
+      }
+      let asker = try bus.start("req", "up", "--stdin-lines", input: .pipe)
+      defer { asker.kill() }
+      var number = 0
+      // Lines without a pause, until this is so.
+      func ask(until isSeen: () -> Bool) {
+        while asker.isRunning, !isSeen() {
+          number += 1
+          #expect(asker.send("line-\(number)\n"))
+          breathe()
+        }
+      }
+      let first = try serve()
+      ask { asker.stdoutSoFar.contains("line-") }
+      first.kill()
+      ask { asker.stderrSoFar.contains("nobody answers") }
+      let second = try serve()
+      defer { second.kill() }
+      let before = number
+      func lastAnswered() -> Int {
+        asker.stdoutSoFar.split(separator: "\n").compactMap { Int($0.dropFirst(5)) }.max() ?? 0
+      }
+      ask { lastAnswered() > before }
+      #expect(lastAnswered() > before)
     }
   }
 

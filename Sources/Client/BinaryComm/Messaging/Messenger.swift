@@ -48,6 +48,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   }
 
   deinit {
+    core.letAllGo()
     core.agent.state.withLock { $0.messenger = nil }
     unsafe place.deinitialize(count: 1)
     unsafe place.deallocate()
@@ -164,6 +165,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     guard nowNs >= lastSweepNs + 500_000_000 else { return }
     lastSweepNs = nowNs
     out.askAgain()
+    out.forgetAnswered()
     out.forgetStrangers()
   }
 
@@ -260,6 +262,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// and nothing can be sent from here on.
   public mutating func close() {
     drain(timeout: .seconds(1))
+    core.letAllGo()
     inbox.close()
     // Who waits for an answer reads on until the end of these, and only then is told.
     out.closeLanes()

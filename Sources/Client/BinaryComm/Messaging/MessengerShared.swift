@@ -14,6 +14,13 @@ package struct PeerName: Hashable, Sendable {
   }
 }
 
+/// Of what the newest word alone counts.
+enum MessengerSubject: Hashable, Sendable {
+  case name(PeerName)
+  case lane(UInt64)
+  case peer(Incarnation)
+}
+
 /// What the service thread tells the thread that owns a messenger.
 enum MessengerEvent: Sendable {
   /// A log to a peer is registered, or could not be made; the number of that log.
@@ -40,7 +47,7 @@ final class MessengerShared: Sendable {
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    var events = CoalescingQueue<PeerName, MessengerEvent>()
+    var events = CoalescingQueue<MessengerSubject, MessengerEvent>()
     var answers: Set<PeerName> = []
     /// Names for which the router is being asked, each as often as it is.
     var asking = CountedSet<PeerName>()
@@ -56,11 +63,14 @@ final class MessengerShared: Sendable {
 
   func post(_ event: MessengerEvent) {
     state.withLock { state in
+      // Others come and go while that thread may stand still; only how it is now counts.
       switch event {
-      // Responders come and go while that thread may stand still; only how it is now counts.
       case .responders(let frame):
-        state.events.append(event, key: PeerName(group: frame.group, text: frame.name))
-      case .refused, .lane, .unmet, .left, .gone: state.events.append(event)
+        let name = PeerName(group: frame.group, text: frame.name)
+        state.events.append(event, key: .name(name))
+      case .left(_, let number): state.events.append(event, key: .lane(number))
+      case .gone(let peer): state.events.append(event, key: .peer(peer))
+      case .refused, .lane, .unmet: state.events.append(event)
       }
     }
     kick()
@@ -158,6 +168,17 @@ final class MessengerShared: Sendable {
   func letGo(_ name: PeerName) {
     forget(name)
     agent.tell(.forget(NameFrame(name: name.text, group: name.group)))
+  }
+
+  /// The messenger is closed: the router hears that nothing is answered or asked for any more, or
+  /// the next messenger of this agent would be sent what it does not answer.
+  func letAllGo() {
+    let (answers, interests) = state.withLock { ($0.answers, $0.interests) }
+    for name in answers.sorted(by: { $0.text < $1.text }) {
+      giveUp(name)
+      agent.tell(Self.frame(name, answers: false))
+    }
+    for name in interests.sorted(by: { $0.text < $1.text }) { letGo(name) }
   }
 
   private func forget(_ name: PeerName) {

@@ -6,7 +6,6 @@ import BusWire
 
 /// Requests in a log to a peer that it does not read any more.
 struct OrphanedRequests: Sendable {
-  let line: Int
   let ids: [UInt32]
   /// The streams of the peer in which their answers may still come.
   let answers: Set<AttachmentID>
@@ -33,28 +32,30 @@ extension Outbox {
       let peer = unsafe lines.at(line)
     else { return }
     let out = unsafe peer.pointee.lane(channel.lane)
-    guard unsafe out.pointee.number == number, unsafe out.pointee.pen != nil else { return }
+    // Whoever has come back to the log meanwhile reads on.
+    guard unsafe out.pointee.number == number, let stream = unsafe out.pointee.stream,
+      stream.gate.attachments.isEmpty
+    else { return }
     let key = LaneKey(peer: line, lane: channel.lane)
     dirty.removeAll { $0 == key }
     unsafe out.pointee.close()
     let isUrgent = channel.lane == .urgent
     let written = pending.all { $0.line == line && $0.isUrgent == isUrgent && $0.number != nil }
-    if !written.isEmpty {
-      orphans.append(
-        OrphanedRequests(
-          line: line, ids: written.map(\.correlationId),
-          answers: core.inbox.readings(from: channel.owner)))
-    }
+    // With those of the log before this one.
+    orphans[key] =
+      written.isEmpty
+      ? nil
+      : OrphanedRequests(
+        ids: written.map(\.correlationId), answers: core.inbox.readings(from: channel.owner))
     if unsafe !out.pointee.waiting.isEmpty, !waitingLanes.contains(key) { waitingLanes.append(key) }
   }
 
   /// The peers that are gone and of whose messages nothing is left to be read, and the requests
   /// that nobody reads any more.
   mutating func closeDrained() {
-    let over = orphans.filter { !core.inbox.reads(anyOf: $0.answers) }
-    if !over.isEmpty {
-      orphans.removeAll { orphan in over.contains { $0.ids == orphan.ids } }
-      for orphan in over { end(orphan) }
+    for (key, orphan) in orphans where !core.inbox.reads(anyOf: orphan.answers) {
+      orphans[key] = nil
+      end(orphan, of: key.peer)
     }
     for incarnation in leaving where !core.inbox.reads(from: incarnation) {
       leaving.remove(incarnation)
@@ -62,10 +63,17 @@ extension Outbox {
     }
   }
 
-  private mutating func end(_ orphan: OrphanedRequests) {
-    let why = whyUnanswered(by: orphan.line)
+  private mutating func end(_ orphan: OrphanedRequests, of line: Int) {
+    let why = whyUnanswered(by: line)
     for id in orphan.ids {
-      if let request = pending.find(id), request.line == orphan.line { end(request, why) }
+      if let request = pending.find(id), request.line == line { end(request, why) }
+    }
+  }
+
+  /// Forgets requests that were answered after all, or that have run out of time.
+  mutating func forgetAnswered() {
+    for (key, orphan) in orphans where !orphan.ids.contains(where: { pending.find($0) != nil }) {
+      orphans[key] = nil
     }
   }
 

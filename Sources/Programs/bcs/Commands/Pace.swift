@@ -8,8 +8,8 @@ struct Rate {
   /// Reads a rate; throws `ValidationError` with the form of rates.
   static func parse(_ text: String) throws -> Rate {
     let number = text.hasSuffix("/s") ? String(text.dropLast(2)) : text
-    guard let value = Double(number), value > 0, value <= 1e9 else {
-      throw ValidationError("a rate is above 0 and at most 1e9, such as 0.5, 100 or 100/s")
+    guard let value = Double(number), value >= 1e-6, value <= 1e9 else {
+      throw ValidationError("a rate is from 1e-6 to 1e9, such as 0.5, 100 or 100/s")
     }
     return Rate(perSecond: value)
   }

@@ -94,6 +94,8 @@ struct RequestRunner: ~Copyable {
   private mutating func send(_ payload: [UInt8]) throws {
     let limit = Deadline(after: .nanoseconds(Int64(clamping: options.timeoutNs)))
     let recipient = try messenger.out.service(service)
+    // Who has come or gone meanwhile: a refusal would come before anything is heard of that.
+    _ = try turn()
     var isToldToWait = false
     while try !begin(payload, to: recipient) {
       try Interrupt.check()
