@@ -88,7 +88,8 @@ extension RouterState {
       return Refusal(.resourceExhausted, text)
     }
     let text = budget.objection(
-      toLog: frame.segmentBytes, for: owner.incarnation, quota: owner.quota)
+      toLog: frame.segmentBytes, for: owner.incarnation, quota: owner.quota,
+      beside: reserve(of: owner))
     return text.map { Refusal(.resourceExhausted, $0) }
   }
 

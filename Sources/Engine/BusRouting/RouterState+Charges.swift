@@ -1,3 +1,4 @@
+import BusAccess
 import BusPorts
 import BusWire
 
@@ -7,6 +8,11 @@ struct UserCounts: Equatable {
   var attachments = 0
   var names = 0
   var blobs = 0
+  /// Bytes of logs of ended streams that its agents have not let go of: each log once, whoever
+  /// pays.
+  var drainingBytes = 0
+  /// How many of its agents have not let go of some.
+  var drainingAgents = 0
 }
 
 // Who pays for what: logs that are over and still held, and the shares of users.
@@ -44,7 +50,10 @@ extension RouterState {
       let log = stream.logs[place]
       walk(log.heldBy.count * Self.entriesOfHolder)
       for reader in log.heldBy.keys where reader != stream.publisher {
-        agents[reader]?.drainingBytes += log.shape.segmentBytes
+        changeDraining(of: reader, by: Int(clamping: log.shape.segmentBytes))
+      }
+      for user in log.heldByUser.keys {
+        count(\.drainingBytes, Int(clamping: log.shape.segmentBytes), of: user)
       }
     }
     lingering.insert(id)
@@ -56,28 +65,67 @@ extension RouterState {
   mutating func hold(_ place: Int, of id: StreamID, _ attachment: Attachment) {
     let reader = attachment.reader
     guard streams[id]?.logs[place].insert(attachment.id, of: reader) == true,
-      let bytes = drainingBytes(place, of: id), reader != attachment.publisher
+      reader != attachment.publisher, let user = agents[reader]?.caller.uid
     else { return }
-    agents[reader]?.drainingBytes += bytes
+    let isFirst = streams[id]?.logs[place].insert(agentOf: user) == true
+    guard let bytes = drainingBytes(place, of: id) else { return }
+    changeDraining(of: reader, by: bytes)
+    if isFirst { count(\.drainingBytes, bytes, of: user) }
+  }
+
+  private mutating func changeDraining(of reader: Incarnation, by bytes: Int) {
+    guard let agent = agents[reader] else { return }
+    let draining = max(0, Int(clamping: agent.drainingBytes) + bytes)
+    agents[reader]?.drainingBytes = UInt64(draining)
+    let change = (draining > 0 ? 1 : 0) - (agent.drainingBytes > 0 ? 1 : 0)
+    count(\.drainingAgents, change, of: agent.caller.uid)
   }
 
   /// A reader does not hold a log any more; true when its agent does not either.
   mutating func release(_ place: Int, of id: StreamID, _ attachment: Attachment) -> Bool {
     let reader = attachment.reader
     guard streams[id]?.logs[place].remove(attachment.id, of: reader) == true else { return false }
-    guard let bytes = drainingBytes(place, of: id), reader != attachment.publisher else {
+    guard reader != attachment.publisher, let user = agents[reader]?.caller.uid else {
       return true
     }
-    let held = agents[reader]?.drainingBytes ?? 0
-    agents[reader]?.drainingBytes = held - min(held, bytes)
+    let isLast = streams[id]?.logs[place].remove(agentOf: user) == true
+    guard let bytes = drainingBytes(place, of: id) else { return true }
+    changeDraining(of: reader, by: -bytes)
+    if isLast { count(\.drainingBytes, -bytes, of: user) }
     if streams[id]?.logs[place].payer == reader { passOn(place, of: id) }
     return true
   }
 
   /// The bytes of a log that its readers are to let go of; nil: it is not their turn.
-  private func drainingBytes(_ place: Int, of id: StreamID) -> UInt64? {
+  private func drainingBytes(_ place: Int, of id: StreamID) -> Int? {
     guard let log = streams[id]?.logs[place], log.overNs != nil else { return nil }
-    return log.shape.segmentBytes
+    return Int(clamping: log.shape.segmentBytes)
+  }
+
+  /// What an agent and its user have to leave free for logs of ended streams that they hold and do
+  /// not pay for yet, or they could not be charged with them, and others paid for ever.
+  ///
+  /// As much as their quotas at most: a publisher may burden its readers with no more.
+  func reserve(of agent: Agent) -> Reserve {
+    let held = budget.use(by: agent.incarnation).heldBytes
+    let own = min(agent.drainingBytes, agent.quota)
+    let counts = countsOfUser[agent.caller.uid] ?? UserCounts()
+    let most = limits.agentBytes.multipliedReportingOverflow(by: UInt64(counts.drainingAgents))
+    let all = min(UInt64(counts.drainingBytes), most.overflow ? .max : most.partialValue)
+    let heldByUser = budget.use(byUser: agent.caller.uid).heldBytes
+    return Reserve(agent: own - min(own, held), user: all - min(all, heldByUser))
+  }
+
+  /// Why the agents of a user are given no more streams: they could not pay for the logs of ended
+  /// ones that they hold already; nil: they are.
+  func objection(toDrainingOf user: UInt32) -> String? {
+    let draining = UInt64(countsOfUser[user]?.drainingBytes ?? 0)
+    guard user != identity.uid, draining > 0 else { return nil }
+    let use = budget.use(byUser: user)
+    let most = budget.ofUser.bytes
+    guard use.bytes - use.heldBytes + draining > most else { return nil }
+    return "The agents of user \(user) hold \(draining) bytes of logs that have ended, more than "
+      + "the \(most) bytes of one user leave: read them to their end, or end agents."
   }
 
   /// A reader that paid for a log has let go of it: another holder pays, the publisher when none
