@@ -1,14 +1,5 @@
 import BusWire
 
-/// Bytes that are to be left free for what others pay for so far.
-struct Reserve {
-  var agent: UInt64 = 0
-  var user: UInt64 = 0
-
-  /// Nothing.
-  static let none = Reserve()
-}
-
 /// Counts bytes and descriptors of all segments the router knows: altogether, by agent, by user.
 ///
 /// Whoever spends is charged: the publisher for its logs, the reader for those that it does not let
@@ -65,34 +56,27 @@ struct Quota {
   }
 
   /// What stands against a log of this size, as a sentence for the agent; nil: nothing.
-  func objection(
-    toLog bytes: UInt64, for agent: Incarnation, quota: UInt64, beside reserve: Reserve
-  ) -> String? {
-    objection(to: bytes, for: agent, quota: quota, beside: reserve, limit: limit - kept)
+  func objection(toLog bytes: UInt64, for agent: Incarnation, quota: UInt64) -> String? {
+    objection(to: bytes, for: agent, quota: quota, limit: limit - kept)
   }
 
   /// What stands against a segment of this size, as a sentence for the agent; nil: nothing.
-  func objection(
-    to bytes: UInt64, for agent: Incarnation, quota: UInt64, beside reserve: Reserve
-  ) -> String? {
-    objection(to: bytes, for: agent, quota: quota, beside: reserve, limit: limit)
+  func objection(to bytes: UInt64, for agent: Incarnation, quota: UInt64) -> String? {
+    objection(to: bytes, for: agent, quota: quota, limit: limit)
   }
 
   private func objection(
-    to bytes: UInt64, for agent: Incarnation, quota: UInt64, beside reserve: Reserve,
-    limit: UInt64
+    to bytes: UInt64, for agent: Incarnation, quota: UInt64, limit: UInt64
   ) -> String? {
-    var mine = use(by: agent)
-    mine.bytes += reserve.agent
+    let mine = use(by: agent)
     guard bytes <= quota, mine.bytes <= quota - bytes else {
-      let held = mine.heldBytes + reserve.agent
+      let held = mine.heldBytes
       let why = held == 0 ? "" : ", \(held) of them in logs that ended and that it still holds"
       return "The agent's segments would take \(mine.bytes) + \(bytes) bytes\(why); its quota is "
         + "\(quota): raise --agent-quota or the policy's quota, or close streams."
     }
     if let user = accounts[agent]?.user, user != ownUser {
-      var all = use(byUser: user)
-      all.bytes += reserve.user
+      let all = use(byUser: user)
       guard bytes <= ofUser.bytes, all.bytes <= ofUser.bytes - bytes else {
         return "The agents of user \(user) would take \(all.bytes) + \(bytes) bytes, those of one "
           + "user may take \(ofUser.bytes): end some of them, or raise --arena."

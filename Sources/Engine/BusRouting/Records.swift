@@ -115,8 +115,6 @@ struct StreamLog {
   private(set) var holders: Set<AttachmentID> = []
   /// How many of them each agent has.
   private(set) var heldBy: [Incarnation: Int] = [:]
-  /// How many agents of each user have some, but for the publisher's own.
-  private(set) var heldByUser: [UInt32: Int] = [:]
 
   init(token: DescriptorToken, shape: LogShape, payer: Incarnation) {
     self.token = token
@@ -136,18 +134,6 @@ struct StreamLog {
     guard holders.remove(holder) != nil else { return false }
     heldBy.takeOne(reader)
     return heldBy[reader] == nil
-  }
-
-  /// An agent of this user holds it from here on; true when it is the first one.
-  mutating func insert(agentOf user: UInt32) -> Bool {
-    heldByUser[user, default: 0] += 1
-    return heldByUser[user] == 1
-  }
-
-  /// An agent of this user does not hold it any more; true when it was the last one.
-  mutating func remove(agentOf user: UInt32) -> Bool {
-    heldByUser.takeOne(user)
-    return heldByUser[user] == nil
   }
 }
 

@@ -88,8 +88,7 @@ extension RouterState {
       return Refusal(.resourceExhausted, text)
     }
     let text = budget.objection(
-      toLog: frame.segmentBytes, for: owner.incarnation, quota: owner.quota,
-      beside: reserve(of: owner))
+      toLog: frame.segmentBytes, for: owner.incarnation, quota: owner.quota)
     return text.map { Refusal(.resourceExhausted, $0) }
   }
 

@@ -1,4 +1,3 @@
-import BusAccess
 import BusPorts
 import BusWire
 
@@ -8,11 +7,6 @@ struct UserCounts: Equatable {
   var attachments = 0
   var names = 0
   var blobs = 0
-  /// Bytes of logs of ended streams that its agents have not let go of: each log once, whoever
-  /// pays.
-  var drainingBytes = 0
-  /// How many of its agents have not let go of some.
-  var drainingAgents = 0
 }
 
 // Who pays for what: logs that are over and still held, and the shares of users.
@@ -50,10 +44,7 @@ extension RouterState {
       let log = stream.logs[place]
       walk(log.heldBy.count * Self.entriesOfHolder)
       for reader in log.heldBy.keys where reader != stream.publisher {
-        changeDraining(of: reader, by: Int(clamping: log.shape.segmentBytes))
-      }
-      for user in log.heldByUser.keys {
-        count(\.drainingBytes, Int(clamping: log.shape.segmentBytes), of: user)
+        agents[reader]?.drainingBytes += log.shape.segmentBytes
       }
     }
     lingering.insert(id)
@@ -65,67 +56,28 @@ extension RouterState {
   mutating func hold(_ place: Int, of id: StreamID, _ attachment: Attachment) {
     let reader = attachment.reader
     guard streams[id]?.logs[place].insert(attachment.id, of: reader) == true,
-      reader != attachment.publisher, let user = agents[reader]?.caller.uid
+      let bytes = drainingBytes(place, of: id), reader != attachment.publisher
     else { return }
-    let isFirst = streams[id]?.logs[place].insert(agentOf: user) == true
-    guard let bytes = drainingBytes(place, of: id) else { return }
-    changeDraining(of: reader, by: bytes)
-    if isFirst { count(\.drainingBytes, bytes, of: user) }
-  }
-
-  private mutating func changeDraining(of reader: Incarnation, by bytes: Int) {
-    guard let agent = agents[reader] else { return }
-    let draining = max(0, Int(clamping: agent.drainingBytes) + bytes)
-    agents[reader]?.drainingBytes = UInt64(draining)
-    let change = (draining > 0 ? 1 : 0) - (agent.drainingBytes > 0 ? 1 : 0)
-    count(\.drainingAgents, change, of: agent.caller.uid)
+    agents[reader]?.drainingBytes += bytes
   }
 
   /// A reader does not hold a log any more; true when its agent does not either.
   mutating func release(_ place: Int, of id: StreamID, _ attachment: Attachment) -> Bool {
     let reader = attachment.reader
     guard streams[id]?.logs[place].remove(attachment.id, of: reader) == true else { return false }
-    guard reader != attachment.publisher, let user = agents[reader]?.caller.uid else {
+    guard let bytes = drainingBytes(place, of: id), reader != attachment.publisher else {
       return true
     }
-    let isLast = streams[id]?.logs[place].remove(agentOf: user) == true
-    guard let bytes = drainingBytes(place, of: id) else { return true }
-    changeDraining(of: reader, by: -bytes)
-    if isLast { count(\.drainingBytes, -bytes, of: user) }
+    let held = agents[reader]?.drainingBytes ?? 0
+    agents[reader]?.drainingBytes = held - min(held, bytes)
     if streams[id]?.logs[place].payer == reader { passOn(place, of: id) }
     return true
   }
 
   /// The bytes of a log that its readers are to let go of; nil: it is not their turn.
-  private func drainingBytes(_ place: Int, of id: StreamID) -> Int? {
+  private func drainingBytes(_ place: Int, of id: StreamID) -> UInt64? {
     guard let log = streams[id]?.logs[place], log.overNs != nil else { return nil }
-    return Int(clamping: log.shape.segmentBytes)
-  }
-
-  /// What an agent and its user have to leave free for logs of ended streams that they hold and do
-  /// not pay for yet, or they could not be charged with them, and others paid for ever.
-  ///
-  /// As much as their quotas at most: a publisher may burden its readers with no more.
-  func reserve(of agent: Agent) -> Reserve {
-    let held = budget.use(by: agent.incarnation).heldBytes
-    let own = min(agent.drainingBytes, agent.quota)
-    let counts = countsOfUser[agent.caller.uid] ?? UserCounts()
-    let most = limits.agentBytes.multipliedReportingOverflow(by: UInt64(counts.drainingAgents))
-    let all = min(UInt64(counts.drainingBytes), most.overflow ? .max : most.partialValue)
-    let heldByUser = budget.use(byUser: agent.caller.uid).heldBytes
-    return Reserve(agent: own - min(own, held), user: all - min(all, heldByUser))
-  }
-
-  /// Why the agents of a user are given no more streams: they could not pay for the logs of ended
-  /// ones that they hold already; nil: they are.
-  func objection(toDrainingOf user: UInt32) -> String? {
-    let draining = UInt64(countsOfUser[user]?.drainingBytes ?? 0)
-    guard user != identity.uid, draining > 0 else { return nil }
-    let use = budget.use(byUser: user)
-    let most = budget.ofUser.bytes
-    guard use.bytes - use.heldBytes + draining > most else { return nil }
-    return "The agents of user \(user) hold \(draining) bytes of logs that have ended, more than "
-      + "the \(most) bytes of one user leave: read them to their end, or end agents."
+    return log.shape.segmentBytes
   }
 
   /// A reader that paid for a log has let go of it: another holder pays, the publisher when none

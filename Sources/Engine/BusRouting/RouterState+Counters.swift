@@ -45,7 +45,7 @@ extension RouterState {
     guard Int(frame.part) == owner.counters.count, owner.counters.count < limits.countersPerAgent
     else { return Refusal(.invalid, Self.strayCountersText) }
     let text = budget.objection(
-      to: frame.segmentBytes, for: owner.incarnation, quota: owner.quota, beside: .none)
+      to: frame.segmentBytes, for: owner.incarnation, quota: owner.quota)
     return text.map { Refusal(.resourceExhausted, $0) }
   }
 

@@ -98,7 +98,7 @@ extension RouterState {
     let quota = policy.quotaBytes(of: caller) ?? limits.agentBytes
     budget.open(claim.incarnation, user: caller.uid)
     if let text = budget.objection(
-      to: shape.segmentBytes, for: claim.incarnation, quota: quota, beside: .none)
+      to: shape.segmentBytes, for: claim.incarnation, quota: quota)
     {
       budget.close(claim.incarnation)
       turnDown(segment, asker, Refusal(.resourceExhausted, text))

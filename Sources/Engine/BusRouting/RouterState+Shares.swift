@@ -52,7 +52,6 @@ extension RouterState {
       return "The agent holds \(reader.drainingBytes) bytes of logs that have ended, more than its "
         + "quota of \(reader.quota) leaves: read them to their end, or end the agent."
     }
-    if let text = objection(toDrainingOf: reader.caller.uid) { return text }
     if let text = objection(toReaderOf: stream, reader) { return text }
     let kept = limits.attachmentsKeptPerPublisher
     let ofPublisher = reader.shares.byPublisher[stream.publisher] ?? 0

@@ -78,8 +78,7 @@ extension RouterState {
         "Logs on \(channel) may have \(most) bytes: raise --log-most or the channel's limit.")
     }
     let text = budget.objection(
-      toLog: offer.segmentBytes, for: owner.incarnation, quota: owner.quota,
-      beside: reserve(of: owner))
+      toLog: offer.segmentBytes, for: owner.incarnation, quota: owner.quota)
     return text.map { Refusal(.resourceExhausted, $0) }
   }
 

@@ -172,9 +172,6 @@ struct ElsewhereTests {
       "threads of strangers sleep on a log's commit word",
       "strangers that sleep on the log's word many times are not woken with its reader for ever"),
     Row(
-      "readers let go of no log of ended streams, their user's share being full",
-      "readers of one user that let go of nothing take no more than its share from publishers"),
-    Row(
       "threads of strangers sleep on a reader's cursor",
       "a crowd that sleeps on a reader's cursor is not woken as a whole"),
     Row(

@@ -136,24 +136,6 @@ struct DrainTests {
     #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
   }
 
-  @Test("room is kept for logs of ended streams that a reader holds: it pays for them in the end")
-  func reserved() {
-    var world = Self.world(logsPerAgent: 3)
-    let reader = world.agent("reader")
-    world.subscribe(reader, ">", mode: .lossy)
-    let feed = world.agent("feed")
-    for channel in 0..<2 { _ = world.publish(feed, "feed", "c\(channel)") }
-    world.happen(.disconnected(feed))
-    _ = world.publish(reader, "reader", "own")
-    let second = world.addLog(reader, "reader", "own2").answers
-    #expect(errorCode(second) == .resourceExhausted)
-    world.happen(.tick(nowNs: 16 * Self.secondNs))
-    #expect(Self.held(&world, by: "reader") == 2 * Self.logBytes)
-    Self.detachAll(&world, reader)
-    _ = world.publish(reader, "reader", "own2")
-    #expect(world.router.arenaBytesUsed == world.open.values.reduce(0, +))
-  }
-
   @Test("what it takes to find the next payer, and to end a reading of many logs, is counted")
   func counted() throws {
     var world = Self.world()

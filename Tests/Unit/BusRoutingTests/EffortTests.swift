@@ -316,33 +316,4 @@ struct EffortTests {
     #expect(errorCode(world.ask(feed, .joined(frame))) == .invalid)
     #expect(world.frames(to: reader).isEmpty)
   }
-
-  @Test("readers of one user that let go of nothing take no more than its share from publishers")
-  func drainingOfUser() throws {
-    let log: UInt64 = 65536 + 8192
-    var limits = RouterLimits()
-    limits.arenaBytes = 24 * log
-    limits.agentBytes = limits.arenaBytes
-    var world = try Self.world(limits)
-    let readers = (0..<2).map { number in
-      let reader = world.agent("crowd.\(number)", uid: Self.crowd)
-      world.subscribe(reader, "a", mode: .lossy)
-      return reader
-    }
-    for round in 1...40 as ClosedRange<UInt64> {
-      let feed = world.agent("feed")
-      #expect(kinds(world.addLog(feed, "feed", "a").answers) == [.logAdded], "round \(round)")
-      world.happen(.disconnected(feed))
-      world.happen(.tick(nowNs: round * 16_000_000_000))
-    }
-    #expect(readers.allSatisfy { !world.missed(by: $0).isEmpty })
-    let reason = try #require(world.missed(by: readers[0]).last).text
-    #expect(reason.contains("The agents of user \(Self.crowd) hold"))
-    #expect(world.router.arenaBytesUsed <= limits.arenaBytes / 2 + 2 * log)
-    // Nor can it fill its share with logs of its own first, or later.
-    let own = world.addLog(readers[0], "crowd.0", "own").answers
-    #expect(errorCode(own) == .resourceExhausted)
-    for reader in readers { world.happen(.disconnected(reader)) }
-    #expect(world.router.arenaBytesUsed == 0 && world.open.isEmpty)
-  }
 }
