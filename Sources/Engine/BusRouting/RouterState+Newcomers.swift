@@ -57,11 +57,12 @@ extension RouterState {
   /// The same for the subscriptions of one agent.
   private mutating func meet(
     _ reader: Incarnation, _ id: StreamID, on channel: Topic, but present: Set<Reading>,
-    on terms: (SubscribeMode, _ expected: Int) -> ReadingTerms?, _ made: inout NewReadings
+    behind first: UInt32? = nil, on terms: (SubscribeMode, _ expected: Int) -> ReadingTerms?,
+    _ made: inout NewReadings
   ) {
     let numbers = index.subscriptions(of: reader, for: channel)
     walk(numbers.count)
-    for number in numbers {
+    for number in numbers where first.map({ number > $0 }) ?? true {
       let reading = Reading(reader: reader, subscription: number)
       guard !present.contains(reading),
         !endedHere.contains(EndedReading(reading: reading, stream: id))
@@ -89,13 +90,16 @@ extension RouterState {
     return subscription.mode
   }
 
-  /// A stream that an agent missed was given to one of its subscriptions: the others have it, too,
-  /// as far as there are places.
-  mutating func meetOthers(_ id: StreamID, of reader: Incarnation) {
-    guard let stream = streams[id] else { return }
+  /// A subscription that was told that it misses a stream does so no more, as it reads it or is
+  /// gone: those for which it was told have the stream as far as there are places, or are told.
+  ///
+  /// None before it: what they read of the stream may have been ended.
+  mutating func meetOthers(_ missed: MissedStream, of reader: Incarnation) {
+    guard let stream = streams[missed.stream], stream.end == nil else { return }
     var made = NewReadings()
     meet(
-      reader, id, on: stream.channel, but: stream.readings, on: { _, _ in .fromHere }, &made)
+      reader, stream.id, on: stream.channel, but: stream.readings, behind: missed.subscription,
+      on: { _, _ in .fromHere }, &made)
   }
 
   /// What it takes to judge whether a subscription reads a stream, in entries of tables.

@@ -153,10 +153,10 @@ extension RouterState {
         missing.remove(reader)
         continue
       }
-      var left: [MissedStream] = []
-      for missed in agent.missed where !offer(missed, to: reader) { left.append(missed) }
-      agents[reader]?.missed = left
-      if left.isEmpty { missing.remove(reader) }
+      // Others may miss it meanwhile, who come behind.
+      let given = Set(agent.missed.filter { offer($0, to: reader) })
+      agents[reader]?.missed.removeAll { given.contains($0) }
+      if agents[reader]?.missed.isEmpty ?? true { missing.remove(reader) }
     }
   }
 
@@ -165,13 +165,16 @@ extension RouterState {
 
   /// Gives a reader a stream that it missed; false while there is no place for it.
   private mutating func offer(_ missed: MissedStream, to reader: Incarnation) -> Bool {
-    guard isMissed(missed, by: reader) else { return true }
+    guard isMissed(missed, by: reader) else {
+      meetOthers(missed, of: reader)
+      return true
+    }
     guard
       let made = makeAttachment(
         reader, missed.subscription, missed.stream, on: .fromHere)
     else { return false }
     announce(made, .news)
-    meetOthers(missed.stream, of: reader)
+    meetOthers(missed, of: reader)
     return true
   }
 

@@ -254,7 +254,9 @@ extension RouterState {
     index.remove(Reading(reader: agent, subscription: number), subscription)
     agents[agent]?.subscriptions[number] = nil
     count(\.subscriptions, -1, of: agents[agent]?.caller.uid)
+    let missed = agents[agent]?.missed ?? []
     agents[agent]?.missed.removeAll { $0.subscription == number }
+    for one in missed where one.subscription == number { meetOthers(one, of: agent) }
     let claims = agents[agent]?.claims ?? [:]
     walk(claims.count)
     for (id, claim) in claims where claim.subscription == number { dropClaim(id, of: agent) }

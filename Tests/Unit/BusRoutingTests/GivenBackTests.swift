@@ -146,4 +146,53 @@ struct GivenBackTests {
     let gone = AgentGoneFrame(incarnation: before.reader.incarnation)
     #expect(world.frames(to: feed).contains(.agentGone(gone)))
   }
+
+  @Test("for whom another subscription was told gets the stream in its turn, not who had it before")
+  func others() throws {
+    var limits = RouterLimits()
+    (limits.attachmentsPerAgent, limits.attachmentsKeptPerPublisher) = (4, 8)
+    var world = RouterHarness(limits: limits)
+    world.happen(.tick(nowNs: 1))
+    let (reader, feed) = (world.agent("reader"), world.agent("feed"))
+    for number in 1...6 as ClosedRange<UInt32> {
+      world.subscribe(reader, "a", number: number, mode: .lossy)
+    }
+    _ = world.publish(feed, "feed", "a")
+    func given() -> [UInt32] { world.announces(to: reader).map(\.subscription) }
+    #expect(given() == [1, 2, 3, 4] && world.missed(by: reader).map(\.subscription) == [5])
+    func detach(_ number: UInt32) throws {
+      let reading = try #require(world.announces(to: reader).last { $0.subscription == number })
+      world.say(reader, .detach(DetachFrame(attachment: reading.attachment)))
+    }
+    // One place: the first who misses it has it, and the next one is told.
+    try detach(1)
+    world.happen(.tick(nowNs: 2_000_000_000))
+    #expect(given() == [1, 2, 3, 4, 5])
+    #expect(world.missed(by: reader).map(\.subscription) == [5, 6])
+    try detach(2)
+    world.happen(.tick(nowNs: 3_000_000_000))
+    #expect(given() == [1, 2, 3, 4, 5, 6])
+    // There is a place, and nobody misses the stream.
+    try detach(3)
+    world.happen(.tick(nowNs: 4_000_000_000))
+    #expect(given() == [1, 2, 3, 4, 5, 6])
+  }
+
+  @Test("who was told for others and unsubscribes leaves the stream to them")
+  func unsubscribed() {
+    var limits = RouterLimits()
+    (limits.attachmentsPerAgent, limits.attachmentsKeptPerPublisher) = (2, 8)
+    var world = RouterHarness(limits: limits)
+    world.happen(.tick(nowNs: 1))
+    let (reader, feed) = (world.agent("reader"), world.agent("feed"))
+    for number in 1...4 as ClosedRange<UInt32> {
+      world.subscribe(reader, "a", number: number, mode: .lossy)
+    }
+    _ = world.publish(feed, "feed", "a")
+    #expect(world.missed(by: reader).map(\.subscription) == [3])
+    world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: 3)))
+    world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: 1)))
+    world.happen(.tick(nowNs: 2_000_000_000))
+    #expect(world.announces(to: reader).map(\.subscription) == [1, 2, 4])
+  }
 }
