@@ -127,12 +127,14 @@ struct FairTurnTests {
 
   @Test("agents that did not finish handing in end one in a turn, and what that takes is counted")
   func stragglers() throws {
-    let crowd = try ReturningCrowd(readers: 40, streams: 20)
+    let crowd = try ReturningCrowd(readers: 41, streams: 20)
     var world = try ReturningCrowd.world(RouterLimits(), users: [Self.crowd])
     for number in 0..<40 {
       _ = crowd.readerReturns(number, streams: 0..<20, uid: Self.crowd, &world)
     }
     let publisher = crowd.publisherReturns(uid: Self.crowd, isDone: false, &world)
+    // One more, which waits until what the end of the first has taken is paid.
+    let next = ReattachTests.reattach(crowd.readers[40], &world, uid: Self.crowd).connection
     world.forgetSent()
     world.getsOn = false
     _ = world.router.drainEffort()
@@ -154,5 +156,6 @@ struct FairTurnTests {
       actions = world.happen(.nextTurn)
     }
     #expect(ended && world.router.streamCount == 20, "their readers still read them")
+    #expect(paused >= 2 && world.dropped == [publisher, next])
   }
 }
