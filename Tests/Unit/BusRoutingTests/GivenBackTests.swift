@@ -147,17 +147,25 @@ struct GivenBackTests {
     #expect(world.frames(to: feed).contains(.agentGone(gone)))
   }
 
-  @Test("for whom another subscription was told gets the stream in its turn, not who had it before")
-  func others() throws {
+  /// A reader with more subscriptions to one stream than places.
+  private static func crowded(
+    places: Int, subscriptions: UInt32
+  ) -> (world: RouterHarness, reader: ConnectionID) {
     var limits = RouterLimits()
-    (limits.attachmentsPerAgent, limits.attachmentsKeptPerPublisher) = (4, 8)
+    (limits.attachmentsPerAgent, limits.attachmentsKeptPerPublisher) = (places, 8)
     var world = RouterHarness(limits: limits)
     world.happen(.tick(nowNs: 1))
     let (reader, feed) = (world.agent("reader"), world.agent("feed"))
-    for number in 1...6 as ClosedRange<UInt32> {
+    for number in 1...subscriptions {
       world.subscribe(reader, "a", number: number, mode: .lossy)
     }
     _ = world.publish(feed, "feed", "a")
+    return (world, reader)
+  }
+
+  @Test("for whom another subscription was told gets the stream in its turn, not who had it before")
+  func others() throws {
+    var (world, reader) = Self.crowded(places: 4, subscriptions: 6)
     func given() -> [UInt32] { world.announces(to: reader).map(\.subscription) }
     #expect(given() == [1, 2, 3, 4] && world.missed(by: reader).map(\.subscription) == [5])
     func detach(_ number: UInt32) throws {
@@ -180,15 +188,7 @@ struct GivenBackTests {
 
   @Test("who was told for others and unsubscribes leaves the stream to them")
   func unsubscribed() {
-    var limits = RouterLimits()
-    (limits.attachmentsPerAgent, limits.attachmentsKeptPerPublisher) = (2, 8)
-    var world = RouterHarness(limits: limits)
-    world.happen(.tick(nowNs: 1))
-    let (reader, feed) = (world.agent("reader"), world.agent("feed"))
-    for number in 1...4 as ClosedRange<UInt32> {
-      world.subscribe(reader, "a", number: number, mode: .lossy)
-    }
-    _ = world.publish(feed, "feed", "a")
+    var (world, reader) = Self.crowded(places: 2, subscriptions: 4)
     #expect(world.missed(by: reader).map(\.subscription) == [3])
     world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: 3)))
     world.say(reader, .unsubscribe(UnsubscribeFrame(subscription: 1)))
