@@ -77,7 +77,7 @@ public struct RouterState {
   var lastOffered = Incarnation(0)
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
-  var inGrace: Bool
+  package internal(set) var inGrace: Bool
   private(set) var lastNumber: UInt64
   /// Queries of which rows are still to come.
   var openQueries: [ConnectionID: OpenQuery] = [:]

@@ -38,7 +38,7 @@ struct Interleaving {
   let defect: SeededDefect?
   var violations: [String] = []
   var restarts = 0
-  /// Agents that a router ended and told so.
+  /// Agents that a router ended, or was about to end when it died.
   ///
   /// The next one takes back one that did not hear it, whose readers and publishers have let go of
   /// it.
@@ -183,6 +183,7 @@ struct Interleaving {
   private mutating func restart() {
     guard let policy = try? Self.policy() else { return }
     restarts += 1
+    noteUnfinished()
     let former: FormerRouter = number(2) == 0 ? .killed : .stopped
     note("the router is \(former)")
     bootNs += 1_000_000_000
@@ -192,6 +193,15 @@ struct Interleaving {
     if number(2) == 0 { settleInTurns() }
     world.happen(.tick(nowNs: nowNs))
     for place in agents.indices { lose(place) }
+  }
+
+  /// Who has not handed in all when the grace ends is ended when its turn comes: if the router dies
+  /// before, the next one takes it back, and its publishers have let go of it.
+  private mutating func noteUnfinished() {
+    guard !world.router.inGrace else { return }
+    for agent in agents where agent.connection != nil && !agent.session.isUp {
+      refused.insert(agent.name)
+    }
   }
 
   private mutating func lose(_ place: Int) {
