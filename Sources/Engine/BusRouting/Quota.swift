@@ -94,15 +94,31 @@ struct Quota {
     return nil
   }
 
-  /// Whether a segment that is here already may be charged to this agent: neither it nor its user
-  /// has more than it may then.
-  func mayTakeOver(_ bytes: UInt64, by agent: Incarnation, quota: UInt64) -> Bool {
+  /// Whether a segment that is here already, at the cost of `payer`, may be charged to this agent:
+  /// neither it nor its user has more than it may then.
+  func mayTakeOver(
+    _ bytes: UInt64, of payer: UInt32?, by agent: Incarnation, quota: UInt64
+  ) -> Bool {
     let mine = use(by: agent).bytes
     guard bytes <= quota, mine <= quota - bytes else { return false }
-    guard let user = accounts[agent]?.user, user != ownUser else { return true }
+    // Within one user nothing changes for it.
+    guard let user = accounts[agent]?.user, user != ownUser, user != payer else { return true }
     let all = use(byUser: user)
     return bytes <= ofUser.bytes && all.bytes <= ofUser.bytes - bytes
       && all.descriptors < ofUser.descriptors
+  }
+
+  /// Whether more than half is used of what an agent or its user may have, or more than three
+  /// quarters of all.
+  ///
+  /// `quota` is nil for an agent that has ended: it needs nothing more.
+  func isScarce(for agent: Incarnation, of user: UInt32?, quota: UInt64?) -> Bool {
+    if let quota, use(by: agent).bytes > quota / 2 { return true }
+    if let user, user != ownUser {
+      let all = use(byUser: user)
+      if all.bytes > ofUser.bytes / 2 || all.descriptors > ofUser.descriptors / 2 { return true }
+    }
+    return used > limit - limit / 4
   }
 
   /// One more segment; `user`: whose the agent is, in case that its account is forgotten.

@@ -61,9 +61,10 @@ struct Agent {
   var shares = ReadingShares()
   /// Bytes of logs of ended streams that it has not let go of, whoever pays for them.
   var drainingBytes: UInt64 = 0
-  /// What it should read and has no place for, and why.
-  var missed: [MissedStream] = []
-  var missedReason = ""
+  /// Logs of ended streams were taken from it, as it had no room for them.
+  var hasOwed = false
+  /// What it should read and has no place for.
+  var missed = MissedStreams()
   /// How many streams it has on each channel.
   var streamsOn: [Topic: ChannelStreams] = [:]
 
@@ -163,6 +164,8 @@ struct BusStream {
   var readings: Set<Reading> = []
   var readers: [Incarnation: Int] = [:]
   var readersOfUser: [UInt32: Int] = [:]
+  /// Who should read it, has no place for it, and is given it when there is one.
+  var missedBy: Set<Reading> = []
   var end: End?
   /// It has ended, and counts as such among its publisher's streams on the channel.
   var isEnding = false

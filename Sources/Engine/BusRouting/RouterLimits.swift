@@ -40,7 +40,7 @@ public struct RouterLimits: Hashable, Sendable {
   /// Places of a reader that a publisher gets in any case, for as long as there are free ones.
   public var attachmentsKeptPerPublisher = 2
   /// Streams without a place at their reader that are kept in mind for it.
-  public var missedKeptPerAgent = 64
+  public var missedKeptPerAgent = 256
   /// Living streams of one agent on one channel.
   public var streamsPerChannel = 16
   /// Streams of one agent on a lane of another's inbox, those included that end and are still read.
@@ -71,6 +71,9 @@ public struct RouterLimits: Hashable, Sendable {
   public var blobs = 8192
   /// For how long readers of a stream that has ended hold its logs at its publisher's cost, in ms.
   public var drainMs: UInt32 = 15_000
+  /// For how long readers of a stream that has ended hold a log that none of them has room for,
+  /// when its publisher lacks the memory, in ms.
+  public var unpaidMs: UInt32 = 30_000
   /// For how long a reader of a stream that has ended may stand still before it is evicted, in ms.
   public var standstillMs: UInt32 = 600_000
   /// Bytes of frames that may wait for all agents of one user, the router's own included.
@@ -139,6 +142,7 @@ public struct RouterLimits: Hashable, Sendable {
       ("a lane has a living stream and one that ends", streamsPerLane == 2),
       ("readers have longer than a stall to drain a log", drainMs >= stallMs),
       ("who stands still is charged before it is evicted", standstillMs >= drainMs),
+      ("a log is taken from nobody who might still be charged", unpaidMs >= drainMs),
     ]
     return relations.filter { !$0.1 }.map(\.0)
   }

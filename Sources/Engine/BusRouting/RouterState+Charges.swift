@@ -1,3 +1,4 @@
+import BusAccess
 import BusPorts
 import BusWire
 
@@ -95,7 +96,8 @@ extension RouterState {
   private func nextPayer(of log: StreamLog, of stream: BusStream) -> Incarnation? {
     let able = log.heldBy.keys.filter { reader in
       guard reader != stream.publisher, let quota = agents[reader]?.quota else { return false }
-      return budget.mayTakeOver(log.shape.segmentBytes, by: reader, quota: quota)
+      return budget.mayTakeOver(
+        log.shape.segmentBytes, of: stream.publisherUser, by: reader, quota: quota)
     }
     return able.min()
   }
@@ -137,7 +139,12 @@ extension RouterState {
         nowNs >= over &+ UInt64(limits.drainMs) &* 1_000_000
       else { continue }
       looked += log.heldBy.count
-      guard let reader = nextPayer(of: log, of: stream) else { continue }
+      guard let reader = nextPayer(of: log, of: stream) else {
+        guard nowNs >= over &+ UInt64(limits.unpaidMs) &* 1_000_000, isWanted(log, of: stream)
+        else { continue }
+        // The places of logs have changed with it.
+        return looked + takeBack(log, of: stream)
+      }
       charge(place, of: stream, to: reader)
       say(
         .notice,
@@ -146,6 +153,41 @@ extension RouterState {
         kind: "a reader pays for a log that is over")
     }
     return looked
+  }
+
+  /// Whether only readers of other users hold a log, and its publisher lacks what it pays for it:
+  /// it or its user has more than half of what it may, or the arena is filling up.
+  private func isWanted(_ log: StreamLog, of stream: BusStream) -> Bool {
+    let isAmongStrangers = log.heldBy.keys.allSatisfy { reader in
+      agents[reader]?.caller.uid != stream.publisherUser
+    }
+    return isAmongStrangers
+      && budget.isScarce(
+        for: stream.publisher, of: stream.publisherUser, quota: agents[stream.publisher]?.quota)
+  }
+
+  /// Takes a log of an ended stream from its readers, none of whom has room for it: it would be its
+  /// publisher's for as long as they like.
+  ///
+  /// Returns how many entries of tables were looked at.
+  private mutating func takeBack(_ log: StreamLog, of stream: BusStream) -> Int {
+    let seconds = limits.unpaidMs / 1000
+    let reason =
+      "The stream has ended, for \(seconds) s this reader has not read it to its end, "
+      + "and neither it nor its user has room for what it holds."
+    for id in log.holders.sorted() {
+      guard let attachment = attachments[id] else { continue }
+      let frame = EvictedFrame(attachment: attachment.number, reason: reason)
+      tell(attachment.reader, .evicted(frame))
+      agents[attachment.reader]?.hasOwed = true
+      removeAttachment(id, tellPublisher: false)
+    }
+    say(
+      .notice,
+      "readers of \(stream.publisherName) on \(stream.channel) held a log that is over, and that "
+        + "they have no room for, for \(seconds) s: it is taken from them",
+      kind: "a log is taken from readers that have no room for it")
+    return log.holders.count * Self.entriesOfHolder
   }
 
   private mutating func evictIfStanding(_ id: AttachmentID) {

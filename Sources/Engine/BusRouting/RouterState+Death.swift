@@ -37,8 +37,8 @@ extension RouterState {
       index.remove(Reading(reader: incarnation, subscription: number), subscription)
     }
     forgetNames(of: agent)
+    forgetMissed(of: incarnation)
     agents[incarnation] = nil
-    missing.remove(incarnation)
     watchers.remove(incarnation)
     agentsByName[agent.caller.name] = nil
     agentsByUUID[agent.uuid] = nil
@@ -47,10 +47,8 @@ extension RouterState {
     count(\.names, -(agent.answers.count + agent.interests.count), of: agent.caller.uid)
     budget.credit(agent.readerBytes, to: incarnation)
     act(.close(agent.reader))
-    if agent.hasInbox {
-      let own = ServiceName(group: .service, topic: agent.caller.name)
-      respondersChanged(of: own, by: agent.caller.uid)
-    }
+    // Even if it answered nobody: others whose name it bore do so again.
+    respondersChanged(ofOwnNameOf: agent.caller)
     dropCounters(of: agent)
     leaveBlobs(of: agent)
     budget.close(incarnation)
@@ -95,6 +93,7 @@ extension RouterState {
   /// publish and die at once, and a reader that hears of the end without a start reads nothing.
   mutating func finish(_ id: StreamID, _ end: BusStream.End) {
     streams[id]?.end = end
+    forgetMissing(id)
     giveUpHeld(id)
     if let stream = streams[id] { countAsEnding(stream) }
     guard let stream = streams[id] else { return }

@@ -15,7 +15,7 @@ extension RouterState {
     unsettled = awaited
     awaited = FairQueue()
     settleStreams()
-    allRespondersChanged()
+    tellProvisional()
     act(.log(.notice, "grace is over: \(agents.count) agents, \(streams.count) streams"))
   }
 

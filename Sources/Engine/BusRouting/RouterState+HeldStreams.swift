@@ -74,6 +74,6 @@ extension RouterState {
     unsettled = awaited
     awaited = FairQueue()
     settleStreams()
-    allRespondersChanged()
+    tellProvisional()
   }
 }

@@ -48,19 +48,32 @@ extension RouterState {
   /// The same for all names of an agent whose inbox opened or closed.
   mutating func respondersChanged(ofNamesOf agent: Incarnation) {
     guard let own = agents[agent] else { return }
-    let user = own.caller.uid
-    respondersChanged(of: ServiceName(group: .service, topic: own.caller.name), by: user)
-    for name in own.answers.sorted() { respondersChanged(of: name, by: user) }
+    respondersChanged(ofOwnNameOf: own.caller)
+    for name in own.answers.sorted() { respondersChanged(of: name, by: own.caller.uid) }
   }
 
-  /// The same for every name that anybody wants to know of, each in the turns of a user whose it
-  /// is: of the first who answers it, or else who asks for it.
-  mutating func allRespondersChanged() {
-    for (name, watchers) in interested.sorted(by: { $0.key < $1.key }) {
-      let first = answering[name]?.min() ?? agentsByName[name.topic] ?? watchers.min()
-      let user = first.flatMap { agents[$0]?.caller.uid }
-      respondersChanged(of: name, by: user ?? identity.uid)
+  /// The same for an agent's own name, which nobody else answers while it lives.
+  mutating func respondersChanged(ofOwnNameOf caller: Principal) {
+    respondersChanged(of: ServiceName(group: .service, topic: caller.name), by: caller.uid)
+  }
+
+  /// Agents have come back: the lists that were told as provisional are told again, so many names
+  /// in a turn, each in the turns of a user whose it is.
+  mutating func tellProvisional() {
+    guard !awaitsAgents else { return }
+    for _ in 0..<min(provisional.count, Self.newsPerTurn) {
+      guard let name = provisional.next() else { break }
+      provisional.remove(name)
+      respondersChanged(of: name, by: user(of: name))
     }
+    if !provisional.isEmpty { act(.moreToDo) }
+  }
+
+  /// A user whose a name is: of the first who answers it, or else who asks for it.
+  private func user(of name: ServiceName) -> UInt32 {
+    let first =
+      answering[name]?.min() ?? agentsByName[name.topic] ?? interested[name]?.min()
+    return first.flatMap { agents[$0]?.caller.uid } ?? identity.uid
   }
 
   /// Tells at once what an event has changed, as far as one turn goes; those of whom something

@@ -112,6 +112,7 @@ extension RouterState {
     agentsByName[caller.name] = claim.incarnation
     agentsByUUID[claim.agent] = claim.incarnation
     connections[asker.connection]?.agent = claim.incarnation
+    respondersChanged(ofOwnNameOf: caller)
     return true
   }
 

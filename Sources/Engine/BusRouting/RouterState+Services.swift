@@ -20,7 +20,9 @@ extension RouterState {
       deny(asker, because: decision.reason)
       return
     }
-    if name.group == .service, let holder = agentsByName[name.topic], holder != agent {
+    // One that comes back had it before the agent with that name was there.
+    let isBack = own.handingIn == .underWay
+    if name.group == .service, !isBack, let holder = agentsByName[name.topic], holder != agent {
       refuse(
         asker, .nameInUse,
         "\(name.topic) is the name of a living agent, which alone answers it: take another.")
@@ -68,6 +70,7 @@ extension RouterState {
       count(\.names, 1, of: own.caller.uid)
     }
     interested[name, default: []].insert(agent)
+    if awaitsAgents { provisional.insert(name) }
     var frames = responders(of: name)
     let last = frames.removeLast()
     // An answer is one frame, which ends the list.

@@ -23,14 +23,7 @@ extension Dictionary where Value == Int {
   mutating func takeOne(_ key: Key) { self[key] = self[key].flatMap { $0 > 1 ? $0 - 1 : nil } }
 }
 
-/// A stream that a subscription should read and was not given, because there was no place for it.
-struct MissedStream: Hashable {
-  let subscription: UInt32
-  let stream: StreamID
-}
-
-// Everybody has a share: what keeps one publisher from taking all of a reader's places, and what
-// becomes of a stream for which there is none.
+// Everybody has a share: what keeps one publisher from taking all of a reader's places.
 
 extension RouterState {
   /// Why a reader is not given one more stream of this publisher; nil: it is.
@@ -40,19 +33,14 @@ extension RouterState {
   /// four times as many as are free, so never more than four fifths: whoever comes from elsewhere
   /// finds a place. The reader's own user is not held to that, it could end the reader as well.
   func objection(toReading stream: BusStream, by reader: Agent) -> String? {
+    if let text = objection(toOneMoreReadingBy: reader) { return text }
+    if let text = objection(toReaderOf: stream, reader) { return text }
+    guard !reader.hasOwed || hasRoom(forLogsOf: stream, reader) else {
+      return "Logs that had ended were taken from the agent, and neither it nor its user has room "
+        + "for those of this stream: close streams of its user, or end agents."
+    }
     let most = limits.attachmentsPerAgent
     let free = most - reader.places
-    guard free > 0 else {
-      return "The agent reads \(reader.places) streams, as many as it may: subscribe to "
-        + "less, or read in several agents."
-    }
-    let use = budget.use(by: reader.incarnation)
-    let own = use.bytes - use.heldBytes
-    guard reader.drainingBytes == 0 || own + reader.drainingBytes <= reader.quota else {
-      return "The agent holds \(reader.drainingBytes) bytes of logs that have ended, more than its "
-        + "quota of \(reader.quota) leaves: read them to their end, or end the agent."
-    }
-    if let text = objection(toReaderOf: stream, reader) { return text }
     let kept = limits.attachmentsKeptPerPublisher
     let ofPublisher = reader.shares.byPublisher[stream.publisher] ?? 0
     guard ofPublisher < max(kept, free) else {
@@ -65,6 +53,28 @@ extension RouterState {
     guard others < max(kept, 4 * free) else {
       return "The agent reads \(others) streams of user \(user); its other \(free) places of "
         + "\(most) are kept for other users."
+    }
+    return nil
+  }
+
+  /// Whether a reader of another user could be charged with the logs of a stream.
+  private func hasRoom(forLogsOf stream: BusStream, _ reader: Agent) -> Bool {
+    guard let user = stream.publisherUser, user != reader.caller.uid else { return true }
+    let bytes = stream.logs.reduce(0) { $0 + $1.shape.segmentBytes }
+    return budget.mayTakeOver(bytes, of: user, by: reader.incarnation, quota: reader.quota)
+  }
+
+  /// Why a reader is given no more streams, whichever they are; nil: it is.
+  func objection(toOneMoreReadingBy reader: Agent) -> String? {
+    guard reader.places < limits.attachmentsPerAgent else {
+      return "The agent reads \(reader.places) streams, as many as it may: subscribe to "
+        + "less, or read in several agents."
+    }
+    let use = budget.use(by: reader.incarnation)
+    let own = use.bytes - use.heldBytes
+    guard reader.drainingBytes == 0 || own + reader.drainingBytes <= reader.quota else {
+      return "The agent holds \(reader.drainingBytes) bytes of logs that have ended, more than its "
+        + "quota of \(reader.quota) leaves: read them to their end, or end the agent."
     }
     return nil
   }
@@ -106,84 +116,6 @@ extension RouterState {
   /// How often an agent reads a stream, or claims to have read it.
   private func readings(of id: StreamID, by reader: Incarnation) -> Int {
     (streams[id]?.readers[reader] ?? 0) + (returning[id]?.claims[reader]?.count ?? 0)
-  }
-
-  /// Tells a reader of a stream that it is not given, and remembers it for when there is a place.
-  mutating func miss(
-    _ id: StreamID, _ subscription: UInt32, of reader: Incarnation, because reason: String
-  ) {
-    guard let agent = agents[reader] else { return }
-    let missed = MissedStream(subscription: subscription, stream: id)
-    guard !agent.missed.contains(missed) else { return }
-    remember(missed, of: reader)
-    agents[reader]?.missedReason = reason
-    if let frame = frame(of: missed, reason) {
-      tell(reader, .missed(frame))
-      say(
-        .warning, "agent \(agent.name): \(frame.text)",
-        kind: "agent \(agent.name) has no place for a stream")
-    }
-  }
-
-  /// Keeps in mind what a reader has no place for.
-  mutating func remember(_ missed: MissedStream, of reader: Incarnation) {
-    guard let agent = agents[reader] else { return }
-    missing.insert(reader)
-    guard agent.missed.count < limits.missedKeptPerAgent, !agent.missed.contains(missed) else {
-      return
-    }
-    agents[reader]?.missed.append(missed)
-  }
-
-  func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
-    guard let stream = streams[missed.stream] else { return nil }
-    return MissedFrame(
-      subscription: missed.subscription, publisherName: stream.publisherName,
-      channel: stream.channel.text, code: BusErrorCode.resourceExhausted.rawValue,
-      text: "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)")
-  }
-
-  /// Gives readers what they missed, as far as there are places now; so many of them in a tick.
-  mutating func offerMissed() {
-    let waiting = missing.sorted()
-    let first = waiting.firstIndex { $0 > lastOffered } ?? 0
-    for reader in (waiting[first...] + waiting[..<first]).prefix(Self.offersPerTick) {
-      lastOffered = reader
-      guard let agent = agents[reader] else {
-        missing.remove(reader)
-        continue
-      }
-      // Others may miss it meanwhile, who come behind.
-      let given = Set(agent.missed.filter { offer($0, to: reader) })
-      agents[reader]?.missed.removeAll { given.contains($0) }
-      if agents[reader]?.missed.isEmpty ?? true { missing.remove(reader) }
-    }
-  }
-
-  /// Readers that are offered what they missed in one tick, each of what is kept for it.
-  private static var offersPerTick: Int { 64 }
-
-  /// Gives a reader a stream that it missed; false while there is no place for it.
-  private mutating func offer(_ missed: MissedStream, to reader: Incarnation) -> Bool {
-    guard isMissed(missed, by: reader) else {
-      meetOthers(missed, of: reader)
-      return true
-    }
-    guard
-      let made = makeAttachment(
-        reader, missed.subscription, missed.stream, on: .fromHere)
-    else { return false }
-    announce(made, .news)
-    meetOthers(missed, of: reader)
-    return true
-  }
-
-  private func isMissed(_ missed: MissedStream, by reader: Incarnation) -> Bool {
-    let reading = Reading(reader: reader, subscription: missed.subscription)
-    guard let agent = agents[reader], let stream = streams[missed.stream] else { return false }
-    // The end of a grace may have given it already.
-    return stream.end == nil && agent.subscriptions[missed.subscription] != nil
-      && !stream.readings.contains(reading)
   }
 
   /// Why an agent may not open one more stream on a channel; nil: it may.

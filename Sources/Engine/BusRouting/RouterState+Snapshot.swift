@@ -26,8 +26,8 @@ extension RouterState {
     for name in agent.interests.sorted() {
       for frame in responders(of: name) { act(.send(id, .snapshot, .responders(frame), nil)) }
     }
-    for missed in agent.missed {
-      guard let frame = frame(of: missed, agent.missedReason) else { continue }
+    for missed in agent.missed.sorted {
+      guard let frame = frame(of: missed, agent.missed.reason) else { continue }
       act(.send(id, .snapshot, .missed(frame), nil))
     }
     if watchers.contains(incarnation) { showAllCounters(to: incarnation) }

@@ -13,13 +13,6 @@ extension RouterState {
       stream.end == nil && !stream.logs.isEmpty && heldStreams[stream.id] == nil
         && mayAttach(reader, subscription, to: stream.channel)
     }
-    guard reader.places + found.count <= limits.attachmentsPerAgent else {
-      refuse(
-        asker, because: .limit,
-        "The agent would read \(reader.places + found.count) streams, it may read "
-          + "\(limits.attachmentsPerAgent): subscribe to less.")
-      return
-    }
     add(subscription, of: agent)
     var given: UInt32 = 0
     for id in found.map(\.id).sorted() {
@@ -254,9 +247,10 @@ extension RouterState {
     index.remove(Reading(reader: agent, subscription: number), subscription)
     agents[agent]?.subscriptions[number] = nil
     count(\.subscriptions, -1, of: agents[agent]?.caller.uid)
-    let missed = agents[agent]?.missed ?? []
-    agents[agent]?.missed.removeAll { $0.subscription == number }
-    for one in missed where one.subscription == number { meetOthers(one, of: agent) }
+    for missed in agents[agent]?.missed.sorted ?? [] where missed.subscription == number {
+      forget(missed, of: agent)
+      meetOthers(missed, of: agent)
+    }
     let claims = agents[agent]?.claims ?? [:]
     walk(claims.count)
     for (id, claim) in claims where claim.subscription == number { dropClaim(id, of: agent) }

@@ -36,8 +36,8 @@ public struct RouterState {
   var index = SubscriptionIndex()
   /// The agents that are notified of all agents' counters.
   var watchers: Set<Incarnation> = []
-  /// The agents that have no place for something that they should read.
-  var missing: Set<Incarnation> = []
+  /// By user: the agents that have no place for something that they should read.
+  var missing: [UInt32: Rounds<Incarnation>] = [:]
   var blobs: [BlobKey: Blob] = [:]
   /// Of those: the ones whose makers have ended.
   var leftBlobs = LeftBlobs()
@@ -73,8 +73,6 @@ public struct RouterState {
   var stragglers: ArraySlice<Incarnation> = []
   /// Readings of which another has taken the number, by what their agents call them.
   var renumbered: [KnownNumber: AttachmentID] = [:]
-  /// Who was offered last what it missed.
-  var lastOffered = Incarnation(0)
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.
   var returnEndNs: UInt64?
   package internal(set) var inGrace: Bool
@@ -83,6 +81,8 @@ public struct RouterState {
   var openQueries: [ConnectionID: OpenQuery] = [:]
   /// By the user whose agents changed them: names of which not everybody has been told yet.
   var nameNews: [UInt32: NameNews] = [:]
+  /// Names whose responders were told while agents may still come back.
+  var provisional = Rounds<ServiceName>()
   /// Users of whom nothing waited to be told before this event.
   var freshNews: Set<UInt32> = []
   private var lines = RepeatedLines()
@@ -147,6 +147,7 @@ public struct RouterState {
     case .nextTurn:
       settleStreams()
       tellNews()
+      tellProvisional()
     case .tick(let now): tick(now)
     }
     tellFreshNews()

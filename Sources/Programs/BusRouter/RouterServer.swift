@@ -52,6 +52,7 @@ public enum RouterServer {
     var limits = configuration.limits
     limits.descriptors = descriptorsMax
     limits.drainMs = max(limits.drainMs, limits.stallMs)
+    limits.unpaidMs = max(limits.unpaidMs, limits.drainMs)
     limits.standstillMs = max(limits.standstillMs, limits.drainMs)
     if let broken = limits.contradictions.first {
       throw RouterFailure("These limits contradict each other: not so that \(broken).")

@@ -172,6 +172,30 @@ struct ElsewhereTests {
       "threads of strangers sleep on a log's commit word",
       "strangers that sleep on the log's word many times are not woken with its reader for ever"),
     Row(
+      "readers let go of no log of ended streams, their user's share being full",
+      "a publisher whose ended logs fill its share gets them back, and readers are told"),
+    Row(
+      "a publisher of another user burdens readers with logs that it does not need back",
+      "a publisher that has enough leaves its readers the time they take"),
+    Row(
+      "thousands of streams of one user before somebody subscribes",
+      "who subscribes late has places for others, however many streams one user has"),
+    Row(
+      "thousands of streams of one user that a reader misses",
+      "what is missed of one user's streams does not drive another's from what is kept in mind"),
+    Row(
+      "thousands of agents that miss a stream and can be given it at once",
+      "a reader has its turn at once, however many of another user wait for what they miss"),
+    Row(
+      "an agent that takes no messages takes a service's name and ends",
+      "a name is told as it is when an agent that bears it and takes no messages comes and goes"),
+    Row(
+      "an agent takes a service's name before it comes back after a restart",
+      "a name that another agent bears now is given back to who answered it before a restart"),
+    Row(
+      "tens of thousands of names that are asked for while agents come back",
+      "lists that were told while agents came back are told again in turns, and all of them"),
+    Row(
       "threads of strangers sleep on a reader's cursor",
       "a crowd that sleeps on a reader's cursor is not woken as a whole"),
     Row(

@@ -328,8 +328,8 @@ extension FrameShape {
     FrameShape(
       119, "missed",
       [
-        .number("subscription", 1, 4), .text("publisherName", "feed"), .text("channel", "alerts"),
-        .number("code", 5, 2), .text("text", "no"),
+        .number("subscription", 1, 4), .number("stream", 7, 8), .text("publisherName", "feed"),
+        .text("channel", "alerts"), .number("code", 5, 2), .text("text", "no"),
       ]),
     FrameShape(
       130, "counters", descriptors: 1,

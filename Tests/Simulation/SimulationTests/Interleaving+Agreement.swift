@@ -65,8 +65,7 @@ extension Interleaving {
       wish.pattern == ">" || wish.pattern == stream.channel
     else { return }
     let mine = reader.readings(of: number).filter { $0.value.source.stream == id }
-    let excuse = SimulatedAgent.Excuse(
-      subscription: number, publisher: publisher.name, channel: stream.channel)
+    let excuse = SimulatedAgent.Excuse(subscription: number, stream: id)
     guard mine.count == 1 || (mine.isEmpty && reader.excuses.contains(excuse)) else {
       let what = "\(id.value) of \(publisher.name)"
       violations.append("\(reader.name) reads \(what) \(mine.count) times")

@@ -94,8 +94,8 @@ extension SimulatedAgent {
     case .evicted(let evicted): hear(evicted)
     case .missed(let missed):
       // One is told for those after it that reach the stream and do not read it either.
-      for number in subscriptions.keys where number >= missed.subscription {
-        excuse(number, missed.publisherName, missed.channel)
+      for (number, subscription) in subscriptions where number >= missed.subscription {
+        if !subscription.state.reads(missed.stream) { excuse(number, missed.stream) }
       }
     case .join(let join): letIn(join)
     case .leave(let leave):
@@ -127,7 +127,7 @@ extension SimulatedAgent {
     case .new:
       let taken = Set(subscriptions.values.flatMap { $0.state.readings.values.map(\.slot) })
       guard let slot = (0..<24 as Range<UInt16>).first(where: { !taken.contains($0) }) else {
-        excuse(number, announce.publisherName, announce.channel)
+        excuse(number, announce.stream)
         return session.tell(.detach(DetachFrame(attachment: announce.attachment)))
       }
       let isOpen = subscriptions[number]?.state.attach(

@@ -43,8 +43,7 @@ struct SimulatedAgent {
   /// What the agent was told that it does not get.
   struct Excuse: Hashable {
     let subscription: UInt32
-    let publisher: String
-    let channel: String
+    let stream: StreamID
   }
 
   /// What a router said that it says to nobody who keeps the rules, and about whom.
@@ -197,10 +196,10 @@ struct SimulatedAgent {
     let reading = subscriptions[number]?.state.finish(key)
     session.tell(.detach(DetachFrame(attachment: key)))
     guard excused, let source = reading?.source else { return }
-    excuse(number, source.publisherName, source.channel)
+    excuse(number, source.stream)
   }
 
-  mutating func excuse(_ subscription: UInt32, _ publisher: String, _ channel: String) {
-    excuses.insert(Excuse(subscription: subscription, publisher: publisher, channel: channel))
+  mutating func excuse(_ subscription: UInt32, _ stream: StreamID) {
+    excuses.insert(Excuse(subscription: subscription, stream: stream))
   }
 }

@@ -187,6 +187,19 @@ struct ServiceNameTests {
     #expect(world.told(asker) == ["early"])
   }
 
+  @Test("a name is told as it is when an agent that bears it and takes no messages comes and goes")
+  func ownNameWithoutInbox() {
+    var world = RouterHarness()
+    let asker = world.agent("asker")
+    let early = world.receiver("early")
+    #expect(world.answer(early, "target") == [.done])
+    #expect(world.resolve(asker, "target") == ["early"])
+    let target = world.agent("target")
+    #expect(world.told(asker) == [])
+    world.happen(.disconnected(target))
+    #expect(world.told(asker) == ["early"])
+  }
+
   @Test("teams and services of one name are two things")
   func groups() {
     var world = RouterHarness()

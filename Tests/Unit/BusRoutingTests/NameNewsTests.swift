@@ -175,4 +175,57 @@ struct NameNewsTests {
     world.happen(.disconnected(server))
     #expect(again && !isThere())
   }
+
+  @Test("lists that were told while agents came back are told again in turns, and all of them")
+  func provisional() {
+    var router = RouterHarness(former: .killed)
+    router.happen(.tick(nowNs: 1))
+    let asker = router.agent("asker")
+    for number in 0..<600 {
+      router.ask(asker, .resolve(NameFrame(name: "n\(number)", group: .service)))
+    }
+    router.forgetSent()
+    router.getsOn = false
+    var actions = router.happen(.tick(nowNs: 1 + router.router.limits.graceNs))
+    var turns = [kinds(actions).count { $0 == .responders }]
+    while actions.contains(.moreToDo) {
+      actions = router.happen(.nextTurn)
+      turns.append(kinds(actions).count { $0 == .responders })
+    }
+    #expect(turns.reduce(0, +) == 600 && turns.allSatisfy { $0 <= 256 }, "\(turns)")
+    let told = router.frames(to: asker).compactMap { frame in
+      if case .responders(let found) = frame { found } else { nil }
+    }
+    #expect(Set(told.map(\.name)).count == 600 && told.allSatisfy { !$0.isProvisional })
+  }
+
+  @Test("a name that another agent bears now is given back to who answered it before a restart")
+  func givenBack() throws {
+    let before = try ReattachTests.former()
+    var router = ReattachTests.later()
+    let target = router.agent("target")
+    router.subscribe(target, router.inbox(of: target).pattern)
+    let server = ReattachTests.reattach(before.reader, &router).connection
+    let name = AnswerFrame(name: "target", group: .service, answers: true)
+    #expect(kinds(router.ask(server, .answer(name))) == [.done])
+    let inbox = InboxChannel.pattern(of: before.reader.incarnation)
+    ReattachTests.restoreSubscription(inbox, server, &router)
+    #expect(router.ask(server, .restoreDone) == [.done])
+    ReattachTests.endGrace(&router)
+    let asker = router.agent("asker")
+    func told() -> [String] {
+      for case .responders(let found) in router.frames(to: asker).reversed() {
+        return found.responders.map(\.name)
+      }
+      return []
+    }
+    router.ask(asker, .resolve(NameFrame(name: "target", group: .service)))
+    #expect(told() == ["target"], "its own name is its own")
+    router.happen(.disconnected(target))
+    #expect(told() == ["reader"])
+    // Nobody takes it anew while it lives.
+    let another = router.agent("target")
+    #expect(errorCode(router.ask(asker, .answer(name))) == .nameInUse)
+    router.happen(.disconnected(another))
+  }
 }

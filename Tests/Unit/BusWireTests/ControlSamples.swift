@@ -136,7 +136,8 @@ enum ControlSamples {
           responders: [Responder(incarnation: incarnation, name: "adder")])),
       .missed(
         MissedFrame(
-          subscription: 0xDEAD_BEEF, publisherName: "feed", channel: "märkte", code: 0x0105,
+          subscription: 0xDEAD_BEEF, stream: stream, publisherName: "feed", channel: "märkte",
+          code: 0x0105,
           text: "no cursor is left")),
       .join(
         JoinFrame(

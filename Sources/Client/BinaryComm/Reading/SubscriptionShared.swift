@@ -215,7 +215,7 @@ final class SubscriptionShared: Sendable {
     guard id != missed.subscription else { return handle(missed) }
     guard id > missed.subscription, let channel = try? Topic(missed.channel),
       pattern.couldMatchChannel(channel),
-      withReadings({ !$0.reads(missed.publisherName, on: missed.channel) })
+      withReadings({ !$0.reads(missed.stream) })
     else { return }
     handle(missed)
   }

@@ -42,11 +42,9 @@ package struct SubscriptionState<Log: Sendable, Place: Sendable>: Sendable {
   /// Readings that no publisher has let in yet.
   package var waiting: [Reading] { readings.values.filter { $0.start == nil } }
 
-  /// Whether a stream of this publisher on this channel is read.
-  package func reads(_ publisherName: String, on channel: String) -> Bool {
-    readings.values.contains {
-      $0.source.publisherName == publisherName && $0.source.channel == channel
-    }
+  /// Whether a stream is read.
+  package func reads(_ stream: StreamID) -> Bool {
+    readings.values.contains { $0.source.stream == stream }
   }
 
   /// Announcements that are under way belong to readings that ended a moment ago.

@@ -6,6 +6,8 @@
 public struct MissedFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
   public var subscription: UInt32 = 0
+  /// The stream.
+  public var stream = StreamID(0)
   /// The name of the publisher.
   public var publisherName = ""
   /// The channel of the stream.
@@ -19,9 +21,11 @@ public struct MissedFrame: Hashable, Sendable {
 
   /// Takes the fields in the order of the wire.
   public init(
-    subscription: UInt32, publisherName: String, channel: String, code: UInt16, text: String
+    subscription: UInt32, stream: StreamID, publisherName: String, channel: String, code: UInt16,
+    text: String
   ) {
     self.subscription = subscription
+    self.stream = stream
     self.publisherName = publisherName
     self.channel = channel
     self.code = code
@@ -32,6 +36,7 @@ public struct MissedFrame: Hashable, Sendable {
 extension MissedFrame: ControlBody {
   mutating func code(_ coder: inout some FieldCoder) throws(ControlError) {
     try coder.u32(&subscription)
+    try coder.number(&stream)
     try coder.text(&publisherName)
     try coder.text(&channel)
     try coder.u16(&code)

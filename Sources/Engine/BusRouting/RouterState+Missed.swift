@@ -1,0 +1,118 @@
+import BusAccess
+import BusPorts
+import BusWire
+
+// What becomes of a stream for which a reader has no place.
+
+extension RouterState {
+  /// Tells a reader of a stream that it is not given, and remembers it for when there is a place.
+  mutating func miss(
+    _ id: StreamID, _ subscription: UInt32, of reader: Incarnation, because reason: String
+  ) {
+    let missed = MissedStream(subscription: subscription, stream: id)
+    guard let agent = agents[reader], !agent.missed.contains(missed) else { return }
+    remember(missed, of: reader, agent.caller.uid)
+    agents[reader]?.missed.reason = reason
+    if let frame = frame(of: missed, reason) {
+      tell(reader, .missed(frame))
+      say(
+        .warning, "agent \(agent.name): \(frame.text)",
+        kind: "agent \(agent.name) has no place for a stream")
+    }
+  }
+
+  private mutating func remember(
+    _ missed: MissedStream, of reader: Incarnation, _ user: UInt32
+  ) {
+    guard let stream = streams[missed.stream], stream.end == nil else { return }
+    let (owner, most) = (stream.publisherUser, limits.missedKeptPerAgent)
+    let isKept = agents[reader]?.missed.insert(missed, of: owner, isOwn: owner == user, most: most)
+    guard isKept == true else { return }
+    let reading = Reading(reader: reader, subscription: missed.subscription)
+    streams[missed.stream]?.missedBy.insert(reading)
+    missing[user, default: Rounds()].insert(reader)
+  }
+
+  /// A reader does not wait for a stream any more: it reads it, or one of them is gone.
+  mutating func forget(_ missed: MissedStream, of reader: Incarnation) {
+    let reading = Reading(reader: reader, subscription: missed.subscription)
+    streams[missed.stream]?.missedBy.remove(reading)
+    guard let user = agents[reader]?.caller.uid else { return }
+    agents[reader]?.missed.remove(missed)
+    guard agents[reader]?.missed.isEmpty == true else { return }
+    missing[user]?.remove(reader)
+    if missing[user]?.isEmpty == true { missing[user] = nil }
+  }
+
+  /// The same for whatever a reader waits for.
+  mutating func forgetMissed(of reader: Incarnation) {
+    let missed = agents[reader]?.missed.sorted ?? []
+    walk(missed.count * Self.entriesOfMissed)
+    for one in missed { forget(one, of: reader) }
+  }
+
+  /// The same for a stream that has ended, and whoever waits for it.
+  mutating func forgetMissing(_ id: StreamID) {
+    guard let readings = streams[id]?.missedBy, !readings.isEmpty else { return }
+    walk(readings.count * Self.entriesOfMissed)
+    for reading in readings {
+      forget(MissedStream(subscription: reading.subscription, stream: id), of: reading.reader)
+    }
+  }
+
+  func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
+    guard let stream = streams[missed.stream] else { return nil }
+    return MissedFrame(
+      subscription: missed.subscription, stream: stream.id, publisherName: stream.publisherName,
+      channel: stream.channel.text, code: BusErrorCode.resourceExhausted.rawValue,
+      text: "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)")
+  }
+
+  /// Gives readers what they missed, as far as there are places now: so much in a tick for the
+  /// agents of each user, which have their turns one after another.
+  mutating func offerMissed() {
+    for user in missing.keys.sorted() {
+      let most = effort + Self.offeredPerTick
+      for _ in 0..<(missing[user]?.count ?? 0) where effort < most {
+        guard let reader = missing[user]?.next() else { break }
+        offerMissed(to: reader, until: most)
+      }
+    }
+  }
+
+  private mutating func offerMissed(to reader: Incarnation, until most: Int) {
+    walk(Self.entriesOfMissed)
+    for _ in 0..<(agents[reader]?.missed.count ?? 0) where effort < most {
+      walk(Self.entriesOfMissed)
+      // Looked at apart from what follows: a copy that is held makes its tables be copied.
+      guard agents[reader].map({ objection(toOneMoreReadingBy: $0) == nil }) == true,
+        let missed = agents[reader]?.missed.next()
+      else { return }
+      offer(missed, to: reader)
+    }
+  }
+
+  /// Gives a reader a stream that it missed, if there is a place for it.
+  private mutating func offer(_ missed: MissedStream, to reader: Incarnation) {
+    if isMissed(missed, by: reader) {
+      guard let made = makeAttachment(reader, missed.subscription, missed.stream, on: .fromHere)
+      else { return }
+      announce(made, .news)
+    }
+    forget(missed, of: reader)
+    meetOthers(missed, of: reader)
+  }
+
+  private func isMissed(_ missed: MissedStream, by reader: Incarnation) -> Bool {
+    let reading = Reading(reader: reader, subscription: missed.subscription)
+    guard let stream = streams[missed.stream] else { return false }
+    // The end of a grace may have given it already.
+    return stream.end == nil && agents[reader]?.subscriptions[missed.subscription] != nil
+      && !stream.readings.contains(reading)
+  }
+
+  /// What readers of one user are given in a tick of what they missed, in actions.
+  private static var offeredPerTick: Int { 256 }
+  /// What it takes to offer a stream, or to forget that one is missed, in entries of tables.
+  private static var entriesOfMissed: Int { 16 }
+}
