@@ -1,4 +1,6 @@
+import BusTestSupport
 import Glibc
+import Testing
 
 /// How many files this process may open: for tests that have a process of their own.
 enum OpenFiles {
@@ -22,5 +24,14 @@ enum OpenFiles {
       throw ClientFailure.system("setrlimit", errno)
     }
     return before
+  }
+}
+
+extension Child {
+  /// Sets how many files the process may open from here on.
+  func limitFiles(to count: Int) throws {
+    let result = try Child.run(
+      "/usr/bin/prlimit", ["--pid", "\(pid)", "--nofile=\(count):"], timeout: .seconds(30))
+    try #require(result.succeeded, "\(result)")
   }
 }
