@@ -238,6 +238,9 @@ struct ElsewhereTests {
       "standard output that nobody takes",
       "the first signal ends bcs sub, which says what it received"),
     Row(
+      "a responder that ends its work only while the next request is under way",
+      "what a responder says of a request that was stopped is not the failure of the next line"),
+    Row(
       "a line of standard input without an end",
       "bcs pub fails at a line that is too long before it has ended, and says what it published"),
     Row(

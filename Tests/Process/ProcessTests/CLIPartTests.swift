@@ -56,6 +56,26 @@ struct CLIPartTests {
     #expect(rows.first { $0["line"] as? Int == 2 }?["exit"] as? Int == 8)
   }
 
+  @Test("what a responder says of a request that was stopped is not the failure of the next line")
+  func lateEnd() throws {
+    try Watchdog.bounding("lines to the first of two", seconds: 120) {
+      let dir = try TemporaryDirectory("parts")
+      let bus = try CLIBus(dir.path)
+      let fast = try responder(
+        bus, "svc", "--name", "fast", "--exec", "sh", "-c",
+        "read x; test $x = good && exec echo ok; sleep 1; exit 3")
+      let slow = try responder(
+        bus, "svc", "--name", "slow", "--exec", "sh", "-c", "read x; sleep 3; exit 3")
+      defer { [fast, slow].forEach { $0.kill() } }
+      let asked = try bus.run(
+        "req", "svc", "--first", "--stdin-lines", "--json",
+        input: .bytes(Array("good\nbad\n".utf8)))
+      let rows = try jsonLines(asked.stdout)
+      #expect(rows.map { $0["line"] as? Int } == [1, 2], "\(asked)")
+      #expect(rows.last?["exit"] as? Int == 8 && !asked.stderr.contains("CANCELLED"), "\(asked)")
+    }
+  }
+
   @Test("requests that failed are told to a pipeline whose reader has had enough")
   func head() throws {
     try Watchdog.bounding("replies that nobody reads any more", seconds: 120) {

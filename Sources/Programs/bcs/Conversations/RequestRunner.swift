@@ -148,7 +148,8 @@ struct RequestRunner: ~Copyable {
     }
     common.tellProblems(of: &messenger)
     for (incoming, payload, responder) in replies { try take(incoming, payload, responder) }
-    for failure in failed {
+    // What comes late of a request that is over, the end of one that was stopped, say, is nobody's.
+    for failure in failed where open[failure.correlationId] != nil {
       forget(failure.correlationId)
       failures.append((failure.error, failure.responder))
     }
