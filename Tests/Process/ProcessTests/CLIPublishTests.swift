@@ -194,6 +194,29 @@ struct CLIPublishTests {
     #expect(read.stderr.contains("received \(published) lost 0"))
   }
 
+  @Test("a rate is not exceeded to make up for a time in which there was nothing to publish")
+  func rateAfterIdle() throws {
+    try Watchdog.bounding("a rate after an idle time", seconds: 120) {
+      let dir = try TemporaryDirectory("pub")
+      let bus = try CLIBus(dir.path)
+      let reader = try bus.subscriber("a", "--line", "--count", "6")
+      defer { reader.kill() }
+      let writer = try bus.start("pub", "a", "--stdin-lines", "--rate", "2", input: .pipe)
+      defer { writer.kill() }
+      writer.send("first\n")
+      try reader.waitForLine(containing: "first", timeout: .seconds(20))
+      // So long that all of the next five would be due.
+      let gap = Duration.milliseconds(500)
+      Thread.sleep(forTimeInterval: 3)
+      let began = ContinuousClock.now
+      writer.send("next\nnext\nnext\nnext\nnext\n")
+      writer.closeInput()
+      #expect(try reader.wait(timeout: .seconds(20)).succeeded)
+      // The first of them is due at once, the second may be.
+      #expect(ContinuousClock.now - began >= gap * 3)
+    }
+  }
+
   @Test("a publisher that has no memory left sleeps between its tries")
   func noMemory() throws {
     let dir = try TemporaryDirectory("pub")

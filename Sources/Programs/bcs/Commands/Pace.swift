@@ -18,25 +18,27 @@ struct Rate {
 /// Spaces messages in time.
 struct Pace {
   private let gapNs: UInt64
-  private let isRate: Bool
+  /// How late a message may be for the next one to come sooner.
+  private let arrearsNsMax: UInt64
   private var nextNs: UInt64 = 0
 
   init(rate: Double?, sleep: Double?) {
-    isRate = rate != nil
     gapNs = UInt64((rate.map { 1 / $0 } ?? sleep ?? 0) * 1e9)
+    // A rate catches up on what the scheduler took, but not on a time in which there was nothing to
+    // send; a pause is a pause.
+    arrearsNsMax = rate == nil ? 0 : max(gapNs, 10_000_000)
   }
 
   /// Waits until the next message is due; the first one is at once.
   mutating func wait() throws {
     guard gapNs > 0 else { return }
-    let now = System.monotonicNs
-    if nextNs == 0 { nextNs = now }
+    if nextNs == 0 { nextNs = System.monotonicNs }
     while System.monotonicNs < nextNs {
       try Interrupt.check()
       System.sleep(.nanoseconds(Int64(min(nextNs - min(nextNs, System.monotonicNs), 100_000_000))))
     }
-    // A rate catches up after a delay; a pause is a pause.
-    nextNs = (isRate ? nextNs : System.monotonicNs) + gapNs
+    let now = System.monotonicNs
+    nextNs = max(nextNs, now - min(now, arrearsNsMax)) + gapNs
   }
 }
 
