@@ -226,6 +226,9 @@ struct ElsewhereTests {
       "a peer closes its inbox and opens another",
       "a peer that closes its messenger and opens another is sent to again"),
     Row(
+      "a requester that opens its log anew cancels before its request is read",
+      "a cancel comes before its request in the log of a second messenger, and stops it"),
+    Row(
       "standard output on a full disk",
       "lines that could not be written are counted, said once, and a cut one ends before them"),
     Row(

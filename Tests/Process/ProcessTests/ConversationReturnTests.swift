@@ -141,6 +141,61 @@ struct ConversationReturnTests {
     }
   }
 
+  @Test("a cancel comes before its request in the log of a second messenger, and stops it")
+  func cancelled() throws {
+    try Watchdog.bounding("a cancel to a peer that is known", seconds: 100) {
+      let bus = try ClientBus()
+      let asker = try bus.agent("asker")
+      let answerer = try bus.agent("answerer")
+      var right = try answerer.messenger()
+      var first = try asker.messenger()
+      let known = try first.out.agent("answerer")
+      for number in 0..<8 {
+        _ = try first.out.request(known, numbered(number), Pair.longAsking)
+        var (started, ended) = ([Int](), 0)
+        while ended == 0 {
+          ended += try first.poll { _, _, _ in }
+          started += try Self.answer(&right)
+        }
+        #expect(started == [number])
+      }
+      first.close()
+      _ = consume first
+      var second = try asker.messenger()
+      let recipient = try second.out.agent("answerer")
+      // The urgent lane is there, and nothing of the normal one was heard.
+      _ = try second.out.send(recipient, numbered(8), SendOptions(priority: .critical))
+      while try Self.answer(&right).isEmpty { second.drain(timeout: .milliseconds(10)) }
+      let doomed = try second.out.request(recipient, numbered(9), Pair.longAsking)
+      let isOut = second.drain(timeout: .seconds(50))
+      #expect(isOut)
+      try second.out.cancel(doomed)
+      var started: [Int] = []
+      var codes: [BusErrorCode] = []
+      var replies = 0
+      while codes.isEmpty, replies == 0 {
+        replies += try second.poll { _, _, _ in
+        } onFailure: { failure, _ in
+          codes.append(failure.error.code)
+        }
+        started += try Self.answer(&right)
+      }
+      #expect(started.isEmpty && codes == [.cancelled])
+    }
+  }
+
+  /// Answers what has arrived; returns the numbers of requests and messages.
+  private static func answer(_ messenger: inout Messenger) throws -> [Int] {
+    var numbers: [Int] = []
+    let taken = try messenger.poll { message, incoming, out in
+      guard incoming.kind != .cancel else { return }
+      numbers.append(number(message.payload))
+      if incoming.kind == .request { try? out.reply(to: incoming, message.payload) }
+    }
+    if taken == 0 { usleep(200) }
+    return numbers
+  }
+
   @Test("who asks without a pause hears of a service that has come back")
   func flow() throws {
     try Watchdog.bounding("requests that follow each other", seconds: 100) {

@@ -26,6 +26,16 @@ struct SparseQueue<Element: Hashable & Sendable>: Sendable {
     places.appendAnyway(Place(element: element, number: last))
   }
 
+  /// The first one; nil: there is none.
+  var first: Element? {
+    mutating get {
+      while let place = places.first, numbers[place.element] != place.number {
+        _ = places.popFirst()
+      }
+      return places.first?.element
+    }
+  }
+
   mutating func popFirst() -> Element? {
     while let place = places.popFirst() {
       guard numbers[place.element] == place.number else { continue }

@@ -15,7 +15,10 @@ extension Outbox {
     if _slowPath(index < 0) { index = introduce(message) }
     guard let peer = unsafe lines.at(index) else { return }
     let lane = unsafe message.topics._withUnsafeGuaranteedRef { $0.lane }
-    if lane == .normal { unsafe peer.pointee.seenNumber = message.sequence &+ 1 }
+    if lane == .normal {
+      // A log that was heard before this one may still bring its last messages.
+      unsafe peer.pointee.seenNumber = max(unsafe peer.pointee.seenNumber, message.sequence &+ 1)
+    }
     let id = unsafe PeerID(line: index, incarnation: peer.pointee.incarnation)
     switch UInt32(words.typeBits) {
     case UInt32(BUS_TYPE_RESPONSE), UInt32(BUS_TYPE_ERROR):
@@ -47,6 +50,8 @@ extension Outbox {
       of: source.publisherIncarnation, name: source.publisherName, id: source.publisher)
     if let peer = unsafe lines.at(at) {
       unsafe peer.pointee.mayCall = source.mayCall.compactMap { try? TopicPattern($0) }
+      let lane = unsafe message.topics._withUnsafeGuaranteedRef { $0.lane }
+      if lane == .normal { unsafe peer.pointee.seenNumber = 0 }
     }
     unsafe message.topics._withUnsafeGuaranteedRef { $0.peer = at }
     return at
@@ -130,7 +135,8 @@ extension Outbox {
     }
   }
 
-  /// A cancel of a request that has not arrived leaves a tombstone; any other goes to the program.
+  /// A cancel leaves a tombstone for a request that may be still to come, and goes to the program
+  /// for one that may have come.
   private mutating func admitCancel(
     _ message: borrowing Message, _ words: HeaderWords, _ peer: PeerID, _ handler: Handler
   ) {
@@ -142,10 +148,13 @@ extension Outbox {
     }
     let number = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
     // A request of the urgent lane (no number) lies before its cancel.
-    if unsafe number != .max && number >= line.pointee.seenNumber {
-      unsafe line.pointee.tombstones.add(Tombstone(correlationId: id, number: number))
+    if number != .max {
+      let seen = unsafe line.pointee.seenNumber
+      // One that was seen, by its number, may as well be of the peer's next log.
+      unsafe line.pointee.tombstones.add(
+        Tombstone(correlationId: id, number: number), seen: seen)
       unsafe line.pointee.hasTombstones = true
-      return
+      guard number < seen else { return }
     }
     let incoming = InboxMessage(
       kind: .cancel, peer: peer, correlationId: id, service: nil, lane: .urgent, isLast: true,

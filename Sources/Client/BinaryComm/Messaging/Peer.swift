@@ -123,9 +123,10 @@ struct Peer: ~Copyable {
   let lanes: UnsafeMutablePointer<OutboundLane>
   /// Requests to it that wait for their response.
   var inFlight = 0
-  /// Messages taken from its normal lane: requests with a lower number have been seen.
+  /// Requests with a lower number were seen, if they are of the log of its normal lane that was
+  /// heard last: numbers begin anew with each log.
   var seenNumber: UInt64 = 0
-  /// Requests that were cancelled before they arrived.
+  /// Requests that were cancelled and may be still to come.
   var tombstones = Tombstones()
   var hasTombstones = false
 

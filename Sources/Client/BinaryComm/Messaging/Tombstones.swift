@@ -9,9 +9,11 @@ package struct Tombstone: Hashable, Sendable {
   }
 }
 
-/// The cancels of one peer whose requests have not come, the newest of them.
+/// The cancels of one peer whose requests may be still to come, the newest of them.
 ///
-/// Each is added and found in one step, whatever the peer has cancelled before.
+/// Numbers begin anew with each log, and a cancel may come before anything of the log that it is
+/// about: so of those whose place was passed some are kept as well. Each is added and found in one
+/// step, whatever the peer has cancelled before.
 package struct Tombstones: Sendable {
   private var stones = SparseQueue<Tombstone>()
   /// No request beyond it was cancelled.
@@ -25,18 +27,26 @@ package struct Tombstones: Sendable {
   /// A peer has no more requests in flight than it has credit, so neither has it tombstones.
   package static let most = 4096
 
+  /// How many are kept whose place was passed: more than a requester has in flight by default.
+  package static let passedMost = 256
+
   /// Keeps a cancel; of too many the oldest is forgotten.
-  package mutating func add(_ stone: Tombstone) {
+  ///
+  /// `seen`: of the peer's log that was heard last, all requests before this number have come.
+  package mutating func add(_ stone: Tombstone, seen: UInt64) {
     guard !stones.contains(stone) else { return }
     if stones.count >= Self.most { _ = stones.popFirst() }
     stones.append(stone)
     highest = max(highest, stone.number)
+    while stones.count > Self.passedMost, let oldest = stones.first, oldest.number < seen {
+      _ = stones.popFirst()
+    }
   }
 
-  /// Whether the request that has come was cancelled; what lies before it will not come any more.
+  /// Whether the request that has come was cancelled.
   package mutating func take(_ stone: Tombstone) -> Bool {
-    let isCancelled = stones.remove(stone)
-    if stone.number >= highest { self = Tombstones() }
-    return isCancelled
+    guard stone.number <= highest, stones.remove(stone) else { return false }
+    if stones.isEmpty { highest = 0 }
+    return true
   }
 }
