@@ -229,6 +229,9 @@ struct ElsewhereTests {
       "a requester that opens its log anew cancels before its request is read",
       "a cancel comes before its request in the log of a second messenger, and stops it"),
     Row(
+      "agents without end read a topic and go, while its publisher's messenger is not polled",
+      "of agents that it does not know it hears no end, however many come and go"),
+    Row(
       "standard output on a full disk",
       "lines that could not be written are counted, said once, and a cut one ends before them"),
     Row(

@@ -1,4 +1,5 @@
 import BinaryComm
+import BusLog
 import BusTestSupport
 import BusWire
 import Glibc
@@ -30,6 +31,30 @@ struct MessengerNewsTests {
       try pair.hear()
       let responders = names.map { pair.left.out.responders(of: $0) }
       #expect(responders == [["answerer"], []])
+    }
+  }
+
+  @Test("of agents that it does not know it hears no end, however many come and go")
+  func strangers() throws {
+    try Watchdog.bounding("ends of strangers", seconds: 60) {
+      var pair = try Pair()
+      _ = try pair.openLanes()
+      let publisher = try pair.asker.publisher(on: "h.x")
+      for number in 0..<20 {
+        let stranger = try pair.bus.agent("stranger-\(number)")
+        var reader = try stranger.reader("h.>", mode: .lossy)
+        try reader.meet()
+        stranger.close()
+      }
+      pair.answerer.close()
+      func isThere(_ row: [String: String]) -> Bool { row["name"] != "asker" }
+      while try pair.asker.query(.agents).contains(where: isThere) { usleep(1000) }
+      // Frames come in order: when this is answered all of the news are there.
+      _ = try pair.asker.query(.router)
+      // That the answerer has ended, reads its lanes no more, and answers its name no more.
+      let waiting = pair.left.newsWaiting
+      #expect(waiting > 0 && waiting < 20)
+      _ = consume publisher
     }
   }
 

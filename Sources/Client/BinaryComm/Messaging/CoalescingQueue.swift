@@ -1,7 +1,8 @@
 /// What waits for a thread that may stand still: of each key the newest element alone, behind all
 /// that came before it.
 ///
-/// So what waits is bounded by how many keys there are, not by how often each changes.
+/// So what waits is bounded by how many keys there are, not by how often each changes; its owner
+/// takes care that nobody makes it ever new ones.
 package struct CoalescingQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable {
   /// In order; nil where a newer one of the same key stands further on.
   private var elements: [Element?] = []

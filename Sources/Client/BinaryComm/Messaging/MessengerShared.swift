@@ -53,6 +53,8 @@ final class MessengerShared: Sendable {
     var asking = CountedSet<PeerName>()
     var interests: Set<PeerName> = []
     var lists = ResponderLists()
+    /// Those whom the messenger has met, of each its incarnation.
+    var peers: Set<Incarnation> = []
     var lastLane: UInt64 = 0
   }
 
@@ -69,7 +71,9 @@ final class MessengerShared: Sendable {
         let name = PeerName(group: frame.group, text: frame.name)
         state.events.append(event, key: .name(name))
       case .left(_, let number): state.events.append(event, key: .lane(number))
-      case .gone(let peer): state.events.append(event, key: .peer(peer))
+      // Strangers come and go as they like; one that is met after its end is refused its log.
+      case .gone(let peer):
+        if state.peers.contains(peer) { state.events.append(event, key: .peer(peer)) }
       case .refused, .lane, .unmet: state.events.append(event)
       }
     }
@@ -94,6 +98,12 @@ final class MessengerShared: Sendable {
   func drainEvents() -> [MessengerEvent] {
     state.withLock { $0.events.drain() }
   }
+
+  /// The messenger's thread is to hear of a peer's end.
+  func meet(_ peer: Incarnation) { state.withLock { _ = $0.peers.insert(peer) } }
+
+  /// It knows nothing more of a peer.
+  func forget(_ peer: Incarnation) { state.withLock { _ = $0.peers.remove(peer) } }
 
   /// How many events wait for the messenger's thread.
   var eventCount: Int { state.withLock { $0.events.count } }

@@ -261,6 +261,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
     if reportsClosed {
       closed.append(unsafe PeerID(line: line, incarnation: peer.pointee.incarnation))
     }
+    core.forget(Incarnation(unsafe peer.pointee.incarnation))
     lines.remove(line)
   }
 

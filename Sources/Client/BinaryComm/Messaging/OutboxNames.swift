@@ -166,6 +166,7 @@ extension Outbox {
   /// The index of a peer, made when it is new.
   mutating func lineIndex(of incarnation: Incarnation, name: String, id: BusUUID?) -> Int {
     if let known = lines.index(of: incarnation.value) { return known }
+    core.meet(incarnation)
     let line = Peer(
       incarnation: incarnation.value, name: name, id: id ?? BusUUID(agentName: name))
     return lines.add(line)
