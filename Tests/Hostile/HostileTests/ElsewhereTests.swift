@@ -232,6 +232,12 @@ struct ElsewhereTests {
       "agents without end read a topic and go, while its publisher's messenger is not polled",
       "of agents that it does not know it hears no end, however many come and go"),
     Row(
+      "a responder leaves requests unread and goes on speaking to the requester",
+      "a request that was not read fails though the peer is back and speaks to the asker"),
+    Row(
+      "a responder lets go of each log that it is given",
+      "a service without room for any log is offered one now and then, not one after the other"),
+    Row(
       "standard output on a full disk",
       "lines that could not be written are counted, said once, and a cut one ends before them"),
     Row(

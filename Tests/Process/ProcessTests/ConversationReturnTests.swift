@@ -120,6 +120,27 @@ struct ConversationReturnTests {
     }
   }
 
+  @Test("a request that was not read fails though the peer is back and speaks to the asker")
+  func spokenTo() throws {
+    try Watchdog.bounding("a request to a peer that is back and speaks", seconds: 100) {
+      var world = try World()
+      try world.ask(1)
+      try world.until(ended: 1)
+      try world.ask(2)
+      world.left.flush()
+      try world.reopen()
+      // All of this before the asker looks again.
+      if let asker = try world.right?.out.agent("asker") {
+        _ = try world.right?.out.send(asker, numbered(9))
+      }
+      let isOut = world.right?.drain(timeout: .seconds(50))
+      #expect(isOut == true)
+      try world.until(ended: 3)
+      #expect(world.ended.first == .answer(2))
+      #expect(world.ended.contains(.answer(9)) && world.ended.contains(.failure(.peerDied)))
+    }
+  }
+
   @Test("what a messenger answered the next one of its agent does not")
   func names() throws {
     try Watchdog.bounding("names of a closed messenger", seconds: 100) {
@@ -254,9 +275,34 @@ struct ConversationReturnTests {
     }
   }
 
+  @Test("a service without room for any log is offered one now and then, not one after the other")
+  func pause() throws {
+    try Watchdog.bounding("logs to a service that was starved", seconds: 100) {
+      let directory = try TemporaryDirectory("return")
+      let bus = try CLIBus(directory.path)
+      let service = try bus.start("reply", "up", "--echo", "--name", "starved")
+      defer { service.kill() }
+      while service.isRunning, !service.stderrSoFar.contains("answering") { breathe() }
+      let agent = try Bus.connect(to: bus.directory).register("asker", category: "test")
+      var messenger = try agent.messenger(MessengerOptions())
+      let recipient = try messenger.out.service("up")
+      while messenger.out.responders(of: recipient).isEmpty {
+        _ = try messenger.poll { _, _, _ in }
+      }
+      try Self.limitFiles(of: service.pid, to: 0)
+      let began = ContinuousClock.now
+      // It hears at once that a log was made and is not read: so it goes on waiting.
+      let options = SendOptions(timeoutNs: 1_000_000_000, priority: .critical)
+      _ = try Self.ask(&messenger, recipient, options, pauseUs: 4000)
+      let most = 2 + Int((ContinuousClock.now - began) / .milliseconds(20))
+      #expect(messenger.logsMade <= most)
+    }
+  }
+
   /// Sends a request and returns how it failed; nil: it was answered.
   private static func ask(
-    _ messenger: inout Messenger, _ recipient: Recipient, _ options: SendOptions
+    _ messenger: inout Messenger, _ recipient: Recipient, _ options: SendOptions,
+    pauseUs: UInt32 = 200
   ) throws -> BusError? {
     _ = try messenger.out.request(recipient, numbered(1), options)
     var (answers, failures) = (0, [BusError]())
@@ -266,7 +312,7 @@ struct ConversationReturnTests {
       } onFailure: { failure, _ in
         failures.append(failure.error)
       }
-      if taken == 0 { usleep(200) }
+      if taken == 0 { usleep(pauseUs) }
     }
     return failures.first
   }

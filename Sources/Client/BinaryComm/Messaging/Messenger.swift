@@ -135,7 +135,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       out.noteUnreadable(inbox.problems[notedProblems...])
       notedProblems = inbox.problems.count
     }
-    if _slowPath(out.awaitsLastWords) { out.closeDrained() }
+    if _slowPath(out.awaitsLastWords) { closeDrained() }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
     untickedPolls &+= 1
     if idlePolls & 31 == 1 || untickedPolls >= 32 || taken >= limit { tick() }
@@ -157,6 +157,11 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     }
   }
 
+  private mutating func closeDrained() {
+    let place = unsafe place
+    unsafe place.pointee.closeDrained(inbox)
+  }
+
   /// What is looked at now and then: deadlines, and what could not be asked without a router.
   private mutating func tick() {
     untickedPolls = 0
@@ -176,7 +181,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       switch event {
       case .responders(let frame): out.handle(frame)
       case .refused(let name, let why): out.refused(name, why)
-      case .left(let channel, let number): out.left(channel, number)
+      case .left(let channel, let number, let answers): out.left(channel, number, answers)
       case .gone(let peer): out.leave(peer)
       case .lane(let channel, let number, let outcome): handle(channel, number, outcome)
       case .unmet(let channel, let stream, let why):
@@ -209,6 +214,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     out.flush()
     var most = timeout
     if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
+    if !out.orphans.isEmpty { most = min(most, .milliseconds(20)) }
     if out.nextExpiryNs != .max {
       let nowNs = out.now().monotonicNs
       let left = out.nextExpiryNs > nowNs ? out.nextExpiryNs - nowNs : 0
@@ -237,6 +243,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
 
   /// How much of what the router has said waits for the next poll.
   package var newsWaiting: Int { core.eventCount }
+
+  /// How many logs to peers were made so far.
+  package var logsMade: UInt64 { core.lanesMade }
 
   /// The name of a peer, nil when it has ended and all about it is forgotten.
   public func name(of peer: PeerID) -> String? { out.name(of: peer) }

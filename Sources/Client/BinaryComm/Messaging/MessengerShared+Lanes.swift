@@ -32,7 +32,7 @@ extension MessengerShared {
         InboxChannel.shownName(of: peer), kind: .pair, lane: channel.lane.counted, to: peer,
         peerIncarnation: owner.value),
       onUnmet: { [weak self] in self?.post(.unmet(channel, $0, $1)) },
-      onLeave: { [weak self] in self?.post(.left(channel, number)) })
+      onLeave: { [weak self] in self?.lose(channel, number) })
     // Before it is registered: the reader's join may arrive before this thread looks again.
     let growth = LogGrowth(allowed: agent.state.withLock { $0.limits.logBytesMax })
     let made = Handover(Publisher(core, log, clock: agent.clock.clock(), growth))
@@ -44,6 +44,15 @@ extension MessengerShared {
         post(.lane(channel, number, .success(made)))
       }
     }
+  }
+}
+
+extension MessengerShared {
+  /// A peer reads a log to it no more.
+  private func lose(_ channel: InboxChannel, _ number: UInt64) {
+    // Now: what the peer opens when it is back brings no answer to what it did not read.
+    let answers = inbox.readings(from: channel.owner, on: channel.lane)
+    post(.left(channel, number, answers))
   }
 }
 

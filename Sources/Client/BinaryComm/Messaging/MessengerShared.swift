@@ -28,8 +28,8 @@ enum MessengerEvent: Sendable {
   /// The reader of a lane could not be let in for want of something in this process.
   case unmet(InboxChannel, PublisherShared, BusError)
   /// A peer reads the log with this number no more: it has ended, has closed its inbox, or had no
-  /// room to read the log.
-  case left(InboxChannel, UInt64)
+  /// room to read the log. What is read of it now may still bring answers.
+  case left(InboxChannel, UInt64, Set<AttachmentID>)
   /// A peer has ended.
   case gone(Incarnation)
   /// Who answers a name.
@@ -70,7 +70,7 @@ final class MessengerShared: Sendable {
       case .responders(let frame):
         let name = PeerName(group: frame.group, text: frame.name)
         state.events.append(event, key: .name(name))
-      case .left(_, let number): state.events.append(event, key: .lane(number))
+      case .left(_, let number, _): state.events.append(event, key: .lane(number))
       // Strangers come and go as they like; one that is met after its end is refused its log.
       case .gone(let peer):
         if state.peers.contains(peer) { state.events.append(event, key: .peer(peer)) }
@@ -94,6 +94,9 @@ final class MessengerShared: Sendable {
       return state.lastLane
     }
   }
+
+  /// How many logs to peers were made so far.
+  var lanesMade: UInt64 { state.withLock { $0.lastLane } }
 
   func drainEvents() -> [MessengerEvent] {
     state.withLock { $0.events.drain() }

@@ -50,7 +50,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
   /// Peers that have ended and of whose own messages some are still to be read.
   var leaving: Set<Incarnation> = []
   /// Requests in logs that are read no more, and may have been answered before.
-  var orphans: [LaneKey: OrphanedRequests] = [:]
+  var orphans: [OrphanedRequests] = []
   /// Peers whose logs to this agent it had no room for, and what was missing.
   var unreadable: [String: BusError] = [:]
   var statistics = ConversationStatistics()
@@ -255,7 +255,7 @@ public struct Outbox: ~Copyable, @unchecked Sendable {
       }
     }
     dirty.removeAll { $0.peer == line }
-    for lane in Lane.allCases { orphans[LaneKey(peer: line, lane: lane)] = nil }
+    orphans.removeAll { $0.lane.peer == line }
     waitingLanes.removeAll { $0.peer == line }
     names.strike(line)
     if reportsClosed {

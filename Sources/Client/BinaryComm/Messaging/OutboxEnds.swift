@@ -6,9 +6,18 @@ import BusWire
 
 /// Requests in a log to a peer that it does not read any more.
 struct OrphanedRequests: Sendable {
+  /// The lane that the log was for.
+  let lane: LaneKey
   let ids: [UInt32]
   /// The streams of the peer in which their answers may still come.
   let answers: Set<AttachmentID>
+  /// When the peer has had time to answer what it read, if it is still there.
+  let endNs: UInt64
+  /// How much there was in these streams then; nil: that time has not come.
+  var counts: [AttachmentID: UInt64]?
+
+  /// How long a peer that is still there has.
+  static var patienceNs: UInt64 { 1_000_000_000 }
 }
 
 extension Outbox {
@@ -26,8 +35,11 @@ extension Outbox {
   /// to open another one, or had no room for the log.
   ///
   /// Who answers a name the router says, so what is sent next goes into a new log, and so does what
-  /// has not been written yet. What was written is lost unless it was read before.
-  mutating func left(_ channel: InboxChannel, _ number: UInt64) {
+  /// has not been written yet. What was written is lost unless it was read before: `answers` are
+  /// the streams that it may have been answered in.
+  mutating func left(
+    _ channel: InboxChannel, _ number: UInt64, _ answers: Set<AttachmentID>
+  ) {
     guard !isClosed, let line = lines.index(of: channel.owner.value),
       let peer = unsafe lines.at(line)
     else { return }
@@ -40,22 +52,26 @@ extension Outbox {
     dirty.removeAll { $0 == key }
     unsafe out.pointee.close()
     let isUrgent = channel.lane == .urgent
-    let written = pending.all { $0.line == line && $0.isUrgent == isUrgent && $0.number != nil }
-    // With those of the log before this one.
-    orphans[key] =
-      written.isEmpty
-      ? nil
-      : OrphanedRequests(
-        ids: written.map(\.correlationId), answers: core.inbox.readings(from: channel.owner))
+    // Those of a log before this one have their own time.
+    let known = Set(orphans.filter { $0.lane == key }.flatMap(\.ids))
+    let written = pending.all { request in
+      request.line == line && request.isUrgent == isUrgent && request.number != nil
+        && !known.contains(request.correlationId)
+    }
+    if !written.isEmpty {
+      let endNs = now().monotonicNs &+ OrphanedRequests.patienceNs
+      orphans.append(
+        OrphanedRequests(
+          lane: key, ids: written.map(\.correlationId), answers: answers, endNs: endNs))
+    }
     if unsafe !out.pointee.waiting.isEmpty, !waitingLanes.contains(key) { waitingLanes.append(key) }
   }
 
   /// The peers that are gone and of whose messages nothing is left to be read, and the requests
   /// that nobody reads any more.
-  mutating func closeDrained() {
-    for (key, orphan) in orphans where !core.inbox.reads(anyOf: orphan.answers) {
-      orphans[key] = nil
-      end(orphan, of: key.peer)
+  mutating func closeDrained(_ inbox: borrowing Reader) {
+    for at in orphans.indices.reversed() where !mayBeAnswered(at, inbox) {
+      end(orphans.remove(at: at))
     }
     for incarnation in leaving where !core.inbox.reads(from: incarnation) {
       leaving.remove(incarnation)
@@ -63,7 +79,18 @@ extension Outbox {
     }
   }
 
-  private mutating func end(_ orphan: OrphanedRequests, of line: Int) {
+  /// Whether an answer to requests in a lost log may still be read.
+  private mutating func mayBeAnswered(_ at: Int, _ inbox: borrowing Reader) -> Bool {
+    guard core.inbox.reads(anyOf: orphans[at].answers) else { return false }
+    guard now().monotonicNs >= orphans[at].endNs else { return true }
+    // What lay in the streams by then is read, however long that takes here.
+    let counts = orphans[at].counts ?? inbox.published(in: orphans[at].answers)
+    orphans[at].counts = counts
+    return !inbox.hasTaken(counts)
+  }
+
+  private mutating func end(_ orphan: OrphanedRequests) {
+    let line = orphan.lane.peer
     let why = whyUnanswered(by: line)
     for id in orphan.ids {
       if let request = pending.find(id), request.line == line { end(request, why) }
@@ -72,9 +99,7 @@ extension Outbox {
 
   /// Forgets requests that were answered after all, or that have run out of time.
   mutating func forgetAnswered() {
-    for (key, orphan) in orphans where !orphan.ids.contains(where: { pending.find($0) != nil }) {
-      orphans[key] = nil
-    }
+    orphans = orphans.filter { orphan in orphan.ids.contains { pending.find($0) != nil } }
   }
 
   private func whyUnanswered(by line: Int) -> BusError {

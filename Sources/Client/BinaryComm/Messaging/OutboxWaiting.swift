@@ -39,19 +39,23 @@ extension Outbox {
     unsafe out.pointee.shortage = LaneShortage(why: why, sinceNs: sinceNs, retryNs: retryNs)
   }
 
-  /// Has a log made for a lane, but not again at once where that has just failed; without a router
-  /// it is tried again later.
+  /// Has a log made for a lane, but not again at once where that has just failed, or another one
+  /// was just made; without a router it is tried again later.
   mutating func begin(
     _ line: Int, _ lane: Lane, _ out: UnsafeMutablePointer<OutboundLane>, _ now: HostTime
   ) throws(BusError) {
     if let shortage = unsafe out.pointee.shortage, now.monotonicNs < shortage.retryNs {
       throw shortage.why
     }
-    guard let peer = unsafe lines.at(line) else { return }
+    // A peer that has room for none of them would be offered one right after the other.
+    guard let peer = unsafe lines.at(line), unsafe now.monotonicNs >= out.pointee.nextLogNs else {
+      return
+    }
     let owner = unsafe Incarnation(peer.pointee.incarnation)
     let name = unsafe peer.pointee.name
     if try core.makeLane(InboxChannel(owner: owner, lane: lane), to: name) {
       unsafe out.pointee.phase = .making
+      unsafe out.pointee.nextLogNs = now.monotonicNs &+ LaneShortage.pauseNs
     }
   }
 

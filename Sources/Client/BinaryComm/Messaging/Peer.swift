@@ -44,6 +44,8 @@ struct OutboundLane: ~Copyable {
   var isDirty = false
   /// For want of what its log cannot be made, or be made larger; nil while nothing is missing.
   var shortage: LaneShortage?
+  /// When its next log may be made.
+  var nextLogNs: UInt64 = 0
   /// The ids of names in this log's table, by recipient; `UInt64.max`: not looked up.
   var topicIds: [UInt64] = []
 

@@ -44,6 +44,11 @@ extension Reader {
 }
 
 extension ReadStream {
+  /// Messages of the stream so far, as its publisher says.
+  var published: UInt64 {
+    segments.values.compactMap { log.published(in: $0) }.max() ?? log.settledSequence
+  }
+
   /// Whether the last poll took anything that counts; what an eviction made void does not.
   var hasMoved: Bool { isUnshown && _fastPath(log.state != .evicted) }
 
@@ -73,7 +78,7 @@ extension ReadStream {
     #if !BCS_NO_COUNTERS
       guard let reason else { return }
       let stands = log.settledSequence
-      let published = segments.values.compactMap { log.published(in: $0) }.max() ?? stands
+      let published = published
       let left = published > stands ? published - stands : 0
       meter.leave(reason, left: left, voided: stands &- meter.sequence)
       if reason != .left { meter.row.noteError() }

@@ -17,6 +17,9 @@ extension Reader {
   func state(_ at: Int) -> ReaderState { unsafe streams[at].log.state }
   func generation(_ at: Int) -> UInt32 { unsafe streams[at].log.identity.generation }
 
+  func published(_ at: Int) -> UInt64 { unsafe streams[at].published }
+  func taken(_ at: Int) -> UInt64 { unsafe streams[at].log.settledSequence }
+
   /// Adds a stream at the end, or behind the last urgent one.
   mutating func append(_ stream: consuming ReadStream) {
     let isUrgent = takesAll && InboxChannel(stream.source.channel)?.lane == .urgent

@@ -64,12 +64,20 @@ final class SubscriptionShared: Sendable {
   }
 
   /// Whether something of this publisher is still to be read.
-  func reads(from publisher: Incarnation) -> Bool { !readings(from: publisher).isEmpty }
-
-  /// What is still to be read of a publisher.
-  func readings(from publisher: Incarnation) -> Set<AttachmentID> {
+  func reads(from publisher: Incarnation) -> Bool {
     withReadings { state in
-      Set(state.readings.filter { $0.value.source.publisherIncarnation == publisher }.keys)
+      state.readings.values.contains { $0.source.publisherIncarnation == publisher }
+    }
+  }
+
+  /// What is still to be read of a publisher in one lane of this inbox.
+  func readings(from publisher: Incarnation, on lane: Lane) -> Set<AttachmentID> {
+    withReadings { state in
+      let mine = state.readings.filter { _, reading in
+        reading.source.publisherIncarnation == publisher
+          && InboxChannel(reading.source.channel)?.lane == lane
+      }
+      return Set(mine.keys)
     }
   }
 
