@@ -78,9 +78,11 @@ public final class Agent: Sendable {
 
   /// Calls the handler with each peer whose requests and messages cannot be read; others go on.
   ///
-  /// Its log is corrupt, or there is no descriptor or no memory left for it here. The handler runs
-  /// on the thread of this agent's conversations, and must not wait.
-  /// Counts for conversations with `await`; who has a messenger asks ``Messenger/drainProblems()``.
+  /// Its log is corrupt, or there is no descriptor or no memory left for it here. Also with each
+  /// name that a router refuses after a restart, without a publisher: a service that the policy
+  /// denies has ended then. The handler runs on the thread of this agent's conversations, and must
+  /// not wait. Counts for conversations with `await`; who has a messenger asks
+  /// ``Messenger/drainProblems()`` and ``Messenger/drainLostNames()``.
   public func onInboxProblem(_ handler: @escaping @Sendable (StreamProblem) -> Void) {
     let former = core.state.withLock { state in
       defer { state.onInboxProblem = handler }

@@ -106,6 +106,15 @@ struct CommonOptions: ParsableArguments {
     }
   }
 
+  /// Says which names the router refuses for now; returns those that it refuses for good.
+  func tellLostNames(of messenger: inout Messenger) -> [LostName] {
+    let lost = messenger.drainLostNames()
+    for name in lost where name.isAskedAgain {
+      log(.warning, "\(name.error.code.name): \(name.error.detail)")
+    }
+    return lost.filter { !$0.isAskedAgain }
+  }
+
   /// Prints a listing to standard output.
   func show(_ listing: TextTable) throws {
     try Output.write(listing.text(asJSON: json, width: Terminal.width, style: .output))

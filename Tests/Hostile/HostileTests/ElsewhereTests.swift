@@ -238,6 +238,9 @@ struct ElsewhereTests {
       "a responder lets go of each log that it is given",
       "a service without room for any log is offered one now and then, not one after the other"),
     Row(
+      "an agent takes the name of a service that comes back to the next router",
+      "are asked for again where that may pass: another agent had the name for a while"),
+    Row(
       "standard output on a full disk",
       "lines that could not be written are counted, said once, and a cut one ends before them"),
     Row(

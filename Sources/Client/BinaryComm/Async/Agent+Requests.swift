@@ -78,7 +78,8 @@ private final class ReplyOwner: Sendable {
   }
 }
 
-/// A name that this agent answers, until it is told to stop.
+/// A name that this agent answers, until it is told to stop, or a router that follows another one
+/// refuses it, which ``Agent/onInboxProblem(_:)`` is told.
 public struct ServiceRegistration: Sendable {
   /// The name.
   public let name: String

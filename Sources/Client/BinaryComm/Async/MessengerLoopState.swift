@@ -45,7 +45,11 @@ struct MessengerLoopState: ~Copyable {
   }
 
   private mutating func tellProblems() {
-    let problems = messenger.drainProblems()
+    var problems = messenger.drainProblems()
+    for lost in messenger.drainLostNames() {
+      if !lost.isTeam, !lost.isAskedAgain { withdraw(lost.name) }
+      problems.append(StreamProblem(publisher: "", error: lost.error))
+    }
     guard !problems.isEmpty else { return }
     let handler = messenger.core.agent.state.withLock { $0.onInboxProblem }
     for problem in problems { handler(problem) }

@@ -31,6 +31,8 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   var lastSweepNs: UInt64 = 0
   /// How many of the inbox's problems ``out`` has heard of.
   private var notedProblems = 0
+  /// Names that a router refused, and of which the program was not told.
+  private var lostNames: [LostName] = []
   // Behind an address: handlers are lent it while the inbox is being polled.
   private let place: UnsafeMutablePointer<Outbox>
 
@@ -110,6 +112,22 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     inbox.forgetVerdicts()
   }
 
+  private mutating func lose(_ lost: LostName) {
+    if !lost.isAskedAgain { unserve(lost.name) }
+    // Of each the newest word: nobody may ever take them.
+    lostNames.removeAll { $0.name == lost.name && $0.isTeam == lost.isTeam }
+    lostNames.append(lost)
+  }
+
+  /// Names that were answered, or teams, and that a router has refused since the last call.
+  ///
+  /// That happens after a restart of the router, when the policy has changed, say. The messenger
+  /// goes on; what is not asked for again (``LostName/isAskedAgain``) may be answered anew.
+  public mutating func drainLostNames() -> [LostName] {
+    defer { lostNames = [] }
+    return lostNames
+  }
+
   // MARK: The loop
 
   /// Hands what arrived to `onMessage` and requests that failed to `onFailure`; returns how many
@@ -170,6 +188,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     guard nowNs >= lastSweepNs + 500_000_000 else { return }
     lastSweepNs = nowNs
     out.askAgain()
+    core.answerAgain(nowNs)
     out.forgetAnswered()
     out.forgetStrangers()
   }
@@ -181,6 +200,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       switch event {
       case .responders(let frame): out.handle(frame)
       case .refused(let name, let why): out.refused(name, why)
+      case .lost(_, let lost): lose(lost)
       case .left(let channel, let number, let answers): out.left(channel, number, answers)
       case .gone(let peer): out.leave(peer)
       case .lane(let channel, let number, let outcome): handle(channel, number, outcome)

@@ -17,6 +17,7 @@ package struct PeerName: Hashable, Sendable {
 /// Of what the newest word alone counts.
 enum MessengerSubject: Hashable, Sendable {
   case name(PeerName)
+  case lostName(PeerName)
   case lane(UInt64)
   case peer(Incarnation)
 }
@@ -34,8 +35,10 @@ enum MessengerEvent: Sendable {
   case gone(Incarnation)
   /// Who answers a name.
   case responders(RespondersFrame)
-  /// A name that may not be resolved or answered.
+  /// A name that may not be resolved.
   case refused(PeerName, BusError)
+  /// A name that was answered, and is not now.
+  case lost(PeerName, LostName)
 }
 
 /// What the service thread and the messenger's thread share.
@@ -49,6 +52,8 @@ final class MessengerShared: Sendable {
   private struct State: Sendable {
     var events = CoalescingQueue<MessengerSubject, MessengerEvent>()
     var answers: Set<PeerName> = []
+    /// Those of them that the router refuses for now.
+    var retries: [PeerName: NameRetry] = [:]
     /// Names for which the router is being asked, each as often as it is.
     var asking = CountedSet<PeerName>()
     var interests: Set<PeerName> = []
@@ -70,6 +75,7 @@ final class MessengerShared: Sendable {
       case .responders(let frame):
         let name = PeerName(group: frame.group, text: frame.name)
         state.events.append(event, key: .name(name))
+      case .lost(let name, _): state.events.append(event, key: .lostName(name))
       case .left(_, let number, _): state.events.append(event, key: .lane(number))
       // Strangers come and go as they like; one that is met after its end is refused its log.
       case .gone(let peer):
@@ -122,7 +128,10 @@ final class MessengerShared: Sendable {
     do throws(BusError) {
       _ = try agent.request(Self.frame(name, answers: true), deadline: deadline) { [self] reply in
         guard case .done = reply else { return }
-        state.withLock { _ = $0.answers.insert(name) }
+        state.withLock { state in
+          state.answers.insert(name)
+          state.retries[name] = nil
+        }
       }
     } catch {
       let isUnwanted = state.withLock { state in
@@ -136,7 +145,12 @@ final class MessengerShared: Sendable {
   }
 
   /// This agent answers a name no more: no router is told of it from now on.
-  func giveUp(_ name: PeerName) { state.withLock { _ = $0.answers.remove(name) } }
+  func giveUp(_ name: PeerName) {
+    state.withLock { state in
+      state.answers.remove(name)
+      state.retries[name] = nil
+    }
+  }
 
   /// Whether a name is answered, as a service or as a team, or is about to be.
   func isAnswered(_ text: String) -> Bool {
@@ -151,8 +165,50 @@ final class MessengerShared: Sendable {
     giveUp(name)
     _ = try agent.request(Self.frame(name, answers: false), deadline: deadline) { [self] _ in
       // Once more: an answer to the contrary may have come in between.
-      state.withLock { _ = $0.answers.remove(name) }
+      giveUp(name)
     }
+  }
+
+  /// Asks for the names that the router has refused for now, each when it is time.
+  func answerAgain(_ nowNs: UInt64) {
+    let due = state.withLock { state in
+      let due = state.retries.filter { $0.value.atNs <= nowNs }
+      for (name, retry) in due { state.retries[name] = NameRetry(after: retry, nowNs) }
+      return Array(due.keys)
+    }
+    for name in due {
+      // Where no answer comes it is asked for again next time.
+      _ = agent.call(Self.frame(name, answers: true)) { [self] outcome in
+        switch outcome {
+        case .frame(.done, _):
+          let isWanted = state.withLock { state in
+            state.retries[name] = nil
+            return state.answers.contains(name) || state.asking.contains(name)
+          }
+          if !isWanted { agent.tell(Self.frame(name, answers: false)) }
+        case .frame(.error(let error), _):
+          lose(name, BusError(number: error.code, text: error.text))
+        default: break
+        }
+      }
+    }
+  }
+
+  /// The router refuses a name that is answered: it is asked for again where that may pass.
+  private func lose(_ name: PeerName, _ why: BusError) {
+    let lost = LostName(name, why)
+    let isNews = state.withLock { state in
+      guard state.answers.contains(name) else { return false }
+      guard lost.isAskedAgain else {
+        state.answers.remove(name)
+        state.retries[name] = nil
+        return true
+      }
+      guard state.retries[name] == nil else { return false }
+      state.retries[name] = NameRetry(after: nil, HostClock.monotonicNs())
+      return true
+    }
+    if isNews { post(.lost(name, lost)) }
   }
 
   private static func frame(_ name: PeerName, answers: Bool) -> AgentFrame {
@@ -216,7 +272,9 @@ final class MessengerShared: Sendable {
   /// What the next router is told.
   func restore() -> [AgentFrame] {
     state.withLock { state in
-      state.answers.map { Self.frame($0, answers: true) }
+      // All of them are asked for now.
+      state.retries = [:]
+      return state.answers.map { Self.frame($0, answers: true) }
         + state.interests.map { .resolve(NameFrame(name: $0.text, group: $0.group)) }
     }
   }
@@ -225,9 +283,7 @@ final class MessengerShared: Sendable {
   func refuse(_ frame: AgentFrame, _ why: BusError) {
     switch frame {
     case .answer(let frame):
-      let name = PeerName(group: frame.group, text: frame.name)
-      state.withLock { _ = $0.answers.remove(name) }
-      post(.refused(name, why))
+      lose(PeerName(group: frame.group, text: frame.name), why)
     case .resolve(let frame):
       let name = PeerName(group: frame.group, text: frame.name)
       forget(name)

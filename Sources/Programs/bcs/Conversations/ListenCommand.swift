@@ -49,6 +49,7 @@ struct ListenCommand: ParsableCommand {
     let printer = PayloadPrinter(
       form: raw ? .raw : common.json ? .json : .text, agent: session.agent)
     var shown = 0
+    var teams = Set(team)
     while count.map({ shown < $0 }) ?? true {
       try Interrupt.check()
       var fresh: [(InboxMessage, ReceivedMessage)] = []
@@ -71,10 +72,20 @@ struct ListenCommand: ParsableCommand {
           common.log(.warning, error.description)
         }
       }
+      try tellLostTeams(of: &messenger, &teams)
       if taken == 0 { _ = try messenger.wait(timeout: .seconds(1)) }
     }
     session.agent.onRouterChange { _ in }
     messenger.close()
+  }
+
+  /// Says which teams this agent is in no more; throws when those were all that were asked for.
+  private func tellLostTeams(of messenger: inout Messenger, _ teams: inout Set<String>) throws {
+    for lost in common.tellLostNames(of: &messenger) {
+      teams.remove(lost.name)
+      guard !teams.isEmpty else { throw lost.error }
+      common.log(.warning, "\(lost.error.code.name): \(lost.error.detail)")
+    }
   }
 
   /// Whether it is a message to people: the cancel of a request, which was refused, is none.

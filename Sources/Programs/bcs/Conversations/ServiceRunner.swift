@@ -92,6 +92,7 @@ struct ServiceRunner: ~Copyable {
         .warning, "dropped a message of \(name(of: stray)): this takes requests, and nothing else")
     }
     command.common.tellProblems(of: &messenger)
+    if let lost = command.common.tellLostNames(of: &messenger).first { throw lost.error }
     taken += fresh.count
     for incoming in fresh {
       if isEcho {
