@@ -20,6 +20,8 @@ struct MissedStreams {
   private var offered = Rounds<MissedStream>()
   /// Why, as it was told last.
   var reason = ""
+  /// Subscriptions that miss streams which are not kept in mind.
+  private(set) var overflowing: Set<UInt32> = []
 
   var count: Int { owners.count }
   var isEmpty: Bool { owners.isEmpty }
@@ -37,6 +39,14 @@ struct MissedStreams {
     offered.insert(missed)
     return true
   }
+
+  /// A subscription misses more than is kept in mind; true when that is new.
+  mutating func overflow(_ subscription: UInt32) -> Bool {
+    overflowing.insert(subscription).inserted
+  }
+
+  /// A subscription is over.
+  mutating func forget(_ subscription: UInt32) { overflowing.remove(subscription) }
 
   mutating func remove(_ missed: MissedStream) {
     guard let user = owners.removeValue(forKey: missed) else { return }

@@ -61,8 +61,9 @@ struct Agent {
   var shares = ReadingShares()
   /// Bytes of logs of ended streams that it has not let go of, whoever pays for them.
   var drainingBytes: UInt64 = 0
-  /// Logs of ended streams were taken from it, as it had no room for them.
-  var hasOwed = false
+  /// Logs of ended streams were taken from it, as it had no room for them: until then it is given
+  /// what it has room for; monotonic ns.
+  var owesUntilNs: UInt64 = 0
   /// What it should read and has no place for.
   var missed = MissedStreams()
   /// How many streams it has on each channel.

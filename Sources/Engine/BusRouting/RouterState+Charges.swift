@@ -177,11 +177,13 @@ extension RouterState {
       + "and neither it nor its user has room for what it holds."
     for id in log.holders.sorted() {
       guard let attachment = attachments[id] else { continue }
-      let frame = EvictedFrame(attachment: attachment.number, reason: reason)
-      tell(attachment.reader, .evicted(frame))
-      agents[attachment.reader]?.hasOwed = true
-      removeAttachment(id, tellPublisher: false)
+      let owedNs = 2 * UInt64(limits.unpaidMs) * 1_000_000
+      agents[attachment.reader]?.owesUntilNs = nowNs &+ owedNs
+      // It stays until its reader lets go of it: a snapshot says so, too.
+      evict(attachment, because: reason)
+      for place in stream.logs.indices { _ = release(place, of: stream.id, attachment) }
     }
+    freeLogs(of: stream.id)
     say(
       .notice,
       "readers of \(stream.publisherName) on \(stream.channel) held a log that is over, and that "
@@ -202,8 +204,13 @@ extension RouterState {
     guard nowNs >= seen.sinceNs &+ UInt64(limits.standstillMs) &* 1_000_000 else { return }
     let seconds = limits.standstillMs / 1000
     let reason = "The stream has ended, and for \(seconds) s this reader has not read on."
-    attachments[id]?.phase = .evicted(reason)
-    standing.remove(id)
+    evict(attachment, because: reason)
+  }
+
+  /// The router does so, not the publisher: the stream has ended.
+  private mutating func evict(_ attachment: Attachment, because reason: String) {
+    attachments[attachment.id]?.phase = .evicted(reason)
+    standing.remove(attachment.id)
     let frame = EvictedFrame(attachment: attachment.number, reason: reason)
     tell(attachment.reader, .evicted(frame))
   }

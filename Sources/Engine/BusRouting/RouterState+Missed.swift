@@ -6,31 +6,39 @@ import BusWire
 
 extension RouterState {
   /// Tells a reader of a stream that it is not given, and remembers it for when there is a place.
+  ///
+  /// Of those that are not remembered it is told once: there may be thousands.
   mutating func miss(
     _ id: StreamID, _ subscription: UInt32, of reader: Incarnation, because reason: String
   ) {
     let missed = MissedStream(subscription: subscription, stream: id)
-    guard let agent = agents[reader], !agent.missed.contains(missed) else { return }
-    remember(missed, of: reader, agent.caller.uid)
-    agents[reader]?.missed.reason = reason
-    if let frame = frame(of: missed, reason) {
-      tell(reader, .missed(frame))
-      say(
-        .warning, "agent \(agent.name): \(frame.text)",
-        kind: "agent \(agent.name) has no place for a stream")
-    }
+    guard agents[reader]?.missed.contains(missed) == false,
+      let name = agents[reader]?.name, let frame = remember(missed, of: reader, reason)
+    else { return }
+    tell(reader, .missed(frame))
+    say(
+      .warning, "agent \(name): \(frame.text)", kind: "agent \(name) has no place for a stream")
   }
 
+  /// Returns what its reader is to be told; nil: it was.
   private mutating func remember(
-    _ missed: MissedStream, of reader: Incarnation, _ user: UInt32
-  ) {
-    guard let stream = streams[missed.stream], stream.end == nil else { return }
+    _ missed: MissedStream, of reader: Incarnation, _ reason: String
+  ) -> MissedFrame? {
+    guard let stream = streams[missed.stream], let user = agents[reader]?.caller.uid else {
+      return nil
+    }
+    guard stream.end == nil else { return frame(of: missed, reason) }
     let (owner, most) = (stream.publisherUser, limits.missedKeptPerAgent)
+    agents[reader]?.missed.reason = reason
     let isKept = agents[reader]?.missed.insert(missed, of: owner, isOwn: owner == user, most: most)
-    guard isKept == true else { return }
+    guard isKept == true else {
+      let isNew = agents[reader]?.missed.overflow(missed.subscription) == true
+      return isNew ? frame(ofMoreThan: missed.subscription, reason) : nil
+    }
     let reading = Reading(reader: reader, subscription: missed.subscription)
     streams[missed.stream]?.missedBy.insert(reading)
     missing[user, default: Rounds()].insert(reader)
+    return frame(of: missed, reason)
   }
 
   /// A reader does not wait for a stream any more: it reads it, or one of them is gone.
@@ -60,12 +68,26 @@ extension RouterState {
     }
   }
 
-  func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
+  private func frame(of missed: MissedStream, _ reason: String) -> MissedFrame? {
     guard let stream = streams[missed.stream] else { return nil }
     return MissedFrame(
       subscription: missed.subscription, stream: stream.id, publisherName: stream.publisherName,
       channel: stream.channel.text, code: BusErrorCode.resourceExhausted.rawValue,
       text: "Messages of \(stream.publisherName) on \(stream.channel) are missed. \(reason)")
+  }
+
+  /// Stands for all streams that a subscription misses and that are not named.
+  private func frame(ofMoreThan subscription: UInt32, _ reason: String) -> MissedFrame {
+    MissedFrame(
+      subscription: subscription, stream: StreamID(0), publisherName: "", channel: "",
+      code: BusErrorCode.resourceExhausted.rawValue,
+      text: "Further streams are missed, and not given later: subscribe to less. \(reason)")
+  }
+
+  /// What a snapshot says of all that an agent misses.
+  func missedFrames(of agent: Agent) -> [MissedFrame] {
+    agent.missed.sorted.compactMap { frame(of: $0, agent.missed.reason) }
+      + agent.missed.overflowing.sorted().map { frame(ofMoreThan: $0, agent.missed.reason) }
   }
 
   /// Gives readers what they missed, as far as there are places now: so much in a tick for the

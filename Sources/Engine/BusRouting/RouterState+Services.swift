@@ -93,7 +93,9 @@ extension RouterState {
 
   private mutating func withdrawInterest(of agent: Incarnation, in name: ServiceName) {
     interested[name]?.remove(agent)
-    if interested[name]?.isEmpty == true { interested[name] = nil }
+    guard interested[name]?.isEmpty == true else { return }
+    interested[name] = nil
+    provisional.remove(name)
   }
 
   private mutating func serviceName(

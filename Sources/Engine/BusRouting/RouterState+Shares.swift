@@ -35,9 +35,9 @@ extension RouterState {
   func objection(toReading stream: BusStream, by reader: Agent) -> String? {
     if let text = objection(toOneMoreReadingBy: reader) { return text }
     if let text = objection(toReaderOf: stream, reader) { return text }
-    guard !reader.hasOwed || hasRoom(forLogsOf: stream, reader) else {
+    guard nowNs >= reader.owesUntilNs || hasRoom(forLogsOf: stream, reader) else {
       return "Logs that had ended were taken from the agent, and neither it nor its user has room "
-        + "for those of this stream: close streams of its user, or end agents."
+        + "for those of this stream: wait a minute, or close streams of its user."
     }
     let most = limits.attachmentsPerAgent
     let free = most - reader.places
@@ -57,9 +57,12 @@ extension RouterState {
     return nil
   }
 
-  /// Whether a reader of another user could be charged with the logs of a stream.
+  /// Whether a reader of another user could be charged with the logs of a stream; who writes to an
+  /// inbox does so at its own risk.
   private func hasRoom(forLogsOf stream: BusStream, _ reader: Agent) -> Bool {
-    guard let user = stream.publisherUser, user != reader.caller.uid else { return true }
+    guard let user = stream.publisherUser, user != reader.caller.uid,
+      InboxChannel(stream.channel.text) == nil
+    else { return true }
     let bytes = stream.logs.reduce(0) { $0 + $1.shape.segmentBytes }
     return budget.mayTakeOver(bytes, of: user, by: reader.incarnation, quota: reader.quota)
   }

@@ -26,20 +26,25 @@ extension RouterState {
     for name in agent.interests.sorted() {
       for frame in responders(of: name) { act(.send(id, .snapshot, .responders(frame), nil)) }
     }
-    for missed in agent.missed.sorted {
-      guard let frame = frame(of: missed, agent.missed.reason) else { continue }
-      act(.send(id, .snapshot, .missed(frame), nil))
-    }
+    for frame in missedFrames(of: agent) { act(.send(id, .snapshot, .missed(frame), nil)) }
     if watchers.contains(incarnation) { showAllCounters(to: incarnation) }
     act(.send(id, .snapshot, .snapshotEnd(bracket), nil))
   }
 
   private mutating func snapshotReading(_ id: AttachmentID, to connection: ConnectionID) {
     guard let attachment = attachments[id], let stream = streams[attachment.stream] else { return }
-    announce(id, .snapshot)
+    let isKnown = announce(id, .snapshot) || attachment.slot != nil
     switch attachment.phase {
     case .joined(let frame): act(.send(connection, .snapshot, .joined(frame), nil))
     case .evicted(let reason):
+      // It may never have heard of a stream whose logs were taken from it.
+      if !isKnown {
+        let frame = MissedFrame(
+          subscription: attachment.subscription, stream: stream.id,
+          publisherName: stream.publisherName, channel: stream.channel.text,
+          code: BusErrorCode.evicted.rawValue, text: reason)
+        act(.send(connection, .snapshot, .missed(frame), nil))
+      }
       let frame = EvictedFrame(attachment: attachment.number, reason: reason)
       act(.send(connection, .snapshot, .evicted(frame), nil))
     case .announced, .attached, .resumed: break

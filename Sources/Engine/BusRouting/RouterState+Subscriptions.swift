@@ -251,6 +251,7 @@ extension RouterState {
       forget(missed, of: agent)
       meetOthers(missed, of: agent)
     }
+    agents[agent]?.missed.forget(number)
     let claims = agents[agent]?.claims ?? [:]
     walk(claims.count)
     for (id, claim) in claims where claim.subscription == number { dropClaim(id, of: agent) }

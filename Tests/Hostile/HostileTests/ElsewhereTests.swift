@@ -196,6 +196,18 @@ struct ElsewhereTests {
       "tens of thousands of names that are asked for while agents come back",
       "lists that were told while agents came back are told again in turns, and all of them"),
     Row(
+      "a reader whose news overflow while logs are taken from it",
+      "a reader whose news were dropped learns from a snapshot what was taken from it"),
+    Row(
+      "logs are taken from an agent that others write to",
+      "who owes for streams of others is still sent messages"),
+    Row(
+      "tens of thousands of streams before somebody subscribes who has no place for them",
+      "of thousands of streams that are missed those that are not kept in mind are told as one"),
+    Row(
+      "names that are asked for and forgotten again and again while agents come back",
+      "names that are asked for and forgotten while agents come back are not kept"),
+    Row(
       "threads of strangers sleep on a reader's cursor",
       "a crowd that sleeps on a reader's cursor is not woken as a whole"),
     Row(
@@ -239,7 +251,7 @@ struct ElsewhereTests {
       "a service without room for any log is offered one now and then, not one after the other"),
     Row(
       "an agent takes the name of a service that comes back to the next router",
-      "are asked for again where that may pass: another agent had the name for a while"),
+      "are none where another agent bears the name meanwhile: who answered it does so again"),
     Row(
       "standard output on a full disk",
       "lines that could not be written are counted, said once, and a cut one ends before them"),

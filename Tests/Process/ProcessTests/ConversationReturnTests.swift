@@ -267,10 +267,10 @@ struct ConversationReturnTests {
       while messenger.out.responders(of: recipient).isEmpty {
         _ = try messenger.poll { _, _, _ in }
       }
-      try Self.limitFiles(of: service.pid, to: 0)
+      try service.limitFiles(to: 0)
       // It fails, or waits until its log can be read.
       _ = try Self.ask(&messenger, recipient, SendOptions(timeoutNs: 300_000_000))
-      try Self.limitFiles(of: service.pid, to: 1024)
+      try service.limitFiles(to: 1024)
       #expect(try Self.ask(&messenger, recipient, Pair.longAsking) == nil)
     }
   }
@@ -289,7 +289,7 @@ struct ConversationReturnTests {
       while messenger.out.responders(of: recipient).isEmpty {
         _ = try messenger.poll { _, _, _ in }
       }
-      try Self.limitFiles(of: service.pid, to: 0)
+      try service.limitFiles(to: 0)
       let began = ContinuousClock.now
       // It hears at once that a log was made and is not read: so it goes on waiting.
       let options = SendOptions(timeoutNs: 1_000_000_000, priority: .critical)
@@ -315,12 +315,5 @@ struct ConversationReturnTests {
       if taken == 0 { usleep(pauseUs) }
     }
     return failures.first
-  }
-
-  /// Sets how many files a process may open.
-  private static func limitFiles(of process: Int32, to count: Int) throws {
-    let result = try Child.run(
-      "/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(count):"], timeout: .seconds(30))
-    try #require(result.succeeded, "\(result)")
   }
 }

@@ -148,6 +148,10 @@ extension SimulatedAgent {
   }
 
   private mutating func hear(_ evicted: EvictedFrame) {
+    let known = subscriptions.values.contains { $0.state.readings[evicted.attachment] != nil }
+    guard known else {
+      return session.tell(.detach(DetachFrame(attachment: evicted.attachment)))
+    }
     for number in subscriptions.keys.sorted() {
       guard let reading = readings(of: number)[evicted.attachment] else { continue }
       // Here no publisher drops a reader; only one that ended, or a thief, is a reason.

@@ -199,6 +199,21 @@ struct NameNewsTests {
     #expect(Set(told.map(\.name)).count == 600 && told.allSatisfy { !$0.isProvisional })
   }
 
+  @Test("names that are asked for and forgotten while agents come back are not kept")
+  func forgotten() {
+    var router = RouterHarness(former: .killed)
+    router.happen(.tick(nowNs: 1))
+    let asker = router.agent("asker")
+    for number in 0..<600 {
+      let name = NameFrame(name: "n\(number)", group: .service)
+      router.ask(asker, .resolve(name))
+      router.say(asker, .forget(name))
+    }
+    router.getsOn = false
+    let actions = router.happen(.tick(nowNs: 1 + router.router.limits.graceNs))
+    #expect(!actions.contains(.moreToDo))
+  }
+
   @Test("a name that another agent bears now is given back to who answered it before a restart")
   func givenBack() throws {
     let before = try ReattachTests.former()

@@ -86,6 +86,13 @@ struct UnpaidLogTests {
     for _ in 0..<40 {
       #expect(publishOnce("a") == nil)
     }
+    // But for a while only.
+    pass(61)
+    #expect(publishOnce("a") == nil)
+    let last = world.announces(to: reader).last?.attachment
+    pass(1)
+    #expect(world.announces(to: reader).count { $0.attachment == last } == 1)
+    #expect(!world.missed(by: reader).isEmpty)
     // What an evicted reader lets go of later is known no more.
     for announce in world.announces(to: reader) {
       world.say(reader, .detach(DetachFrame(attachment: announce.attachment)))
@@ -126,5 +133,49 @@ struct UnpaidLogTests {
     pass(100)
     #expect(evictions(of: stranger).isEmpty)
     #expect(heldBytes(of: "own") == "\(Self.logBytes)")
+  }
+
+  @Test("a reader whose news were dropped learns from a snapshot what was taken from it")
+  mutating func told() throws {
+    let reader = world.agent("reader", uid: Self.crowd)
+    world.subscribe(reader, "a", mode: .lossy)
+    fillShare(of: Self.crowd)
+    var published = 0
+    while published < 24, publishOnce("a") == nil { published += 1 }
+    pass(31)
+    let taken = Set(evictedNumbers(of: reader))
+    #expect(!taken.isEmpty)
+    world.forgetSent()
+    world.happen(.drained(reader))
+    #expect(Set(evictedNumbers(of: reader)) == taken)
+    let missed = world.missed(by: reader)
+    #expect(missed.count { $0.code == BusErrorCode.evicted.rawValue } == taken.count)
+    #expect(missed.allSatisfy { $0.publisherName == "feed" })
+    // Until it lets go of it.
+    for number in taken { world.say(reader, .detach(DetachFrame(attachment: number))) }
+    world.forgetSent()
+    world.happen(.drained(reader))
+    #expect(evictedNumbers(of: reader).isEmpty)
+  }
+
+  private func evictedNumbers(of reader: ConnectionID) -> [AttachmentID] {
+    world.frames(to: reader).compactMap { frame in
+      if case .evicted(let evicted) = frame { evicted.attachment } else { nil }
+    }
+  }
+
+  @Test("who owes for streams of others is still sent messages")
+  mutating func inbox() {
+    let reader = world.agent("reader", uid: Self.crowd)
+    let inbox = world.inbox(of: reader)
+    world.subscribe(reader, "a", mode: .lossy)
+    world.subscribe(reader, inbox.pattern, number: 2)
+    fillShare(of: Self.crowd)
+    var published = 0
+    while published < 24, publishOnce("a") == nil { published += 1 }
+    pass(31)
+    #expect(!evictions(of: reader).isEmpty)
+    let sender = world.agent("sender", uid: Self.honest)
+    #expect(kinds(world.addLog(sender, "sender", inbox.normal).answers) == [.logAdded])
   }
 }

@@ -96,6 +96,8 @@ struct LineOutputTests {
       isStarved.store(false, ordering: .relaxed)
       output.write(Array("5\n".utf8))
       #expect(Self.lines(pipe.reading, accounting: 6) == ["0", "1", "2", "left 3"])
+      // Until the thread has looked again these count as waiting.
+      while !output.isDone { SystemThread.sleep(milliseconds: 1) }
       output.write(Array("6\n".utf8))
       #expect(Self.lines(pipe.reading, accounting: 1) == ["6"])
     }

@@ -201,11 +201,12 @@ final class SubscriptionShared: Sendable {
     for key in never { finish(key) }
   }
 
-  func handle(_ evicted: EvictedFrame) {
-    guard let reading = withReadings({ $0.readings[evicted.attachment] }) else { return }
+  /// Returns whether the reading is this subscription's.
+  func handle(_ evicted: EvictedFrame) -> Bool {
+    guard let reading = withReadings({ $0.readings[evicted.attachment] }) else { return false }
     guard reading.start == nil else {
       post(.evicted(evicted.attachment, evicted.reason))
-      return
+      return true
     }
     // The reading thread never heard of this stream, and would not find it among its own.
     let name = reading.source.publisherName
@@ -215,14 +216,17 @@ final class SubscriptionShared: Sendable {
           publisher: name,
           error: .evicted("\(name) did not let this reader in: \(evicted.reason)"))))
     finish(evicted.attachment)
+    return true
   }
 
   /// A stream is missed by the subscription that is named, and by those that came after it and do
   /// not read it either: the router tells one of them.
   func hear(_ missed: MissedFrame) {
     guard id != missed.subscription else { return handle(missed) }
-    guard id > missed.subscription, let channel = try? Topic(missed.channel),
-      pattern.couldMatchChannel(channel),
+    guard id > missed.subscription else { return }
+    // Others than were named: whose they are is not told.
+    guard missed.stream != StreamID(0) else { return handle(missed) }
+    guard let channel = try? Topic(missed.channel), pattern.couldMatchChannel(channel),
       withReadings({ !$0.reads(missed.stream) })
     else { return }
     handle(missed)

@@ -119,7 +119,7 @@ extension AgentShared {
     case .announce(let announce): subscription(announce.subscription)?.handle(announce, descriptor)
     case .joined(let joined): subscriptions { $0.handle(joined) }
     case .streamEnded(let ended): subscriptions { $0.handle(ended) }
-    case .evicted(let evicted): subscriptions { $0.handle(evicted) }
+    case .evicted(let evicted): handle(evicted)
     case .join(let join): letIn(join, descriptor)
     case .leave(let leave): letGo(leave.attachment)
     case .agentGone(let gone):
@@ -140,6 +140,13 @@ extension AgentShared {
       publishers { $0.endSnapshot() }
     default: break
     }
+  }
+
+  private func handle(_ evicted: EvictedFrame) {
+    var isKnown = false
+    subscriptions { if $0.handle(evicted) { isKnown = true } }
+    // The router keeps what it evicted until its reader lets go; that may never have heard of it.
+    if !isKnown { tell(.detach(DetachFrame(attachment: evicted.attachment))) }
   }
 
   private func letIn(_ join: JoinFrame, _ descriptor: FileDescriptor?) {

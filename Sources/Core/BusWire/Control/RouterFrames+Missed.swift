@@ -6,7 +6,7 @@
 public struct MissedFrame: Hashable, Sendable {
   /// The agent's own number of the subscription.
   public var subscription: UInt32 = 0
-  /// The stream.
+  /// The stream; 0: others than were named, whose publishers and channels are not told.
   public var stream = StreamID(0)
   /// The name of the publisher.
   public var publisherName = ""
