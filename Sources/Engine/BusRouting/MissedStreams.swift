@@ -20,8 +20,8 @@ struct MissedStreams {
   private var offered = Rounds<MissedStream>()
   /// Why, as it was told last.
   var reason = ""
-  /// Subscriptions that miss streams which are not kept in mind.
-  private(set) var overflowing: Set<UInt32> = []
+  /// Subscriptions that miss streams which are not kept in mind, and why, until none is missed.
+  private(set) var overflowing: [UInt32: String] = [:]
 
   var count: Int { owners.count }
   var isEmpty: Bool { owners.isEmpty }
@@ -41,17 +41,20 @@ struct MissedStreams {
   }
 
   /// A subscription misses more than is kept in mind; true when that is new.
-  mutating func overflow(_ subscription: UInt32) -> Bool {
-    overflowing.insert(subscription).inserted
+  mutating func overflow(_ subscription: UInt32, _ reason: String) -> Bool {
+    guard overflowing[subscription] == nil else { return false }
+    overflowing[subscription] = reason
+    return true
   }
 
   /// A subscription is over.
-  mutating func forget(_ subscription: UInt32) { overflowing.remove(subscription) }
+  mutating func forget(_ subscription: UInt32) { overflowing[subscription] = nil }
 
   mutating func remove(_ missed: MissedStream) {
     guard let user = owners.removeValue(forKey: missed) else { return }
     if let user { ofUser.takeOne(user) }
     offered.remove(missed)
+    if owners.isEmpty { overflowing = [:] }
   }
 
   /// The next one to offer; the others come before it comes again.

@@ -32,13 +32,34 @@ extension RouterState {
     agents[reader]?.missed.reason = reason
     let isKept = agents[reader]?.missed.insert(missed, of: owner, isOwn: owner == user, most: most)
     guard isKept == true else {
-      let isNew = agents[reader]?.missed.overflow(missed.subscription) == true
-      return isNew ? frame(ofMoreThan: missed.subscription, reason) : nil
+      return overflow(missed.subscription, of: reader, reason)
     }
     let reading = Reading(reader: reader, subscription: missed.subscription)
     streams[missed.stream]?.missedBy.insert(reading)
     missing[user, default: Rounds()].insert(reader)
     return frame(of: missed, reason)
+  }
+
+  /// What a subscription is told that misses more than is kept in mind; nil: it was.
+  private mutating func overflow(
+    _ subscription: UInt32, of reader: Incarnation, _ reason: String
+  ) -> MissedFrame? {
+    let isNew = agents[reader]?.missed.overflow(subscription, reason) == true
+    return isNew ? frame(ofMoreThan: subscription, reason) : nil
+  }
+
+  /// Other subscriptions of an agent miss a stream as well as the one that was looked at: their
+  /// agent tells them, but of a stream that was named to none.
+  mutating func missAlso(
+    _ id: StreamID, _ others: [UInt32], like first: UInt32, of reader: Incarnation
+  ) {
+    let missed = MissedStream(subscription: first, stream: id)
+    guard let agent = agents[reader], !agent.missed.contains(missed),
+      let reason = agent.missed.overflowing[first]
+    else { return }
+    for number in others {
+      if let frame = overflow(number, of: reader, reason) { tell(reader, .missed(frame)) }
+    }
   }
 
   /// A reader does not wait for a stream any more: it reads it, or one of them is gone.
@@ -87,7 +108,7 @@ extension RouterState {
   /// What a snapshot says of all that an agent misses.
   func missedFrames(of agent: Agent) -> [MissedFrame] {
     agent.missed.sorted.compactMap { frame(of: $0, agent.missed.reason) }
-      + agent.missed.overflowing.sorted().map { frame(ofMoreThan: $0, agent.missed.reason) }
+      + agent.missed.overflowing.sorted { $0.key < $1.key }.map { frame(ofMoreThan: $0, $1) }
   }
 
   /// Gives readers what they missed, as far as there are places now: so much in a tick for the

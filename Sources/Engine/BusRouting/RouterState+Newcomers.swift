@@ -73,7 +73,12 @@ extension RouterState {
       else { continue }
       // What stands against one subscription of an agent stands against its others: one is told,
       // and its agent tells the others.
-      guard let one = makeAttachment(reader, number, id, on: terms) else { return }
+      guard let one = makeAttachment(reader, number, id, on: terms) else {
+        let others = numbers.filter {
+          $0 > number && !present.contains(Reading(reader: reader, subscription: $0))
+        }
+        return missAlso(id, others, like: number, of: reader)
+      }
       made.add(one, terms)
       announce(one, .news)
     }

@@ -205,6 +205,12 @@ struct ElsewhereTests {
       "tens of thousands of streams before somebody subscribes who has no place for them",
       "of thousands of streams that are missed those that are not kept in mind are told as one"),
     Row(
+      "a subscription that is made when others miss thousands of streams",
+      "whatever else misses more than is kept in mind is told, and all anew when that is over"),
+    Row(
+      "hundreds of streams that are missed at once, of which a program is told the first",
+      "of hundreds of missed streams a program is told the first, and that there are others"),
+    Row(
       "names that are asked for and forgotten again and again while agents come back",
       "names that are asked for and forgotten while agents come back are not kept"),
     Row(

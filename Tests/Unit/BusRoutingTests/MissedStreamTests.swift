@@ -86,6 +86,33 @@ struct MissedStreamTests {
     #expect(world.missed(by: reader).last?.publisherName == "")
   }
 
+  @Test("whatever else misses more than is kept in mind is told, and all anew when that is over")
+  func toldAgain() throws {
+    var world = try Self.world(places: 2, kept: 4)
+    let reader = world.agent("reader", uid: Self.honest)
+    world.subscribe(reader, "a", mode: .lossy)
+    world.subscribe(reader, "*", number: 2, mode: .lossy)
+    func overflowing() -> [UInt32] {
+      world.missed(by: reader).filter { $0.stream == StreamID(0) }.map(\.subscription)
+    }
+    let many = Self.publish(12, &world)
+    #expect(overflowing() == [1, 2])
+    // One that comes later, for what nobody misses so far.
+    world.subscribe(reader, "b", number: 3, mode: .lossy)
+    _ = world.publish(many[0], "crowd.0", "b")
+    #expect(overflowing() == [1, 2, 3])
+    _ = world.publish(many[1], "crowd.1", "b")
+    #expect(overflowing() == [1, 2, 3])
+    for agent in many { world.happen(.disconnected(agent)) }
+    for announce in world.announces(to: reader) {
+      world.say(reader, .detach(DetachFrame(attachment: announce.attachment)))
+    }
+    world.happen(.drained(reader))
+    #expect(overflowing() == [1, 2, 3], "nothing is missed any more")
+    _ = Self.publish(12, &world)
+    #expect(overflowing() == [1, 2, 3, 1, 2])
+  }
+
   @Test("a reader has its turn at once, however many of another user wait for what they miss")
   func offered() throws {
     var world = try Self.world(places: 1)

@@ -22,15 +22,16 @@ public struct LostName: Sendable, Equatable {
 }
 
 /// When a name is asked for again that a router refused.
-struct NameRetry: Sendable {
-  let atNs: UInt64
+package struct NameRetry: Sendable {
+  /// On the monotonic clock.
+  package let atNs: UInt64
   private let pauseNs: UInt64
 
   private static var firstNs: UInt64 { 1_000_000_000 }
   private static var mostNs: UInt64 { 30_000_000_000 }
 
   /// The next time, ever later; `before`: the one that has come, nil at first.
-  init(after before: NameRetry?, _ nowNs: UInt64) {
+  package init(after before: NameRetry?, _ nowNs: UInt64) {
     pauseNs = before.map { min(2 * $0.pauseNs, Self.mostNs) } ?? Self.firstNs
     atNs = nowNs &+ pauseNs
   }

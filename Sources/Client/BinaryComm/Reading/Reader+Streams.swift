@@ -38,21 +38,23 @@ extension Reader {
     throw failure.error
   }
 
-  /// Adds a problem to those that nobody has taken yet; of many the first ones are kept.
+  /// Adds a problem to those that nobody has taken yet; of many the first ones are kept, and the
+  /// newest.
   mutating func note(
     _ before: StreamProblem?, _ publisher: String, _ error: BusError
   ) -> StreamProblem {
     let problem = StreamProblem(publisher: publisher, error: error)
     past.problems &+= 1
-    if problems.count < Self.problemsMax { problems.append(problem) }
+    if problems.count >= Self.problemsMax { problems.removeLast() }
+    problems.append(problem)
     return before ?? problem
   }
 
   /// Problems that are kept until they are taken.
   private static var problemsMax: Int { ReaderInbox.problemsMax }
 
-  /// What happened to single publishers' streams since the last call, the first 64 of it; how much
-  /// there was altogether is in ``ReaderStatistics/problems``.
+  /// What happened to single publishers' streams since the last call, the first 63 of it and the
+  /// last; how much there was altogether is in ``ReaderStatistics/problems``.
   ///
   /// ``poll(limit:_:)`` throws the first of those that it comes upon at a time.
   public mutating func drainProblems() -> [StreamProblem] {

@@ -17,10 +17,12 @@ enum ReaderEvent: Sendable {
 /// What waits for the reading thread.
 ///
 /// Streams are bounded by what the router lets an agent read; the problems of those that were never
-/// read are not, and the thread may stand still: the first ones are kept, the others counted.
+/// read are not, and the thread may stand still: the first ones are kept, and the newest, which may
+/// speak for many; the others are counted.
 struct ReaderInbox: Sendable {
   private var events: [ReaderEvent] = []
   private var problems = 0
+  private var newest: ReaderEvent?
   private var more: UInt64 = 0
 
   /// Problems whose texts are kept.
@@ -29,8 +31,9 @@ struct ReaderInbox: Sendable {
   mutating func append(_ event: ReaderEvent) {
     if case .refused = event {
       problems += 1
-      guard problems <= Self.problemsMax else {
-        more += 1
+      guard problems < Self.problemsMax else {
+        if newest != nil { more += 1 }
+        newest = event
         return
       }
     }
@@ -38,7 +41,9 @@ struct ReaderInbox: Sendable {
   }
 
   mutating func drain() -> [ReaderEvent] {
-    defer { (events, problems, more) = ([], 0, 0) }
-    return more > 0 ? events + [.refusedMore(more)] : events
+    defer { (events, problems, newest, more) = ([], 0, nil, 0) }
+    if let newest { events.append(newest) }
+    if more > 0 { events.append(.refusedMore(more)) }
+    return events
   }
 }

@@ -223,10 +223,8 @@ final class SubscriptionShared: Sendable {
   /// not read it either: the router tells one of them.
   func hear(_ missed: MissedFrame) {
     guard id != missed.subscription else { return handle(missed) }
-    guard id > missed.subscription else { return }
-    // Others than were named: whose they are is not told.
-    guard missed.stream != StreamID(0) else { return handle(missed) }
-    guard let channel = try? Topic(missed.channel), pattern.couldMatchChannel(channel),
+    guard id > missed.subscription, let channel = try? Topic(missed.channel),
+      pattern.couldMatchChannel(channel),
       withReadings({ !$0.reads(missed.stream) })
     else { return }
     handle(missed)
