@@ -38,7 +38,7 @@ struct Interleaving {
   let defect: SeededDefect?
   var violations: [String] = []
   var restarts = 0
-  /// Agents that a router ended, or was about to end when it died.
+  /// Agents that a router ended, or was about to end when it died, or that left it themselves.
   ///
   /// The next one takes back one that did not hear it, whose readers and publishers have let go of
   /// it.
@@ -148,8 +148,11 @@ struct Interleaving {
     for place in agents.indices {
       let actions = agents[place].session.tick(nowNs: nowNs, pauseNs: pauseNs())
       agents[place].perform(actions)
-      // An attempt that took too long: the socket goes.
-      if !agents[place].session.isConnected, agents[place].connection != nil { hangUp(place) }
+      // An attempt that took too long: the socket goes, and with it, for this router, the agent.
+      if !agents[place].session.isConnected, agents[place].connection != nil {
+        refused.insert(agents[place].name)
+        hangUp(place)
+      }
     }
     spread()
   }
