@@ -1,6 +1,6 @@
 # Build, run, test, install. One configuration for all: release.
 .DEFAULT_GOAL := build
-.PHONY: setup build run lint test fuzz prove tsan bench install uninstall clean help
+.PHONY: setup build run lint test fuzz prove tsan bench docs install uninstall clean help
 .SUFFIXES:
 
 PREFIX ?= /usr/local
@@ -58,6 +58,9 @@ tsan: build ## ThreadSanitizer over data path and client; a seeded race has to b
 
 bench: build ## measure, beside the machine's own floor
 	bin/bcs bench
+
+docs: build ## make the documentation of the Swift library; a warning is an error
+	@Scripts/docs.sh
 
 install: ## install programs, C headers and completions under PREFIX (after make build)
 	@test -x bin/bcs || { echo "nothing built yet: run 'make build' first" >&2; exit 1; }

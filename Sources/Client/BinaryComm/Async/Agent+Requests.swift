@@ -228,7 +228,8 @@ extension Agent {
     return ServiceRegistration(name: service, loop: try await loop(), handler: handler)
   }
 
-  /// Takes the messages that are sent to a team, with those to this agent; see ``messages()``.
+  /// Takes the messages that are sent to a team, with those to this agent, from
+  /// ``messages(buffer:)``.
   public func join(team: String) async throws(BusError) {
     try await answer(PeerName(group: .team, text: team), nil)
   }

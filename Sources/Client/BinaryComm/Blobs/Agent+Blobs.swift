@@ -11,7 +11,7 @@ extension Agent {
   ///   - bytes: at least one, at most what the agent's quota and the arena allow.
   ///   - keep: for how long it can be opened when this object is gone, up to an hour.
   /// - Returns: the blob, which can be opened from now on.
-  /// - Throws: ``BusError/resourceExhausted(_:)`` when quota or arena have no room,
+  /// - Throws: ``BusError/resourceExhausted(_:cause:)`` when quota or arena have no room,
   ///   ``BusError/invalid(_:)`` for no bytes or too long a time.
   public func makeBlob(
     _ bytes: RawSpan, keep: Duration = .seconds(60)
@@ -65,8 +65,8 @@ extension Agent {
 
   /// Opens the blob that a message refers to; it stays for as long as the object is held.
   ///
-  /// - Throws: ``BusError/notFound(_:)`` when it was dropped, or its maker left and the time it was
-  ///   kept for is over; ``BusError/noRouter(_:)`` when no router answers in time.
+  /// - Throws: ``BusError/notFound(_:cause:)`` when it was dropped, or its maker left and the time
+  ///   it was kept for is over; ``BusError/noRouter(_:)`` when no router answers in time.
   public func openBlob(
     _ reference: BlobReference, timeout: Duration = .seconds(5)
   ) throws(BusError) -> Blob {
