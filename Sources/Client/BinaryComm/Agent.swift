@@ -181,7 +181,7 @@ public final class Agent: Sendable {
     do throws(BusError) {
       return try subscribe(parsed, .lossless, wait)
     } catch {
-      guard case .denied = error else { throw error }
+      guard error.code == .denied else { throw error }
       return try subscribe(parsed, .lossy, wait)
     }
   }

@@ -2,104 +2,40 @@ import BusMemory
 public import BusWire
 import Glibc
 
-/// What went wrong, with the details of this case; one enum for every call.
+/// What went wrong: a stable code, the details, and what to do; one type for every call.
 ///
+/// ```swift
+/// do {
+///   try await agent.publish("alerts.disk", bytes)
+/// } catch {
+///   if error.code == .denied { print(error.remedy) }
+/// }
+/// ```
 /// Where one code has several reasons, ``cause`` tells them apart for programs, and ``remedy``
-/// says what to do about this one; the details are for people.
-public enum BusError: Error, Equatable, Sendable {
-  /// A name, topic, size or option breaks a rule.
-  case invalid(String)
-  /// The policy does not allow it, or there is no such thing.
-  case denied(String)
-  /// No router answers in the run directory.
-  case noRouter(String)
-  /// The answer did not come in time.
-  case timeout(String, cause: BusErrorCause? = nil)
-  /// No room: the arena, a quota, or the window of a slow lossless reader.
-  case resourceExhausted(String, cause: BusErrorCause? = nil)
-  /// The payload exceeds what this channel's logs can hold.
-  case payloadTooLarge(bytes: Int, limit: Int)
-  /// Router and client are of different versions.
-  case incompatibleVersion(String)
-  /// A living agent holds the name.
-  case nameInUse(String)
-  /// This incarnation was ended while the agent was away.
-  case fenced(String)
-  /// This lossless reader fell out of the window; the last batch of it is void.
-  case evicted(String)
-  /// The agent, publisher or reader was closed.
-  case closed(String)
-  /// The window is full and the call may not wait.
-  case wouldBlock
-  /// A publisher's log holds bytes that cannot be a record.
-  case corrupt(String)
-  /// The operating system refused a call.
-  case system(String)
-  /// Nobody answers this service.
-  case noResponders(String)
-  /// The other agent ended before it answered.
-  case peerDied(String)
-  /// The responder answered with an error: its code, of its own from 1000 on, and its text.
-  case failed(code: UInt32, String)
-  /// The request was stopped before it was answered.
-  case cancelled(String)
-  /// The conversation sent more than its limit allows.
-  case rateLimited(String)
-  /// The message was passed on too often.
-  case tooManyHops(String)
-  /// What a reference names is not there, or no longer.
-  case notFound(String, cause: BusErrorCause? = nil)
-
+/// says what to do about this one; the details are for people. Codes and causes may become more.
+public struct BusError: Error, Equatable, Sendable {
   /// The stable code, with exit code, meaning and remedy.
-  public var code: BusErrorCode {
-    switch self {
-    case .invalid: .invalid
-    case .denied: .denied
-    case .noRouter: .noRouter
-    case .timeout: .timeout
-    case .resourceExhausted: .resourceExhausted
-    case .payloadTooLarge: .payloadTooLarge
-    case .incompatibleVersion: .incompatibleVersion
-    case .nameInUse: .nameInUse
-    case .fenced: .fenced
-    case .evicted: .evicted
-    case .closed: .closed
-    case .wouldBlock: .wouldBlock
-    case .corrupt: .corrupt
-    case .system: .system
-    case .noResponders: .noResponders
-    case .peerDied: .peerDied
-    case .failed: .failed
-    case .cancelled: .cancelled
-    case .rateLimited: .rateLimited
-    case .tooManyHops: .tooManyHops
-    case .notFound: .notFound
-    }
-  }
-
-  /// The details of this case.
-  public var detail: String {
-    switch self {
-    case .invalid(let text), .denied(let text), .noRouter(let text), .timeout(let text, _),
-      .resourceExhausted(let text, _), .incompatibleVersion(let text), .nameInUse(let text),
-      .fenced(let text), .evicted(let text), .closed(let text), .corrupt(let text),
-      .system(let text), .noResponders(let text), .peerDied(let text), .cancelled(let text),
-      .rateLimited(let text), .tooManyHops(let text), .notFound(let text, _):
-      text
-    case .failed(let code, let text): text.isEmpty ? "code \(code)" : "\(text) (code \(code))"
-    case .wouldBlock: "the window is full"
-    case .payloadTooLarge(let bytes, let limit):
-      "the payload has \(bytes) bytes; on this channel at most \(limit) are possible"
-    }
-  }
-
+  public let code: BusErrorCode
   /// Which of its code's reasons it was, where that is known.
-  public var cause: BusErrorCause? {
-    switch self {
-    case .timeout(_, let cause), .resourceExhausted(_, let cause), .notFound(_, let cause):
-      cause?.code == code ? cause : nil
-    default: nil
-    }
+  public let cause: BusErrorCause?
+  /// The responder's own code, from 1000 on, where it answered with an error of its own.
+  public let serviceCode: UInt32?
+  /// The details without that code.
+  let text: String
+
+  private init(
+    _ code: BusErrorCode, _ text: String, _ cause: BusErrorCause? = nil, serviceCode: UInt32? = nil
+  ) {
+    self.code = code
+    self.text = text
+    self.cause = cause?.code == code ? cause : nil
+    self.serviceCode = serviceCode
+  }
+
+  /// What happened, for people.
+  public var detail: String {
+    guard let serviceCode else { return text }
+    return text.isEmpty ? "code \(serviceCode)" : "\(text) (code \(serviceCode))"
   }
 
   /// What to do next, one sentence: by the cause, else by the code.
@@ -110,29 +46,73 @@ public enum BusError: Error, Equatable, Sendable {
 
   /// The error of a number that came over the wire.
   init(number: UInt16, text: String) {
-    let cause = BusErrorCause(rawValue: number)
-    switch BusErrorCode(number: number) ?? .system {
-    case .invalid: self = .invalid(text)
-    case .denied: self = .denied(text)
-    case .noRouter: self = .noRouter(text)
-    case .timeout: self = .timeout(text, cause: cause)
-    case .resourceExhausted, .wouldBlock: self = .resourceExhausted(text, cause: cause)
-    case .payloadTooLarge: self = .invalid(text)
-    case .incompatibleVersion: self = .incompatibleVersion(text)
-    case .nameInUse: self = .nameInUse(text)
-    case .fenced: self = .fenced(text)
-    case .evicted: self = .evicted(text)
-    case .closed: self = .closed(text)
-    case .corrupt: self = .corrupt(text)
-    case .system: self = .system(text)
-    case .noResponders: self = .noResponders(text)
-    case .peerDied: self = .peerDied(text)
-    case .failed: self = .failed(code: UInt32(number), text)
-    case .cancelled: self = .cancelled(text)
-    case .rateLimited: self = .rateLimited(text)
-    case .tooManyHops: self = .tooManyHops(text)
-    case .notFound: self = .notFound(text, cause: cause)
+    let code = BusErrorCode(number: number) ?? .system
+    switch code {
+    // The responder's window, which is not this one's.
+    case .wouldBlock: self.init(.resourceExhausted, text)
+    case .payloadTooLarge: self.init(.invalid, text)
+    case .failed: self.init(.failed, text, serviceCode: UInt32(number))
+    default: self.init(code, text, BusErrorCause(rawValue: number))
     }
+  }
+}
+
+extension BusError {
+  /// A name, topic, size or option breaks a rule.
+  public static func invalid(_ text: String) -> BusError { BusError(.invalid, text) }
+  /// The policy does not allow it, or there is no such thing.
+  public static func denied(_ text: String) -> BusError { BusError(.denied, text) }
+  /// No router answers in the run directory.
+  public static func noRouter(_ text: String) -> BusError { BusError(.noRouter, text) }
+  /// Router and client are of different versions.
+  public static func incompatibleVersion(_ text: String) -> BusError {
+    BusError(.incompatibleVersion, text)
+  }
+  /// A living agent holds the name.
+  public static func nameInUse(_ text: String) -> BusError { BusError(.nameInUse, text) }
+  /// This incarnation was ended while the agent was away.
+  public static func fenced(_ text: String) -> BusError { BusError(.fenced, text) }
+  /// This lossless reader fell out of the window; the last batch of it is void.
+  public static func evicted(_ text: String) -> BusError { BusError(.evicted, text) }
+  /// The agent, publisher or reader was closed.
+  public static func closed(_ text: String) -> BusError { BusError(.closed, text) }
+  /// A publisher's log holds bytes that cannot be a record.
+  public static func corrupt(_ text: String) -> BusError { BusError(.corrupt, text) }
+  /// The operating system refused a call.
+  public static func system(_ text: String) -> BusError { BusError(.system, text) }
+  /// Nobody answers this service.
+  public static func noResponders(_ text: String) -> BusError { BusError(.noResponders, text) }
+  /// The other agent ended before it answered.
+  public static func peerDied(_ text: String) -> BusError { BusError(.peerDied, text) }
+  /// The request was stopped before it was answered.
+  public static func cancelled(_ text: String) -> BusError { BusError(.cancelled, text) }
+  /// The conversation sent more than its limit allows.
+  public static func rateLimited(_ text: String) -> BusError { BusError(.rateLimited, text) }
+  /// The message was passed on too often.
+  public static func tooManyHops(_ text: String) -> BusError { BusError(.tooManyHops, text) }
+  /// The answer did not come in time.
+  public static func timeout(_ text: String, cause: BusErrorCause? = nil) -> BusError {
+    BusError(.timeout, text, cause)
+  }
+  /// No room: the arena, a quota, or the window of a slow lossless reader.
+  public static func resourceExhausted(_ text: String, cause: BusErrorCause? = nil) -> BusError {
+    BusError(.resourceExhausted, text, cause)
+  }
+  /// What a reference names is not there, or no longer.
+  public static func notFound(_ text: String, cause: BusErrorCause? = nil) -> BusError {
+    BusError(.notFound, text, cause)
+  }
+  /// The window is full and the call may not wait.
+  public static var wouldBlock: BusError { BusError(.wouldBlock, "the window is full") }
+  /// The payload exceeds what this channel's logs can hold.
+  public static func payloadTooLarge(bytes: Int, limit: Int) -> BusError {
+    BusError(
+      .payloadTooLarge,
+      "the payload has \(bytes) bytes; on this channel at most \(limit) are possible")
+  }
+  /// The responder answered with an error: its code, of its own from 1000 on, and its text.
+  public static func failed(code: UInt32, _ text: String) -> BusError {
+    BusError(.failed, text, serviceCode: code)
   }
 }
 

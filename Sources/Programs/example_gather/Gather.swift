@@ -23,7 +23,7 @@ struct Gather {
       }
     } catch let error as BusError {
       say("\(error)")
-      if case .noResponders = error { exit(3) }
+      if error.code == .noResponders { exit(3) }
       exit(1)
     }
   }

@@ -128,7 +128,7 @@ struct MessengerLoopState: ~Copyable {
       book.sent(ask.key, ids)
       ask.sink.sent(ids)
     } catch {
-      if case .wouldBlock = error { return false }
+      if error.code == .wouldBlock { return false }
       book.refuse(ask.key)
       asks[ask.key] = nil
       ask.sink.abandon(error)

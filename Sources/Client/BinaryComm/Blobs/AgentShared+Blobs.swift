@@ -95,7 +95,7 @@ extension AgentShared {
         }
         return (frame, descriptor)
       } catch {
-        guard case .noRouter = error, !deadline.isOver else { throw error }
+        guard error.code == .noRouter, !deadline.isOver else { throw error }
         SystemThread.sleep(milliseconds: 20)
       }
     }

@@ -221,7 +221,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       if let publisher = made.take() { out.opened(line, channel.lane, number, publisher) }
     case .failure(let why):
       // It has no inbox now; the router says so when it has one again.
-      if case .peerDied = why { out.names.strike(line) }
+      if why.code == .peerDied { out.names.strike(line) }
       out.notOpened(line, channel.lane, why)
     }
   }

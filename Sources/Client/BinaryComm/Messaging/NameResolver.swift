@@ -91,7 +91,7 @@ package struct NameResolver<Waiting: Sendable>: Sendable {
     entries[at].used = uses
     switch entries[at].phase {
     case .forgotten: return .asking
-    case .refused(.resourceExhausted): return .room
+    case .refused(let why) where why.code == .resourceExhausted: return .room
     default: return .nothing
     }
   }

@@ -141,7 +141,7 @@ extension Outbox {
         do throws(BusError) {
           try dispatch(message.letter, message.payload.span.rawBytes, to: at)
         } catch {
-          if case .wouldBlock = error { break }
+          if error.code == .wouldBlock { break }
           drop(message.letter, to: names.text(at), error)
         }
       }

@@ -77,9 +77,9 @@ extension Outbox {
     // Without a router it is tried again, and so it is while something is missing that may be there
     // again next time.
     unsafe out.pointee.phase = .none
-    if case .noRouter = why { return }
+    if why.code == .noRouter { return }
     if why.mayPass { return unsafe waitFor(why, peer, out) }
-    if case .denied = why { unsafe out.pointee.phase = .refused(why) }
+    if why.code == .denied { unsafe out.pointee.phase = .refused(why) }
     let kept = unsafe out.pointee.waiting.drainAll()
     for message in kept { drop(message.letter, to: unsafe peer.pointee.name, why) }
   }

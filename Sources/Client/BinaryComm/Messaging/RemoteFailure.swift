@@ -13,11 +13,7 @@ struct RemoteFailure: Equatable {
 
   /// What a handler threw, as its requester is told it.
   init(_ error: BusError) {
-    if case .failed(let code, let text) = error {
-      self.init(code: code, text: text)
-    } else {
-      self.init(code: UInt32(error.number), text: error.detail)
-    }
+    self.init(code: error.serviceCode ?? UInt32(error.number), text: error.text)
   }
 
   /// The failure in these bytes; bytes that say nothing are a failure all the same.

@@ -102,7 +102,7 @@ extension Publisher {
     do throws(BusError) {
       try roomOrThrow(recordBytes(extension: 0, payload: payload.byteCount))
     } catch {
-      guard case .wouldBlock = error else { throw error }
+      guard error.code == .wouldBlock else { throw error }
       return false
     }
     return writer.append(head, stamp: stamp, payload: payload)
@@ -118,7 +118,7 @@ extension Publisher {
     do throws(BusError) {
       try roomOrThrow(recordBytes(extension: items.byteCount, payload: payload.byteCount))
     } catch {
-      guard case .wouldBlock = error else { throw error }
+      guard error.code == .wouldBlock else { throw error }
       return false
     }
     return writer.append(head, stamp: stamp, extension: items, payload: payload)

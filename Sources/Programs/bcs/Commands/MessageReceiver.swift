@@ -133,7 +133,7 @@ struct MessageReceiver: ~Copyable {
     drop(reader.evictedStream, from: &batch)
     let found = reader.drainProblems()
     for problem in found {
-      if case .evicted = problem.error {} else { isEvictedOnly = false }
+      if problem.error.code != .evicted { isEvictedOnly = false }
       trouble = trouble ?? problem
       common.log(.warning, problem.error.description)
     }

@@ -106,7 +106,7 @@ struct MessageSender: ~Copyable {
         parts += 1
         return
       } catch {
-        switch error {
+        switch error.code {
         case .resourceExhausted, .timeout, .noRouter:
           if limit.isOver {
             publisher.noteFailure(error)

@@ -111,12 +111,13 @@ struct RequestRunner: ~Copyable {
   /// Sends the requests; false while it is not known to whom, or nobody takes more of them.
   private mutating func begin(_ payload: [UInt8], to recipient: Recipient) throws -> Bool {
     let ids: [UInt32]
-    do {
+    do throws(BusError) {
       ids =
         isForAll
         ? try messenger.out.scatter(recipient, payload, options)
         : [try messenger.out.request(recipient, payload, options)]
-    } catch BusError.wouldBlock {
+    } catch {
+      guard error.code == .wouldBlock else { throw error }
       return false
     }
     for id in ids {

@@ -93,9 +93,10 @@ struct TellCommand: ParsableCommand {
     if !team { try checkIsAgent(messenger.out.responders(of: to)) }
     let options = SendOptions(priority: urgency.value, context: InheritedContext.own)
     let delivery: Delivery
-    do {
+    do throws(BusError) {
       delivery = try messenger.out.deliver(to, isCommand: command, payload, options)
-    } catch BusError.noResponders {
+    } catch {
+      guard error.code == .noResponders else { throw error }
       throw Failure(
         team
           ? "The team '\(recipient)' has no members." : "There is no agent named '\(recipient)'.",
