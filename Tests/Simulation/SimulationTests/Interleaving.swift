@@ -198,13 +198,11 @@ struct Interleaving {
     for place in agents.indices { lose(place) }
   }
 
-  /// Who has not handed in all when the grace ends is ended when its turn comes: if the router dies
-  /// before, the next one takes it back, and its publishers have let go of it.
+  /// Who is not back when the grace ends, or has not handed in all, is gone for this router: if it
+  /// dies before it says so, the next one takes the agent back, whose publishers have let go of it.
   private mutating func noteUnfinished() {
     guard !world.router.inGrace else { return }
-    for agent in agents where agent.connection != nil && !agent.session.isUp {
-      refused.insert(agent.name)
-    }
+    for agent in agents where !agent.session.isUp { refused.insert(agent.name) }
   }
 
   private mutating func lose(_ place: Int) {
