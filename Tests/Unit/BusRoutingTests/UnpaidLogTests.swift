@@ -53,11 +53,20 @@ struct UnpaidLogTests {
     return errorCode(answers)
   }
 
-  private func evictions(of reader: ConnectionID) -> [String] {
+  /// The same again and again; how often it was taken.
+  private mutating func publishUntilRefused() -> Int {
+    var published = 0
+    while published < 24, publishOnce("a") == nil { published += 1 }
+    return published
+  }
+
+  private func evicted(_ reader: ConnectionID) -> [EvictedFrame] {
     world.frames(to: reader).compactMap { frame in
-      if case .evicted(let evicted) = frame { evicted.reason } else { nil }
+      if case .evicted(let evicted) = frame { evicted } else { nil }
     }
   }
+
+  private func evictions(of reader: ConnectionID) -> [String] { evicted(reader).map(\.reason) }
 
   private mutating func heldBytes(of name: String) -> String? {
     let asker = world.connect(uid: 1)
@@ -70,8 +79,7 @@ struct UnpaidLogTests {
     let reader = world.agent("reader", uid: Self.crowd)
     world.subscribe(reader, "a", mode: .lossy)
     fillShare(of: Self.crowd)
-    var published = 0
-    while published < 24, publishOnce("a") == nil { published += 1 }
+    let published = publishUntilRefused()
     #expect((6..<24).contains(published))
     pass(29)
     #expect(publishOnce("a") == .resourceExhausted)
@@ -140,14 +148,13 @@ struct UnpaidLogTests {
     let reader = world.agent("reader", uid: Self.crowd)
     world.subscribe(reader, "a", mode: .lossy)
     fillShare(of: Self.crowd)
-    var published = 0
-    while published < 24, publishOnce("a") == nil { published += 1 }
+    _ = publishUntilRefused()
     pass(31)
-    let taken = Set(evictedNumbers(of: reader))
+    let taken = Set(evicted(reader).map(\.attachment))
     #expect(!taken.isEmpty)
     world.forgetSent()
     world.happen(.drained(reader))
-    #expect(Set(evictedNumbers(of: reader)) == taken)
+    #expect(Set(evicted(reader).map(\.attachment)) == taken)
     let missed = world.missed(by: reader)
     #expect(missed.count { $0.code == BusErrorCode.evicted.rawValue } == taken.count)
     #expect(missed.allSatisfy { $0.publisherName == "feed" })
@@ -155,13 +162,7 @@ struct UnpaidLogTests {
     for number in taken { world.say(reader, .detach(DetachFrame(attachment: number))) }
     world.forgetSent()
     world.happen(.drained(reader))
-    #expect(evictedNumbers(of: reader).isEmpty)
-  }
-
-  private func evictedNumbers(of reader: ConnectionID) -> [AttachmentID] {
-    world.frames(to: reader).compactMap { frame in
-      if case .evicted(let evicted) = frame { evicted.attachment } else { nil }
-    }
+    #expect(evicted(reader).isEmpty)
   }
 
   @Test("who owes for streams of others is still sent messages")
@@ -171,8 +172,7 @@ struct UnpaidLogTests {
     world.subscribe(reader, "a", mode: .lossy)
     world.subscribe(reader, inbox.pattern, number: 2)
     fillShare(of: Self.crowd)
-    var published = 0
-    while published < 24, publishOnce("a") == nil { published += 1 }
+    _ = publishUntilRefused()
     pass(31)
     #expect(!evictions(of: reader).isEmpty)
     let sender = world.agent("sender", uid: Self.honest)
