@@ -17,6 +17,8 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let containers: Target.Dependency = .product(name: "BasicContainers", package: "swift-collections")
 
 /// A library or program of one layer: its sources lie in `Sources/<layer>/<name>`.
 func module(
@@ -57,6 +59,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -76,7 +79,7 @@ let package = Package(
     // Engine: events in, actions out; no clock, socket or file.
     module("Engine", "BusAccess", uses: ["BusWire"]),
     module("Engine", "BusPorts"),
-    module("Engine", "BusRouting", uses: ["BusWire", "BusAccess", "BusPorts"]),
+    module("Engine", "BusRouting", uses: ["BusWire", "BusAccess", "BusPorts", deque]),
 
     // Adapters: one heavy thing each.
     module("Adapters", "BusHardware", uses: ["CHwloc", "CBusPlatform"]),
@@ -84,12 +87,12 @@ let package = Package(
     module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
 
     // Client: meets the router in shared memory and on the control socket only.
-    module("Client", "BinaryComm", uses: ["BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform"], spans),
+    module("Client", "BinaryComm", uses: ["BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", deque, containers], spans),
 
     // Programs.
     module(
       "Programs", "BusRouter",
-      uses: ["BusRouting", "BusAccess", "BusPorts", "BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging]),
+      uses: ["BusRouting", "BusAccess", "BusPorts", "BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging, deque]),
     module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
     module("Programs", "BusText"),
     module("Programs", "BusJSON", uses: ["BusText"]),
