@@ -1,6 +1,6 @@
 extension Span<UInt8> {
   /// The same bytes without a type.
-  @usableFromInline var rawBytes: RawSpan {
+  @usableFromInline package var rawBytes: RawSpan {
     @_lifetime(copy self)
     get { unsafe self.bytes }
   }
@@ -16,5 +16,21 @@ extension [UInt8] {
       unsafe out.append(repeating: 0, count: count - out.byteCount, as: UInt8.self)
       initialized = count
     }
+  }
+}
+
+extension RawSpan {
+  /// The eight bytes at an offset, as a little-endian number; the caller has checked the count.
+  @inline(__always)
+  func word(at offset: Int) -> UInt64 {
+    unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+  }
+}
+
+extension Span<UInt64> {
+  /// The same numbers as bytes.
+  var rawBytes: RawSpan {
+    @_lifetime(copy self)
+    get { unsafe self.bytes }
   }
 }

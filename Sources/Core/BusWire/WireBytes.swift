@@ -25,7 +25,7 @@ extension RawSpan {
   }
 
   /// A copy of the bytes.
-  var copied: [UInt8] { unsafe withUnsafeBytes { unsafe [UInt8]($0) } }
+  package var copied: [UInt8] { unsafe withUnsafeBytes { unsafe [UInt8]($0) } }
 
   /// The bytes as text, nil when they are not UTF-8.
   var text: String? {

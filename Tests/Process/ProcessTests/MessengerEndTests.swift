@@ -67,7 +67,7 @@ struct MessengerEndTests {
       _ = try pair.left.out.send(nobody, numbered(2))
       pair.left.close()
       #expect(pair.left.statistics.unsent == 2)
-      #expect(pair.left.out.unsentReason?.code == .closed)
+      #expect(pair.left.out.unsent.first?.error.code == .closed)
     }
   }
 }

@@ -28,17 +28,13 @@ extension Law {
     UnsafePlace(
       "Sources/Client/BinaryComm/", "reads messages in place",
       files: [
-        "Blobs/Agent+Blobs.swift", "RawBytes.swift", "Reading/Message.swift",
-        "Reading/StreamTopics.swift",
+        "Blobs/Agent+Blobs.swift", "RawBytes.swift", "Reading/Message+Inbox.swift",
+        "Reading/Message.swift", "Reading/StreamTopics.swift",
       ]),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "holds values that cannot be copied, no call per message",
       files: [
-        "Messaging/Messenger.swift", "Messaging/Outbox.swift", "Messaging/OutboxEnds.swift",
-        "Messaging/OutboxReceiving.swift", "Messaging/OutboxReplies.swift",
-        "Messaging/OutboxRequests.swift", "Messaging/OutboxWaiting.swift",
-        "Messaging/Peer.swift", "Messaging/RequestTable.swift",
-        "Reading/ReadStream.swift", "Reading/Reader.swift", "Reading/ReaderTable.swift",
+        "Messaging/Messenger.swift", "Reading/ReadStream.swift", "Reading/Reader.swift", "Reading/ReaderTable.swift",
       ]),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "asks the kernel",

@@ -244,7 +244,7 @@ extension Agent {
     let loop = try await loop()
     let known = Promise<Void>()
     try loop.submit { work in
-      let index = work.messenger.out.serve(name.text)
+      let index = work.messenger.out.filter.served.add(name.text)
       if let handler { work.services[index] = handler }
       known.finish(.success(()))
     }
@@ -257,7 +257,7 @@ extension Agent {
         try core.answer(name, deadline: Deadline(after: .seconds(5)))
       }
       // Another call for the name may have failed meanwhile, and found nobody that answers it.
-      try? loop.submit { work in _ = work.messenger.out.serve(name.text) }
+      try? loop.submit { work in _ = work.messenger.out.filter.served.add(name.text) }
     } catch {
       // What the router does not know of is not answered either.
       if let handler {
@@ -309,7 +309,7 @@ extension Agent {
   }
 
   private func send<Outcome: Sendable>(
-    _ bytes: Int, _ body: @escaping @Sendable (inout Outbox) throws(BusError) -> Outcome
+    _ bytes: Int, _ body: @escaping @Sendable (inout MessengerContext) throws(BusError) -> Outcome
   ) async throws(BusError) -> Outcome {
     try Self.checkCancellation()
     let loop = try await loop()

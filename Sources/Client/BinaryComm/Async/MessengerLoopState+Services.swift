@@ -33,7 +33,7 @@ extension MessengerLoopState {
 
   /// Answers a name no more; what is being worked on is finished.
   mutating func withdraw(_ name: String, only handler: ServiceHandler? = nil) {
-    guard let index = messenger.out.numbers[name] else { return }
+    guard let index = messenger.out.filter.served.number(of: name) else { return }
     if let handler, services[index] !== handler { return }
     if let service = services.removeValue(forKey: index) { retired.append(service) }
     letGo()
@@ -79,7 +79,7 @@ extension MessengerLoopState {
   }
 
   /// Sends a part, or says why it is not to be sent; false when it must wait.
-  private static func trySend(_ part: StalledPart, _ out: inout Outbox) -> Bool {
+  private static func trySend(_ part: StalledPart, _ out: inout MessengerContext) -> Bool {
     // Whoever sent it has gone: it was told so.
     if let waiter = part.waiter {
       guard !waiter.isOver else { return true }

@@ -2,7 +2,7 @@ public import BusWire
 
 /// One agent at the other end of a conversation, for as long as it lives.
 public struct PeerID: Hashable, Sendable {
-  let line: Int
+  let index: Int
   /// Its incarnation: a successor of the same name is another peer.
   public let incarnation: UInt64
 }

@@ -20,9 +20,7 @@ import Synchronization
 ///
 /// No call but ``wait(timeout:)`` and ``answer(_:)`` waits for anything. An agent has one
 /// messenger.
-@safe
-public struct Messenger: ~Copyable, @unchecked Sendable {
-  // @unchecked Sendable: one owner at a time; what it shares is in the core.
+public struct Messenger: ~Copyable, Sendable {
   var inbox: Reader
   let core: MessengerShared
   var seenChanges: UInt64 = 0
@@ -33,27 +31,19 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   private var notedProblems = 0
   /// Names that a router refused, and of which the program was not told.
   private var lostNames: [LostName] = []
-  // Behind an address: handlers are lent it while the inbox is being polled.
-  private let place: UnsafeMutablePointer<Outbox>
 
   /// What is sent from here.
-  public var out: Outbox {
-    _read { yield unsafe place.pointee }
-    _modify { yield unsafe &place.pointee }
-  }
+  public var out: MessengerContext
 
   init(_ inbox: consuming Reader, _ core: MessengerShared, _ options: MessengerOptions) {
     self.inbox = inbox
     self.core = core
-    unsafe place = UnsafeMutablePointer<Outbox>.allocate(capacity: 1)
-    unsafe place.initialize(to: Outbox(core, options))
+    out = MessengerContext(core, options)
   }
 
   deinit {
     core.letAllGo()
     core.agent.state.withLock { $0.messenger = nil }
-    unsafe place.deinitialize(count: 1)
-    unsafe place.deallocate()
   }
 
   // MARK: Names
@@ -77,7 +67,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   private mutating func join(_ name: PeerName) throws(BusError) -> Int {
     let end = Deadline(after: .seconds(5))
     // Known here before anybody can send to it.
-    let index = out.serve(name.text)
+    let index = out.filter.served.add(name.text)
     guard name.text != core.agent.name || name.group == .team else { return index }
     do throws(BusError) {
       try core.answer(name, deadline: end)
@@ -108,7 +98,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// somebody else here answers it, a team by the name of a service as well.
   mutating func unserve(_ name: String) {
     guard !core.isAnswered(name) else { return }
-    out.unserve(name)
+    out.filter.served.remove(name)
     inbox.forgetVerdicts()
   }
 
@@ -137,15 +127,15 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   /// messages cannot be read throws nothing: see ``drainProblems()``.
   public mutating func poll(
     limit: Int = 64,
-    _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void,
-    onFailure: (RequestFailure, inout Outbox) -> Void = { _, _ in }
+    _ onMessage: (borrowing Message, InboxMessage, inout MessengerContext) -> Void,
+    onFailure: (RequestFailure, inout MessengerContext) -> Void = { _, _ in }
   ) throws(BusError) -> Int {
     if _slowPath(core.changes.word.loadRelaxed() != seenChanges) { applyEvents() }
     // What was sent since the last poll goes out before this one looks for answers.
     out.flush()
     var taken = 0
     do throws(BusError) {
-      taken = try receive(limit, onMessage)
+      taken = try Self.receive(limit, from: &inbox, &out, onMessage)
     } catch {
       // One peer's broken log, or one for which there is no room here, ends its stream alone.
       guard inbox.agentEnd == nil else { throw error }
@@ -153,7 +143,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       out.noteUnreadable(inbox.problems[notedProblems...])
       notedProblems = inbox.problems.count
     }
-    if _slowPath(out.awaitsLastWords) { closeDrained() }
+    if _slowPath(out.awaitsLastMessages) { out.closeDrained(inbox) }
     idlePolls = taken == 0 ? idlePolls &+ 1 : 0
     untickedPolls &+= 1
     if idlePolls & 31 == 1 || untickedPolls >= 32 || taken >= limit { tick() }
@@ -166,18 +156,12 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     return taken
   }
 
-  private mutating func receive(
-    _ limit: Int, _ onMessage: (borrowing Message, InboxMessage, inout Outbox) -> Void
+  // Apart, so that the handlers are lent the one while the other is being polled.
+  private static func receive(
+    _ limit: Int, from inbox: inout Reader, _ out: inout MessengerContext,
+    _ onMessage: (borrowing Message, InboxMessage, inout MessengerContext) -> Void
   ) throws(BusError) -> Int {
-    let place = unsafe place
-    return try inbox.poll(limit: limit) { message in
-      unsafe place.pointee.admit(message, onMessage)
-    }
-  }
-
-  private mutating func closeDrained() {
-    let place = unsafe place
-    unsafe place.pointee.closeDrained(inbox)
+    try inbox.poll(limit: limit) { message in out.admit(message, onMessage) }
   }
 
   /// What is looked at now and then: deadlines, and what could not be asked without a router.
@@ -204,10 +188,7 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
       case .left(let channel, let number, let answers): out.left(channel, number, answers)
       case .gone(let peer): out.leave(peer)
       case .lane(let channel, let number, let outcome): handle(channel, number, outcome)
-      case .unmet(let channel, let stream, let why):
-        if let line = out.lines.index(of: channel.owner.value) {
-          out.closeUnmet(line, channel.lane, stream, why)
-        }
+      case .unmet(let channel, let stream, let why): out.closeUnmet(channel, stream, why)
       }
     }
   }
@@ -215,14 +196,14 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
   private mutating func handle(
     _ channel: InboxChannel, _ number: UInt64, _ outcome: Result<Handover<Publisher>, BusError>
   ) {
-    guard let line = out.lines.index(of: channel.owner.value) else { return }
+    guard let key = out.key(of: channel) else { return }
     switch outcome {
     case .success(let made):
-      if let publisher = made.take() { out.opened(line, channel.lane, number, publisher) }
+      if let publisher = made.take() { out.opened(key, number, publisher) }
     case .failure(let why):
       // It has no inbox now; the router says so when it has one again.
-      if why.code == .peerDied { out.names.strike(line) }
-      out.notOpened(line, channel.lane, why)
+      if why.code == .peerDied { out.names.strike(key.peer) }
+      out.notOpened(key, why)
     }
   }
 
@@ -235,9 +216,9 @@ public struct Messenger: ~Copyable, @unchecked Sendable {
     var most = timeout
     if !out.waitingLanes.isEmpty { most = min(most, .milliseconds(1)) }
     if !out.orphans.isEmpty { most = min(most, .milliseconds(20)) }
-    if out.nextExpiryNs != .max {
+    if let endNs = out.requests.nextExpiryNs {
       let nowNs = out.now().monotonicNs
-      let left = out.nextExpiryNs > nowNs ? out.nextExpiryNs - nowNs : 0
+      let left = endNs > nowNs ? endNs - nowNs : 0
       most = min(most, .nanoseconds(Int64(clamping: left)))
     }
     idlePolls = 0
@@ -302,9 +283,7 @@ extension Reader {
   /// Has every topic looked up again when its next message comes.
   func forgetVerdicts() {
     for at in 0..<streamCount {
-      unsafe streams[at].topics._withUnsafeGuaranteedRef { topics in
-        unsafe topics.verdicts.update(repeating: 0, count: Int(StreamTopics.verdictsMax))
-      }
+      unsafe streams[at].topics._withUnsafeGuaranteedRef { $0.forgetVerdicts() }
     }
   }
 }

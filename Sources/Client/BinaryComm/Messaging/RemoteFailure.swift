@@ -41,4 +41,6 @@ struct RemoteFailure: Equatable {
   }
 
   private static var textBytesMax: Int { 4096 }
+  /// Bytes of a payload that are read.
+  static var bytesMax: Int { Int(BUS_ERROR_CODE_BYTES) + textBytesMax }
 }

@@ -115,13 +115,13 @@ extension Reader {
   }
 
   /// How many messages there are of each of these streams; of those that are open here.
-  func published(in keys: Set<AttachmentID>) -> [AttachmentID: UInt64] {
+  package func published(in keys: Set<AttachmentID>) -> [AttachmentID: UInt64] {
     let mine = (0..<streamCount).filter { keys.contains(key($0)) }
     return Dictionary(uniqueKeysWithValues: mine.map { (key($0), published($0)) })
   }
 
   /// Whether so many messages of each of these streams were taken, or there are no more.
-  func hasTaken(_ counts: [AttachmentID: UInt64]) -> Bool {
+  package func hasTaken(_ counts: [AttachmentID: UInt64]) -> Bool {
     (0..<streamCount).allSatisfy { at in counts[key(at)].map { taken(at) >= $0 } ?? true }
   }
 

@@ -1,5 +1,5 @@
 /// Which of the two logs from one agent to another a message lies in.
-public enum Lane: UInt8, Sendable, CaseIterable {
+public enum Lane: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   /// Requests, replies, direct messages: in order.
   case normal = 0
   /// What overtakes them: cancels, emergency and critical messages.

@@ -34,7 +34,9 @@ final class ServiceQueues {
   var isEmpty: Bool { backlog.isEmpty }
 
   /// Takes a request in, or answers that too much waits; false in that case.
-  func take(_ message: borrowing Message, _ incoming: InboxMessage, _ out: inout Outbox) -> Bool {
+  func take(_ message: borrowing Message, _ incoming: InboxMessage, _ out: inout MessengerContext)
+    -> Bool
+  {
     // Before its bytes are copied.
     guard backlog.hasRoom(for: incoming.peer) else {
       send(
@@ -73,7 +75,7 @@ final class ServiceQueues {
   var isSettled: Bool { parked.isEmpty }
 
   /// Whether so much waits for a requester that further parts for it should wait, too.
-  func isCrowded(_ request: InboxMessage, _ out: borrowing Outbox) -> Bool {
+  func isCrowded(_ request: InboxMessage, _ out: borrowing MessengerContext) -> Bool {
     parked.holds(Place(peer: request.peer, lane: request.lane))
       || out.isCrowded(request.peer, request.lane)
   }
@@ -81,7 +83,7 @@ final class ServiceQueues {
   /// Sends the end of a reply, now or when there is room; an error in its place when too much
   /// waits.
   func send(
-    _ incoming: InboxMessage, _ content: Result<[UInt8], BusError>, _ out: inout Outbox
+    _ incoming: InboxMessage, _ content: Result<[UInt8], BusError>, _ out: inout MessengerContext
   ) {
     let place = Place(peer: incoming.peer, lane: incoming.lane)
     let answer = Answer(incoming: incoming, content: content)
@@ -96,7 +98,7 @@ final class ServiceQueues {
   }
 
   /// Sends what waited and has room now.
-  func retry(_ out: inout Outbox) {
+  func retry(_ out: inout MessengerContext) {
     guard !parked.isEmpty else { return }
     let nowNs = System.monotonicNs
     parked.retry { _, answer in
@@ -107,7 +109,7 @@ final class ServiceQueues {
   }
 
   /// False when it must wait.
-  private func trySend(_ answer: Answer, _ out: inout Outbox) -> Bool {
+  private func trySend(_ answer: Answer, _ out: inout MessengerContext) -> Bool {
     let incoming = answer.incoming
     guard !out.isCrowded(incoming.peer, incoming.lane) else { return false }
     do throws(BusError) {

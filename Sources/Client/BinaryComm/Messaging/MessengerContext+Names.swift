@@ -3,7 +3,7 @@ import BusWire
 
 // Names, as the router resolves them, and what is sent once it has.
 
-extension Outbox {
+extension MessengerContext {
   /// The service of a name, or the agent of that name.
   ///
   /// Throws `invalid` for what is no name. Whether somebody answers it shows when it is used.
@@ -62,7 +62,7 @@ extension Outbox {
   /// Who answers a recipient's name, as far as it is known: their names.
   public func responders(of recipient: Recipient) -> [String] {
     guard names.indices.contains(recipient.index) else { return [] }
-    return names.peers(recipient.index).compactMap { lineName($0) }
+    return names.peers(recipient.index).compactMap { peers.name($0) }
   }
 
   /// True once the router has said who answers the name.
@@ -82,7 +82,7 @@ extension Outbox {
     return names.refusal(recipient.index) != nil || knowsAll(recipient.index)
   }
 
-  func knowsAll(_ at: Int) -> Bool { names.knowsAll(at) { lineName($0) } }
+  func knowsAll(_ at: Int) -> Bool { names.knowsAll(at) { peers.name($0) } }
 
   /// Why it is not known yet to whom a message to one, or to all, of a name would go; nil where it
   /// is known.
@@ -111,11 +111,11 @@ extension Outbox {
   mutating func handle(_ frame: RespondersFrame) {
     let name = PeerName(group: frame.group, text: frame.name)
     guard let at = names.wanted(name) else { return }
-    let peers = frame.responders.map { responder in
-      lineIndex(of: responder.incarnation, name: responder.name, id: nil)
+    let answering = frame.responders.map { responder in
+      peerIndex(of: responder.incarnation, name: responder.name, id: nil)
     }
     // Not everybody begins with the same one: many agents send one request and end.
-    let isWord = names.answer(at, by: peers, isProvisional: frame.isProvisional) { count in
+    let isWord = names.answer(at, by: answering, isProvisional: frame.isProvisional) { count in
       Int.random(in: 0..<count)
     }
     if isWord { release(at) }
@@ -135,14 +135,14 @@ extension Outbox {
     let isUnknown = names.isNobodyKnown(at)
     var held: [PendingMessage] = []
     while let message = waiting.first {
-      if holdsBack, message.letter.type != .request || isUnknown {
+      if holdsBack, message.header.type != .request || isUnknown {
         held.append(message)
-      } else if isWanted(message.letter) {
+      } else if requests.wants(message.header) {
         do throws(BusError) {
-          try dispatch(message.letter, message.payload.span.rawBytes, to: at)
+          try dispatch(message.header, message.payload.span.rawBytes, to: at)
         } catch {
           if error.code == .wouldBlock { break }
-          drop(message.letter, to: names.text(at), error)
+          drop(message.header, to: names.text(at), error)
         }
       }
       waiting.removeFirst()
@@ -161,14 +161,5 @@ extension Outbox {
   /// Tries again what waits for credit.
   mutating func releaseCredit() {
     for at in names.waitingForCredit { release(at) }
-  }
-
-  /// The index of a peer, made when it is new.
-  mutating func lineIndex(of incarnation: Incarnation, name: String, id: BusUUID?) -> Int {
-    if let known = lines.index(of: incarnation.value) { return known }
-    core.meet(incarnation)
-    let line = Peer(
-      incarnation: incarnation.value, name: name, id: id ?? BusUUID(agentName: name))
-    return lines.add(line)
   }
 }

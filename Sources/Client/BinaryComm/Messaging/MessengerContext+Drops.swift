@@ -3,7 +3,7 @@ public import BusWire
 
 // Messages that nobody gets: counted for the program, and in the agent's counters.
 
-extension Outbox {
+extension MessengerContext {
   mutating func count(_ reason: DropReason) { statistics.drops[reason, default: 0] += 1 }
 
   /// Counts a message to an agent or a name that never came to lie in a log.

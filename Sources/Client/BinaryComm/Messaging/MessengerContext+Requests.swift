@@ -37,7 +37,7 @@ extension Lane {
   }
 }
 
-extension Outbox {
+extension MessengerContext {
   /// Sends a request to one agent that answers the recipient's name, each in turn.
   ///
   /// Returns the id under which responses and failures come. Throws `wouldBlock` while every
@@ -48,11 +48,18 @@ extension Outbox {
   public mutating func request(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> UInt32 {
-    let (letter, now) = try requestLetter(recipient, payload, options)
-    let line = try pick(recipient.index)
-    guard mayWait(for: line, recipient, letter) else { throw .wouldBlock }
-    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
-    return try send(letter, payload, to: recipient.index, line, now)
+    let (header, now) = try requestHeader(recipient, payload, options)
+    let peer = try pick(recipient.index)
+    guard mayWait(for: peer, recipient, options.lane) else { throw .wouldBlock }
+    try pass(header.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    return try send(header, payload, to: recipient.index, peer, now)
+  }
+
+  /// See ``request(_:_:_:)-(_,RawSpan,_)``.
+  public mutating func request(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> UInt32 {
+    try request(recipient, payload.span.rawBytes, options)
   }
 
   /// Sends a request to every agent that answers the recipient's name.
@@ -64,49 +71,51 @@ extension Outbox {
   public mutating func scatter(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> [UInt32] {
-    let (letter, now) = try requestLetter(recipient, payload, options)
-    let peers = try everybody(recipient.index)
-    guard peers.count <= pending.capacity else {
+    let (header, now) = try requestHeader(recipient, payload, options)
+    let everyone = try everybody(recipient.index)
+    guard everyone.count <= requests.capacity else {
       throw .resourceExhausted(
-        "\(peers.count) agents answer, and this messenger has places for \(pending.capacity) "
-          + "requests: give it a larger requestsMax")
+        "\(everyone.count) agents answer, and this messenger has places for "
+          + "\(requests.capacity) requests: give it a larger requestsMax")
     }
-    guard peers.contains(where: { mayWait(for: $0, recipient, letter) }),
-      peers.count <= pending.capacity - pending.count
+    guard everyone.contains(where: { mayWait(for: $0, recipient, options.lane) }),
+      everyone.count <= requests.capacity - requests.count
     else { throw .wouldBlock }
-    try pass(letter.context, to: recipient, options.lane, nowNs: now.monotonicNs)
+    try pass(header.context, to: recipient, options.lane, nowNs: now.monotonicNs)
     var ids: [UInt32] = []
-    for line in peers { ids.append(try part(letter, payload, to: recipient.index, line, now)) }
+    for peer in everyone { ids.append(try part(header, payload, to: recipient.index, peer, now)) }
     return ids
+  }
+
+  /// See ``scatter(_:_:_:)-(_,RawSpan,_)``.
+  public mutating func scatter(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> [UInt32] {
+    try scatter(recipient, payload.span.rawBytes, options)
   }
 
   /// One request of several: what keeps it from being sent becomes its failure.
   private mutating func part(
-    _ template: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ line: Int,
-    _ now: HostTime
+    _ header: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ peer: Int, _ now: HostTime
   ) throws(BusError) -> UInt32 {
     do throws(BusError) {
-      return try send(template, payload, to: recipient, line, now)
+      return try send(header, payload, to: recipient, peer, now)
     } catch {
-      // Under an id of its own, taken and given back: a place was free before.
-      guard let id = pending.add(PendingRequest()) else { throw .wouldBlock }
-      pending.remove(id)
-      failures.append(RequestFailure(correlationId: id, responder: lineName(line), error: error))
+      // Under an id of its own: a place was free before.
+      guard let id = requests.passId() else { throw .wouldBlock }
+      failures.append(
+        RequestFailure(correlationId: id, responder: peers.name(peer), error: error))
       return id
     }
   }
 
   /// Whether there is memory for one more request that cannot go out at once.
-  private mutating func mayWait(
-    for line: Int?, _ recipient: Recipient, _ letter: OutboundHeader
-  ) -> Bool {
-    guard let line else { return names.hasMemory(recipient.index) }
-    guard let peer = unsafe lines.at(line) else { return true }
-    let lane = unsafe peer.pointee.lane(Lane(letter.priority))
-    return unsafe lane.pointee.waiting.bytes < OutboundLane.waitingBytesMax
+  private mutating func mayWait(for peer: Int?, _ recipient: Recipient, _ lane: Lane) -> Bool {
+    guard let peer else { return names.hasMemory(recipient.index) }
+    return !peers.has(peer) || !peers[peer][lane].state.isOutOfMemory
   }
 
-  private mutating func requestLetter(
+  private mutating func requestHeader(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions
   ) throws(BusError) -> (OutboundHeader, HostTime) {
     guard options.timeoutNs > 0 else {
@@ -116,80 +125,83 @@ extension Outbox {
     let now = now()
     var context = options.context
     context.deadlineNs = try context.deadline(after: options.timeoutNs, from: now.monotonicNs)
-    let letter = OutboundHeader(
+    let header = OutboundHeader(
       type: .request, recipient: recipient.index, flags: .replyExpected,
       priority: options.priority, context: context)
-    return (letter, now)
+    return (header, now)
   }
 
   mutating func check(_ recipient: Recipient, _ payload: RawSpan) throws(BusError) {
     guard names.indices.contains(recipient.index) else {
       throw .invalid("the recipient was resolved by another messenger; resolve it with this one")
     }
+    try checkSize(payload)
+    use(recipient.index)
+  }
+
+  // Mutating, as all that a message passes through: to lend the context to a method that is not, the
+  // compiler copies all of it.
+  mutating func checkSize(_ payload: RawSpan) throws(BusError) {
     let limit = payloadBytesMax
     guard payload.byteCount <= limit else {
       throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
     }
-    use(recipient.index)
   }
 
   private mutating func send(
-    _ template: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ line: Int?,
+    _ unnumbered: OutboundHeader, _ payload: RawSpan, to recipient: Int, _ peer: Int?,
     _ now: HostTime
   ) throws(BusError) -> UInt32 {
-    var letter = template
-    var waiting = PendingRequest()
-    waiting.recipient = recipient
-    waiting.deadlineNs = letter.context.deadlineNs ?? .max
-    waiting.line = line
-    waiting.isUrgent = Lane(letter.priority) == .urgent
-    guard let id = pending.add(waiting) else { throw .wouldBlock }
-    letter.correlationId = id
-    nextExpiryNs = min(nextExpiryNs, waiting.deadlineNs)
-    guard let line else {
-      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      keep(PendingMessage(letter: letter, payload: bytes), for: recipient)
+    var header = unnumbered
+    let request = PendingRequest(
+      to: peer, named: recipient, Lane(header.priority), deadlineNs: header.context.deadlineNs)
+    guard let id = requests.add(request) else { throw .wouldBlock }
+    header.correlationId = id
+    guard let peer else {
+      keep(PendingMessage(header: header, payload: payload.copied), for: recipient)
       return id
     }
     do throws(BusError) {
-      waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
+      try send(header, payload, id, to: peer, now)
     } catch {
-      pending.remove(id)
+      requests.remove(id)
       throw error
     }
-    waiting.correlationId = id
-    pending.update(waiting)
-    unsafe lines.at(line)?.pointee.inFlight += 1
-    statistics.requestsSent &+= 1
     return id
+  }
+
+  /// Sends a request that has an id to the peer that was chosen for it.
+  @inline(__always)
+  private mutating func send(
+    _ header: OutboundHeader, _ payload: RawSpan, _ id: UInt32, to peer: Int, _ now: HostTime
+  ) throws(BusError) {
+    let number = try post(header, payload, to: peer, Lane(header.priority), now)
+    requests.sent(id, to: peer, number)
+    peers[peer].inFlight += 1
+    statistics.requestsSent &+= 1
   }
 
   /// Sends a message that waited for its name, the one with that index.
   mutating func dispatch(
-    _ letter: OutboundHeader, _ payload: RawSpan, to recipient: Int
+    _ header: OutboundHeader, _ payload: RawSpan, to recipient: Int
   ) throws(BusError) {
     let now = now()
-    guard letter.type == .request else {
-      for line in try everybody(recipient) {
+    guard header.type == .request else {
+      for peer in try everybody(recipient) {
         do throws(BusError) {
-          try post(letter, payload, to: line, Lane(letter.priority), now)
+          try post(header, payload, to: peer, Lane(header.priority), now)
         } catch {
-          drop(letter, to: lineName(line) ?? Self.forgottenName, error)
+          drop(header, to: peers.name(peer) ?? Self.forgottenName, error)
         }
       }
       return
     }
-    guard var waiting = pending.find(letter.correlationId) else { return }
-    guard let line = try pick(recipient) else {
-      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      keep(PendingMessage(letter: letter, payload: bytes), for: recipient)
+    guard requests.find(header.correlationId) != nil else { return }
+    guard let peer = try pick(recipient) else {
+      keep(PendingMessage(header: header, payload: payload.copied), for: recipient)
       return
     }
-    waiting.line = line
-    waiting.number = try post(letter, payload, to: line, Lane(letter.priority), now)
-    pending.update(waiting)
-    unsafe lines.at(line)?.pointee.inFlight += 1
-    statistics.requestsSent &+= 1
+    try send(header, payload, header.correlationId, to: peer, now)
   }
 
   /// The next responder that has credit, nil while nobody knows who answers the name.
@@ -200,15 +212,13 @@ extension Outbox {
       return nil
     }
     for _ in 0..<count {
-      let line = names.nextInRound(at)
-      if let peer = unsafe lines.at(line), unsafe peer.pointee.inFlight < options.inFlight {
-        return line
-      }
+      let peer = names.nextInRound(at)
+      if peers.has(peer), peers[peer].inFlight < options.inFlight { return peer }
     }
     throw .wouldBlock
   }
 
-  /// The lines of all of a name's responders, empty while not all of them are known.
+  /// All of a name's responders, empty while not all of them are known.
   mutating func everybody(_ at: Int) throws(BusError) -> [Int] {
     if let why = names.refusal(at) { throw why }
     return knowsAll(at) ? try names.resolved(at) : []
@@ -222,89 +232,87 @@ extension Outbox {
   /// was finished first, or `peerDied`. Throws `invalid` for a request that has ended, and
   /// `resourceExhausted` while too much waits for its responder: then it may be called again.
   public mutating func cancel(_ correlationId: UInt32) throws(BusError) {
-    guard var request = pending.find(correlationId) else {
+    guard var request = requests.find(correlationId) else {
       throw .invalid("request \(correlationId) has ended already; there is nothing to cancel")
     }
-    guard let line = request.line, let number = request.number else {
+    guard let peer = request.peer, let number = request.number else {
       // It has not left yet.
       end(request, .cancelled("the request was taken back before it was sent"))
       return
     }
     guard !request.isCancelled else { return }
-    let letter = OutboundHeader(
+    let header = OutboundHeader(
       type: .command, recipient: nil, flags: .cancel, correlationId: correlationId,
       priority: .critical)
-    let bytes = (0..<Int(BUS_CANCEL_BYTES)).map { place in
-      UInt8(truncatingIfNeeded: (request.isUrgent ? .max : number) >> UInt64(8 * place))
+    // The urgent lane's requests lie before their cancel.
+    let place = request.lane == .urgent ? .max : number
+    let bytes = (0..<Int(BUS_CANCEL_BYTES)).map { at in
+      UInt8(truncatingIfNeeded: place >> UInt64(8 * at))
     }
-    try post(letter, bytes.span.rawBytes, to: line, .urgent, now())
+    try post(header, bytes.span.rawBytes, to: peer, .urgent, now())
     // Only now: a cancel for which there is no room is sent by the next one.
     request.isCancelled = true
-    pending.update(request)
+    requests.update(request)
   }
 
   /// The requests whose time is over fail.
   mutating func expire(_ nowNs: UInt64) {
-    guard nowNs >= nextExpiryNs else { return }
+    let expired = requests.expired(nowNs)
+    guard !expired.isEmpty else { return }
     let isConnected = core.agent.connection.isUp
-    for request in pending.all(where: { $0.deadlineNs <= nowNs }) {
-      let name = request.recipient.map { names.text($0) } ?? Self.forgottenName
-      if request.number == nil, !isConnected {
-        end(request, .noRouter("\(name) could not be reached: no router is there"))
-      } else {
-        let peer = request.line.flatMap { lineName($0) }
-        let missing = peer.flatMap { unreadable[$0] } ?? shortage(of: request)
-        let unsent = request.line == nil ? request.recipient.map { Recipient(index: $0) } : nil
-        end(request, missing ?? lateness(unsent, name, isForAll: false))
-      }
+    for request in expired { end(request, whyLate(request, isConnected: isConnected)) }
+  }
+
+  /// Why a request has run out of time.
+  private func whyLate(_ request: PendingRequest, isConnected: Bool) -> BusError {
+    let name = request.recipient.map { names.text($0) } ?? Self.forgottenName
+    if request.number == nil, !isConnected {
+      return .noRouter("\(name) could not be reached: no router is there")
     }
-    // Requests that end one by one are looked for at most once a millisecond: the table is large.
-    let next = pending.all { _ in true }.map(\.deadlineNs).min() ?? .max
-    nextExpiryNs = next == .max ? .max : max(next, nowNs &+ 1_000_000)
+    guard let peer = request.peer else {
+      return lateness(request.recipient.map { Recipient(index: $0) }, name, isForAll: false)
+    }
+    return peers.name(peer).flatMap { unreadable.reason($0) } ?? shortage(of: request, peer)
+      ?? lateness(nil, name, isForAll: false)
   }
 
   /// What the log lacks in which a request was to be sent.
-  private func shortage(of request: PendingRequest) -> BusError? {
-    guard request.number == nil, let line = request.line, let peer = unsafe lines.at(line) else {
-      return nil
-    }
-    return unsafe peer.pointee.lane(request.isUrgent ? .urgent : .normal).pointee.shortage?.why
+  private func shortage(of request: PendingRequest, _ peer: Int) -> BusError? {
+    guard request.number == nil, peers.has(peer) else { return nil }
+    return peers[peer][request.lane].state.shortage?.why
   }
 
   /// A request ends without a response.
   mutating func end(_ request: PendingRequest, _ why: BusError) {
-    pending.remove(request.correlationId)
+    requests.remove(request.correlationId)
     var responder: String?
-    if let line = request.line, let peer = unsafe lines.at(line) {
-      unsafe peer.pointee.inFlight -= 1
-      responder = unsafe peer.pointee.name
+    if let peer = request.peer, peers.has(peer) {
+      peers[peer].inFlight -= 1
+      responder = peers[peer].name
     }
     failures.append(
       RequestFailure(correlationId: request.correlationId, responder: responder, error: why))
   }
 
-  /// Whether a message that waited is still to be sent.
-  func isWanted(_ letter: OutboundHeader) -> Bool {
-    letter.type != .request || pending.find(letter.correlationId) != nil
-  }
-
   /// A request that waited lies in the log now.
-  mutating func noteNumber(of letter: OutboundHeader, _ number: UInt64) {
-    guard letter.type == .request, var request = pending.find(letter.correlationId) else { return }
+  mutating func noteNumber(of header: OutboundHeader, _ number: UInt64) {
+    guard header.type == .request, var request = requests.find(header.correlationId) else {
+      return
+    }
     request.number = number
-    pending.update(request)
+    requests.update(request)
   }
 
   /// A message that waited cannot be sent.
   ///
   /// A request ends with the reason, anything else is counted.
-  mutating func drop(_ letter: OutboundHeader, to name: String, _ why: BusError) {
-    if letter.type == .request {
-      if let request = pending.find(letter.correlationId) { end(request, why) }
+  mutating func drop(_ header: OutboundHeader, to name: String, _ why: BusError) {
+    if header.type == .request {
+      if let request = requests.find(header.correlationId) { end(request, why) }
     } else {
       statistics.unsent &+= 1
       if unsent.count < 8 { unsent.append(DeliveryFailure(agent: name, error: why)) }
-      countUnsent(DropReason(why), to: name, Lane(letter.priority))
+      countUnsent(DropReason(why), to: name, Lane(header.priority))
     }
   }
 }

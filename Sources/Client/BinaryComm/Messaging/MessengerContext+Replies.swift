@@ -3,19 +3,23 @@ import BusLog
 import BusMemory
 public import BusWire
 
-extension Outbox {
+extension MessengerContext {
   /// Answers a request; with `more`, another response to it follows.
   ///
   /// Throws `peerDied` when the requester has ended: the reply is dropped, nobody else may have it.
   public mutating func reply(
     to request: InboxMessage, _ payload: RawSpan, more: Bool = false
   ) throws(BusError) {
-    let limit = payloadBytesMax
-    guard payload.byteCount <= limit else {
-      throw .payloadTooLarge(bytes: payload.byteCount, limit: limit)
-    }
+    try checkSize(payload)
     try respond(request, .response, more ? .streamed : [], payload)
     statistics.responsesSent &+= 1
+  }
+
+  /// See ``reply(to:_:more:)-(_,RawSpan,_)``.
+  public mutating func reply(
+    to request: InboxMessage, _ payload: [UInt8], more: Bool = false
+  ) throws(BusError) {
+    try reply(to: request, payload.span.rawBytes, more: more)
   }
 
   /// Answers a request with an error; the codes below 1000 are the bus's own.
@@ -39,15 +43,15 @@ extension Outbox {
     guard request.kind == .request else {
       throw .invalid("only a request can be answered; this message is \(request.kind)")
     }
-    guard unsafe lines.line(request.peer) != nil else {
+    guard peers.has(request.peer) else {
       countUnsent(.peerGone, to: Self.forgottenName, request.lane)
       throw .peerDied("the requester has ended, its reply is dropped")
     }
-    let letter = OutboundHeader(
+    let header = OutboundHeader(
       type: type, recipient: nil, flags: flags, correlationId: request.correlationId,
       priority: request.lane == .urgent ? .critical : nil)
     try post(
-      letter, payload, to: request.peer.line, request.lane, now(),
+      header, payload, to: request.peer.index, request.lane, now(),
       until: request.context.deadlineNs)
   }
 
@@ -63,6 +67,14 @@ extension Outbox {
     try deliver(recipient, payload, options).sent
   }
 
+  /// See ``send(_:_:_:)-(_,RawSpan,_)``.
+  @discardableResult
+  public mutating func send(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try send(recipient, payload.span.rawBytes, options)
+  }
+
   /// Sends a fact to an agent, or to every member of a team; returns what became of it.
   ///
   /// Throws when none could be reached.
@@ -72,12 +84,27 @@ extension Outbox {
     try sentToSome(tell(recipient, .event, payload, options))
   }
 
+  /// See ``deliver(_:_:_:)-(_,RawSpan,_)``.
+  public mutating func deliver(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Delivery {
+    try deliver(recipient, payload.span.rawBytes, options)
+  }
+
   /// Sends an order to an agent, or to every member of a team; returns to how many.
   @discardableResult
   public mutating func command(
     _ recipient: Recipient, _ payload: RawSpan, _ options: SendOptions = SendOptions()
   ) throws(BusError) -> Int {
     try sentToSome(tell(recipient, .command, payload, options)).sent
+  }
+
+  /// See ``command(_:_:_:)-(_,RawSpan,_)``.
+  @discardableResult
+  public mutating func command(
+    _ recipient: Recipient, _ payload: [UInt8], _ options: SendOptions = SendOptions()
+  ) throws(BusError) -> Int {
+    try command(recipient, payload.span.rawBytes, options)
   }
 
   /// Throws why a message could be sent to none of those it is for.
@@ -98,25 +125,24 @@ extension Outbox {
   ) throws(BusError) -> Delivery {
     try check(recipient, payload)
     let now = now()
-    let letter = OutboundHeader(
+    let header = OutboundHeader(
       type: type, recipient: recipient.index, priority: options.priority, context: options.context)
-    let peers = try everybody(recipient.index)
-    guard !peers.isEmpty || names.hasRoom(recipient.index) else { throw .wouldBlock }
+    let everyone = try everybody(recipient.index)
+    guard !everyone.isEmpty || names.hasRoom(recipient.index) else { throw .wouldBlock }
     // Last, so that what is tried again does not count as sent.
     try pass(options.context, to: recipient, options.lane, nowNs: now.monotonicNs)
-    guard !peers.isEmpty else {
-      let bytes = unsafe payload.withUnsafeBytes { unsafe Array($0) }
-      keep(PendingMessage(letter: letter, payload: bytes), for: recipient.index)
+    guard !everyone.isEmpty else {
+      keep(PendingMessage(header: header, payload: payload.copied), for: recipient.index)
       return Delivery()
     }
     var delivery = Delivery()
-    for line in peers {
+    for peer in everyone {
       do throws(BusError) {
-        try post(letter, payload, to: line, options.lane, now)
+        try post(header, payload, to: peer, options.lane, now)
         delivery.sent += 1
       } catch {
         delivery.failures.append(
-          DeliveryFailure(agent: lineName(line) ?? Self.forgottenName, error: error))
+          DeliveryFailure(agent: peers.name(peer) ?? Self.forgottenName, error: error))
       }
     }
     statistics.eventsSent &+= UInt64(delivery.sent)
@@ -125,9 +151,6 @@ extension Outbox {
 
   /// Whether so much waits for a peer that further replies to it should pause.
   public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
-    guard let line = unsafe lines.line(peer) else { return false }
-    let out = unsafe line.pointee.lane(lane)
-    return unsafe out.pointee.waiting.count >= 64
-      || out.pointee.waiting.bytes >= OutboundLane.waitingBytesMax
+    peers.has(peer) && peers[peer.index][lane].state.isCrowded
   }
 }

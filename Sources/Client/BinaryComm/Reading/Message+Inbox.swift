@@ -1,0 +1,67 @@
+import BusCounters
+import BusLog
+import BusWire
+
+// What a messenger keeps with the stream that a message came from.
+
+extension Message {
+  /// What the messenger calls the publisher of an inbox log; nil until it has a name.
+  @inline(__always)
+  var peer: Int? {
+    let index = unsafe topics._withUnsafeGuaranteedRef { $0.peer }
+    return index < 0 ? nil : index
+  }
+
+  /// Gives the publisher its name.
+  func setPeer(_ index: Int) { unsafe topics._withUnsafeGuaranteedRef { $0.peer = index } }
+
+  /// The lane of an inbox log.
+  @inline(__always)
+  var lane: Lane { unsafe topics._withUnsafeGuaranteedRef { $0.lane } }
+
+  /// The stream, as the router has described it.
+  var streamSource: StreamSource { unsafe topics._withUnsafeGuaranteedRef { $0.source } }
+
+  /// Counts the message as refused, in its stream's row.
+  func refuse(_ reason: DropReason) {
+    let bytes = UInt64(words.length)
+    unsafe topics._withUnsafeGuaranteedRef { $0.refuse(reason, bytes: bytes) }
+  }
+
+  /// The service that the message's topic was found to be, nil while that is not known.
+  @inline(__always)
+  var knownService: Int? {
+    guard words.word5 == 0 else { return nil }
+    let id = words.word6
+    return unsafe topics._withUnsafeGuaranteedRef { $0.knownService(id) }
+  }
+
+  /// Notes the service that the message's topic is, for the next one.
+  func noteService(_ number: Int) {
+    guard words.word5 == 0 else { return }
+    let id = words.word6
+    unsafe topics._withUnsafeGuaranteedRef { $0.noteService(number, of: id) }
+  }
+}
+
+extension StreamTopics {
+  /// The bytes of the table of verdicts from here on say which service a topic is.
+  private static var firstServiceVerdict: UInt8 { 3 }
+
+  @inline(__always)
+  fileprivate func knownService(_ id: UInt64) -> Int? {
+    guard id < Self.verdictsMax else { return nil }
+    let known = unsafe verdicts[Int(id)]
+    return known >= Self.firstServiceVerdict ? Int(known - Self.firstServiceVerdict) : nil
+  }
+
+  fileprivate func noteService(_ number: Int, of id: UInt64) {
+    guard id < Self.verdictsMax, number <= Int(UInt8.max - Self.firstServiceVerdict) else { return }
+    unsafe verdicts[Int(id)] = Self.firstServiceVerdict + UInt8(number)
+  }
+
+  /// Has every topic looked up again when its next message comes.
+  func forgetVerdicts() {
+    unsafe verdicts.update(repeating: 0, count: Int(Self.verdictsMax))
+  }
+}
