@@ -89,17 +89,22 @@ let package = Package(
     // Client: meets the router in shared memory and on the control socket only.
     module("Client", "BinaryComm", uses: ["BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", deque, containers], spans),
 
-    // Programs.
+    // Services: what works for agents, each in a process of its own.
     module(
-      "Programs", "BusRouter",
+      "Services", "BusRouter",
       uses: ["BusRouting", "BusAccess", "BusPorts", "BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", logging, deque]),
-    module("Programs", "BusOptions", uses: ["BusRouting", arguments]),
-    module("Programs", "BusText"),
-    module("Programs", "BusJSON", uses: ["BusText"]),
-    module("Programs", "BusBench", uses: ["BinaryComm", "BusJSON", "BusSystem", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
-    module("Programs", "BusAdmin", uses: ["BusCounters", "BusText"]),
+
+    // Tools: what programs are made of.
+    module("Tools", "BusOptions", uses: ["BusRouting", arguments]),
+    module("Tools", "BusText"),
+    module("Tools", "BusJSON", uses: ["BusText"]),
+    module("Tools", "BusAdmin", uses: ["BusCounters", "BusText"]),
+    module("Tools", "BusTerminal", uses: ["BusAdmin", "BusCounters", "BusText"]),
+    module("Tools", "BusBench", uses: ["BinaryComm", "BusJSON", "BusSystem", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
+
+    // Programs: executables only.
     program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusSystem", "BusText", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
-    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusSystem", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
+    program("bcs", uses: ["BinaryComm", "BusAdmin", "BusTerminal", "BusSystem", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
     program("example_chat", uses: ["BinaryComm", "BusText"]),
@@ -129,7 +134,7 @@ let package = Package(
         "RouterHarness",
       ]),
     tests("Unit", "BusTextTests", uses: ["BusText", "BusJSON", "BusTestSupport"]),
-    tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusText", "BusCounters", "BusTestSupport"]),
+    tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusTerminal", "BusText", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
     tests(
       "Process", "ProcessTests",

@@ -25,6 +25,14 @@ func layerFindings(_ document: SourceFile, package: SourceFile) -> [Finding] {
   return found
 }
 
+/// Libraries among the programs: what several of them share is a tool, what works for agents a
+/// service.
+func programFindings(_ package: SourceFile) -> [Finding] {
+  package.text.matches(of: #/\bmodule\(\s*"Programs",\s*"(\w+)"/#).map { match in
+    Finding(package.path, 1, "\(match.1) is a library: Sources/Programs holds executables only")
+  }
+}
+
 /// The layer of each target that is built from `Sources/`.
 private func layersOfTargets(_ package: SourceFile) -> [String: String] {
   var layers: [String: String] = [:]

@@ -28,6 +28,17 @@ struct ArchitectureControls {
     #expect(found("`BusWire` `BusRouting`") == ["BusRouting is no target of the layer Core"])
   }
 
+  @Test("A library among the programs is reported, an executable is not")
+  func programs() {
+    func found(_ text: String) -> [String] {
+      programFindings(SourceFile("Package.swift", text)).map(\.what)
+    }
+    #expect(
+      found("module(\n  \"Programs\", \"BusJSON\", uses: [])")
+        == ["BusJSON is a library: Sources/Programs holds executables only"])
+    #expect(found("module(\"Tools\", \"BusJSON\"), program(\"bcs\", uses: [])") == [])
+  }
+
   @Test("A term without its type, out of order, or twice is reported")
   func glossary() {
     func found(_ rows: String) -> [Int] {

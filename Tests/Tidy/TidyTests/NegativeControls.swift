@@ -11,7 +11,7 @@ struct NegativeControls {
     "Sources/Adapters/BusCrypto/Hash.swift",
     "Sources/Adapters/BusHardware/Topology.swift",
     "Sources/Client/BinaryComm/Bus.swift",
-    "Sources/Programs/BusRouter/Loop.swift",
+    "Sources/Services/BusRouter/Loop.swift",
     "Sources/Programs/bcs/main.swift",
   ])
 
@@ -28,7 +28,7 @@ struct NegativeControls {
       ("Sources/Client/BinaryComm/A.swift", "import struct Foundation.Date"),
       ("Sources/Adapters/BusCrypto/A.swift", "import BusHardware"),
       ("Sources/Adapters/BusCrypto/A.swift", "@preconcurrency import CHwloc"),
-      ("Sources/Programs/BusRouter/A.swift", "import BusCrypto"),
+      ("Sources/Services/BusRouter/A.swift", "import BusCrypto"),
       ("Sources/Programs/test_latency/main.swift", "import BusHardware"),
       ("Tests/Unit/BusWireTests/A.swift", "@testable import BusWire"),
     ])

@@ -80,6 +80,11 @@ struct TidyTests {
     expectNone(layerFindings(document, package: try #require(tree.file("Package.swift"))))
   }
 
+  @Test("Sources/Programs holds executables only")
+  func programs() throws {
+    expectNone(programFindings(try #require(tree.file("Package.swift"))))
+  }
+
   @Test("The glossary's types are those of the library")
   func glossary() throws {
     let library = tree.files.filter { file in

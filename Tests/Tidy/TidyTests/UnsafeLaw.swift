@@ -43,14 +43,14 @@ extension Law {
         "Session/RouterTrust.swift",
       ]),
     UnsafePlace(
-      "Sources/Programs/BusRouter/", "maps what agents hand in, locks files, binds the socket",
+      "Sources/Services/BusRouter/", "maps what agents hand in, locks files, binds the socket",
       files: [
         "ClockPage.swift", "DescriptorTable.swift", "Kernel.swift", "Link.swift",
         "Listener.swift", "LockNote.swift", "PathMark.swift", "RouterLock.swift",
         "RunDirectory.swift", "SegmentInspector.swift",
       ]),
     UnsafePlace(
-      "Sources/Programs/BusBench/", "the C floor, pipes, pinned threads, payloads in place",
+      "Sources/Tools/BusBench/", "the C floor, pipes, pinned threads, payloads in place",
       files: [
         "ChildProcess.swift", "ChildSupervisor.swift", "Floor.swift", "Machine.swift",
         "MessengerRow.swift", "PayloadPattern.swift", "PrivateRouter.swift", "ProcessCost.swift",

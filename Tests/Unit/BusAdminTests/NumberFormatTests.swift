@@ -1,4 +1,4 @@
-import BusAdmin
+import BusTerminal
 import BusTestSupport
 import BusText
 import Testing

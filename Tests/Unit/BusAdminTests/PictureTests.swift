@@ -1,5 +1,6 @@
 import BusAdmin
 import BusCounters
+import BusTerminal
 import BusTestSupport
 import BusText
 import Testing

@@ -1,5 +1,6 @@
 import BusAdmin
 import BusCounters
+import BusTerminal
 import BusText
 import Foundation
 import Testing

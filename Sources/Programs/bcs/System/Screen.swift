@@ -1,5 +1,5 @@
-import BusAdmin
 import BusSystem
+import BusTerminal
 import BusText
 import Glibc
 import Synchronization

@@ -1,7 +1,8 @@
 public import ArgumentParser
 import BinaryComm
-public import BusAdmin
+import BusAdmin
 import BusSystem
+public import BusTerminal
 import BusText
 
 /// Shows what the agents do, live.

@@ -1,6 +1,7 @@
 import BusAdmin
 import BusCounters
 import BusJSON
+import BusTerminal
 
 /// How what the agents count is shown in listings.
 enum TrafficRows {

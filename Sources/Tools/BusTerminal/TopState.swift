@@ -1,3 +1,4 @@
+public import BusAdmin
 import BusText
 
 /// What a person chose in `bcs top`: the order, the filter, where the list stands.

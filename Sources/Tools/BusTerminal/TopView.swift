@@ -1,3 +1,4 @@
+public import BusAdmin
 import BusCounters
 import BusText
 

@@ -1,3 +1,4 @@
+import BusAdmin
 import BusCounters
 import BusText
 
