@@ -7,11 +7,13 @@ struct NegativeControls {
     "Sources/Contract/CBusABI/include/bus_wire.h",
     "Sources/Contract/CHwloc/include/shim.h",
     "Sources/Core/BusWire/Header.swift",
+    "Sources/Engine/BusPorts/Ports.swift",
     "Sources/Engine/BusRouting/Engine.swift",
     "Sources/Adapters/BusCrypto/Hash.swift",
     "Sources/Adapters/BusHardware/Topology.swift",
     "Sources/Client/BinaryComm/Bus.swift",
     "Sources/Services/BusRouter/Loop.swift",
+    "Sources/Tools/BusAdmin/Delta.swift",
     "Sources/Programs/bcs/main.swift",
   ])
 
@@ -46,6 +48,75 @@ struct NegativeControls {
     ])
   func goodArrow(path: String, text: String) {
     #expect(arrowFindings(SourceFile(path, text), modules) == [])
+  }
+
+  /// The rooms for what comes, with a file in each, as they will lie there.
+  private let coming = ModuleMap(paths: [
+    "Sources/Contract/CBinaryComm/include/binary_comm.h",
+    "Sources/Contract/CRocksDB/shim.h",
+    "Sources/Core/BusWire/Header.swift",
+    "Sources/Engine/BusPorts/Store.swift",
+    "Sources/Engine/BusQueues/QueueState.swift",
+    "Sources/Engine/BusRouting/Engine.swift",
+    "Sources/Adapters/BusNATS/Subject.swift",
+    "Sources/Adapters/BusRocksStore/RocksStore.swift",
+    "Sources/Adapters/BusTLS/Session.swift",
+    "Sources/Client/BinaryComm/Bus.swift",
+    "Sources/Client/BinaryCommC/Handles.swift",
+    "Sources/Services/BusRouter/Loop.swift",
+    "Sources/Services/BusQueueService/Service.swift",
+    "Sources/Services/BusEdge/Edge.swift",
+    "Sources/Tools/BusAdmin/Delta.swift",
+    "Sources/Tools/BusJSON/JSON.swift",
+  ])
+
+  @Test(
+    "In the rooms for what comes an import against the arrows is reported",
+    arguments: [
+      ("Sources/Services/BusQueueService/A.swift", "import BusRouter"),
+      ("Sources/Services/BusQueueService/A.swift", "import BusRouting"),
+      ("Sources/Services/BusQueueService/A.swift", "import BusRocksStore"),
+      ("Sources/Services/BusDashboard/A.swift", "import BusEdge"),
+      ("Sources/Services/BusDashboard/A.swift", "import Foundation"),
+      ("Sources/Services/BusRouter/A.swift", "import BinaryComm"),
+      ("Sources/Services/BusRouter/A.swift", "import BusQueues"),
+      ("Sources/Services/BusRouter/A.swift", "import BusEdge"),
+      ("Sources/Engine/BusQueues/A.swift", "import Glibc"),
+      ("Sources/Engine/BusQueues/A.swift", "import BusRouting"),
+      ("Sources/Engine/BusRouting/A.swift", "import BusQueues"),
+      ("Sources/Engine/BusPorts/A.swift", "import BusQueues"),
+      ("Sources/Adapters/BusNATS/A.swift", "import BusTLS"),
+      ("Sources/Adapters/BusNATS/A.swift", "import CRocksDB"),
+      ("Sources/Adapters/BusTLS/A.swift", "import BusQueues"),
+      ("Sources/Adapters/BusTLS/A.swift", "import BinaryComm"),
+      ("Sources/Client/BinaryComm/A.swift", "import BinaryCommC"),
+      ("Sources/Client/BinaryCommC/A.swift", "import BusPorts"),
+      ("Sources/Programs/bus_edge/A.swift", "import BusRouter"),
+      ("Sources/Programs/example_queue/A.swift", "import BusQueueService"),
+    ])
+  func badComing(path: String, text: String) {
+    #expect(arrowFindings(SourceFile(path, text), coming).count == 1)
+  }
+
+  @Test(
+    "In the rooms for what comes an import along the arrows is not",
+    arguments: [
+      ("Sources/Engine/BusQueues/A.swift", "import BusPorts\nimport BusWire\nimport DequeModule"),
+      (
+        "Sources/Services/BusQueueService/A.swift",
+        "import BinaryComm\nimport BusPorts\nimport BusQueues"
+      ),
+      (
+        "Sources/Services/BusDashboard/A.swift",
+        "import BinaryComm\nimport BusAdmin\nimport BusJSON"
+      ),
+      ("Sources/Adapters/BusRocksStore/A.swift", "import BusPorts\nimport CRocksDB"),
+      ("Sources/Client/BinaryCommC/A.swift", "import BinaryComm\nimport CBinaryComm"),
+      ("Sources/Programs/bus_edge/A.swift", "import BusEdge\nimport BusTLS"),
+    ])
+  func goodComing(path: String, text: String) {
+    #expect(room(of: path) != nil)
+    #expect(arrowFindings(SourceFile(path, text), coming) == [])
   }
 
   @Test("A clock, a lock or a foreign import in pure state is reported")
