@@ -33,9 +33,11 @@ func program(_ name: String, uses: [Target.Dependency]) -> Target {
 func contract(_ name: String) -> Target {
   .target(name: name, path: "Sources/Contract/\(name)", cSettings: c)
 }
-func system(_ name: String, _ pkgConfig: String, _ debian: String) -> Target {
+/// Headers of the system; without names they are those of the C library.
+func system(_ name: String, _ pkgConfig: String? = nil, _ debian: String...) -> Target {
   .systemLibrary(
-    name: name, path: "Sources/Contract/\(name)", pkgConfig: pkgConfig, providers: [.apt([debian])])
+    name: name, path: "Sources/Contract/\(name)", pkgConfig: pkgConfig,
+    providers: debian.isEmpty ? nil : [.apt(debian)])
 }
 func fuzz(_ folder: String, _ name: String, uses: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: uses, path: "Fuzz/\(folder)", swiftSettings: spans)
@@ -67,7 +69,7 @@ let package = Package(
   targets: [
     // Contract: where every byte lies, and what the kernel gives.
     contract("CBusABI"), contract("CBusPlatform"), contract("CBusFloor"),
-    system("CHwloc", "hwloc", "libhwloc-dev"), system("COpenSSL", "libcrypto", "libssl-dev"),
+    system("CEpoll"), system("CHwloc", "hwloc", "libhwloc-dev"), system("COpenSSL", "libcrypto", "libssl-dev"),
 
     // Core: no packages, no Foundation, no I/O beyond mmap.
     module("Core", "BusSystem", uses: ["CBusPlatform"]),
@@ -85,6 +87,7 @@ let package = Package(
     module("Adapters", "BusHardware", uses: ["CHwloc", "CBusPlatform"]),
     module("Adapters", "BusPolicyFile", uses: ["BusAccess", "BusSystem", "BusWire", yaml]),
     module("Adapters", "BusCrypto", uses: ["BusPorts", "COpenSSL"]),
+    module("Adapters", "BusDispatcher", uses: ["BusPorts", "CEpoll"]),
 
     // Client: meets the router in shared memory and on the control socket only.
     module("Client", "BinaryComm", uses: ["BusSystem", "BusWire", "BusMemory", "BusCounters", "BusLog", "CBusABI", "CBusPlatform", deque, containers], spans),
@@ -103,7 +106,7 @@ let package = Package(
     module("Tools", "BusBench", uses: ["BinaryComm", "BusJSON", "BusSystem", "BusText", "BusLog", "BusWire", "CBusFloor", "CBusPlatform", arguments, histogram], spans),
 
     // Programs: executables only.
-    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusSystem", "BusText", "BusPolicyFile", "BusCrypto", "BusHardware", "CBusPlatform", arguments, logging]),
+    program("msg_router", uses: ["BusRouter", "BusOptions", "BusJSON", "BusSystem", "BusText", "BusPolicyFile", "BusCrypto", "BusDispatcher", "BusHardware", "BusPorts", "CBusPlatform", arguments, logging]),
     program("bcs", uses: ["BinaryComm", "BusAdmin", "BusTerminal", "BusSystem", "BusLog", "BusWire", "BusCounters", "BusBench", "BusOptions", "BusJSON", "BusText", "BusHardware", "BusCrypto", "BusPolicyFile", "CBusABI", "CBusPlatform", arguments]),
     program("test_throughput", uses: ["BusBench", arguments]),
     program("test_latency", uses: ["BusBench", arguments]),
@@ -133,6 +136,7 @@ let package = Package(
         "BinaryComm", "BusRouting", "BusAccess", "BusLog", "BusPorts", "BusWire", "BusCrypto", "BusTestSupport",
         "RouterHarness",
       ]),
+    tests("Conformance", "DispatcherTests", uses: ["BusPorts", "BusDispatcher", "BusSystem", "CBusPlatform", "BusTestSupport", "CAllocationCount"]),
     tests("Unit", "BusTextTests", uses: ["BusText", "BusJSON", "BusTestSupport"]),
     tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusTerminal", "BusText", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),

@@ -5,7 +5,6 @@
 #include <linux/sockios.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -14,42 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_MOST 64
-
 static int result(int value) { return value < 0 ? -errno : value; }
-
-int plat_poller(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
-
-static int control(int poller, int operation, int fd, uint64_t key, uint32_t wanted) {
-  struct epoll_event event = {.data.u64 = key};
-  if (wanted & PLAT_WANT_READ) event.events |= EPOLLIN;
-  if (wanted & PLAT_WANT_WRITE) event.events |= EPOLLOUT;
-  return result(epoll_ctl(poller, operation, fd, &event));
-}
-
-int plat_watch_add(int poller, int fd, uint64_t key, uint32_t wanted) {
-  return control(poller, EPOLL_CTL_ADD, fd, key, wanted);
-}
-int plat_watch_change(int poller, int fd, uint64_t key, uint32_t wanted) {
-  return control(poller, EPOLL_CTL_MOD, fd, key, wanted);
-}
-int plat_watch_remove(int poller, int fd) { return control(poller, EPOLL_CTL_DEL, fd, 0, 0); }
-
-int plat_poll(int poller, plat_ready_t *ready, int most, int timeout_ms) {
-  struct epoll_event events[READY_MOST];
-  int n;
-  do {
-    n = epoll_wait(poller, events, most < READY_MOST ? most : READY_MOST, timeout_ms);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return -errno;
-  for (int i = 0; i < n; i++) {
-    ready[i] = (plat_ready_t){.key = events[i].data.u64};
-    if (events[i].events & EPOLLIN) ready[i].events |= PLAT_WANT_READ;
-    if (events[i].events & EPOLLOUT) ready[i].events |= PLAT_WANT_WRITE;
-    if (events[i].events & (EPOLLHUP | EPOLLERR)) ready[i].events |= PLAT_HUNG_UP;
-  }
-  return n;
-}
 
 int plat_timer(uint64_t period_ns) {
   int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -1,10 +1,12 @@
 public import ArgumentParser
 import BusAccess
 import BusCrypto
+import BusDispatcher
 import BusHardware
 import BusJSON
 import BusOptions
 import BusPolicyFile
+import BusPorts
 import BusRouter
 import BusRouting
 import BusSystem
@@ -67,7 +69,8 @@ struct MsgRouter: ParsableCommand {
       let host = HostReport.gather()
       try RouterServer.run(
         configuration, policy: policy, freshKey: SecureRandom.bytes(HMACSealer.keyBytes),
-        sealer: { HMACSealer(key: $0) }
+        sealer: { HMACSealer(key: $0) },
+        dispatcher: EpollDispatcher.init
       ) { ready in
         let report = ReadyReport(ready, host, limits: configuration.limits, policyFile: file)
         Environment.printNow(json ? report.json : report.text)

@@ -1,19 +1,13 @@
 import CBusPlatform
 import Glibc
 
-/// The calls of the event loop, over arrays instead of pointers.
+/// Calls of the event loop that are its own: it waits in a `Dispatcher`.
 enum Kernel {
   /// A descriptor that is held only to be given up when there are no others; -1: none.
   static func openSpare() -> Int32 { unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
 
   /// An empty memory file, or -errno.
   static func memoryFile() -> Int32 { unsafe plat_memfd("bcs-kind") }
-
-  /// Waits until a watched descriptor is ready, at most so long (-1: for ever); returns how many of
-  /// `ready` are filled, or -errno.
-  static func poll(_ poller: Int32, _ ready: inout [plat_ready_t], timeoutMs: Int32) -> Int32 {
-    unsafe plat_poll(poller, &ready, Int32(ready.count), timeoutMs)
-  }
 
   /// Bounds what may lie in a socket and not be read, in bytes as the kernel counts them.
   static func bound(_ socket: Int32, bytes: Int32) {

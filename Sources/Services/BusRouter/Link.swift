@@ -1,3 +1,4 @@
+import BusPorts
 import BusRouting
 import BusSystem
 import CBusPlatform
@@ -9,8 +10,8 @@ struct Link {
   let pidfd: Int32
   let peer: Peer
   var queue = OutQueue()
-  /// What the poller was last told to wait for.
-  var wanted = UInt32(PLAT_WANT_READ)
+  /// What its socket is watched for.
+  var wanted: Interest = .reading
   /// Whether it handed in what is no memory file.
   var handedInOther = false
   var inFlight = InFlight()

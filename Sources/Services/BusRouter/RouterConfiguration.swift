@@ -1,3 +1,4 @@
+import BusPorts
 public import BusRouting
 import BusSystem
 import Glibc
@@ -62,5 +63,10 @@ public struct RouterFailure: Error, Sendable, CustomStringConvertible {
       }
     let end = advice.isEmpty ? "" : " " + advice
     return RouterFailure("\(call) failed: \(Errno.text(number)).\(end)")
+  }
+
+  /// A dispatcher that cannot be made, or cannot watch or wait.
+  static func system(_ error: DispatcherError) -> RouterFailure {
+    .system(error.call, error.number)
   }
 }

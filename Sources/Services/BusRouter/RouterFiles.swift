@@ -42,8 +42,8 @@ final class RouterFiles {
   var socket: Int32 { listener.descriptor }
 
   /// Makes again what was removed; returns the socket that agents connect to from now on, when it
-  /// is another one.
-  func tend() -> Int32? {
+  /// is another one: then `leaving` was called, after which the former one is closed.
+  func tend(leaving: () -> Void) -> Int32? {
     guard !isDisplaced else { return nil }
     guard !lock.isInPlace || !listener.isInPlace else {
       failures = 0
@@ -56,7 +56,9 @@ final class RouterFiles {
         say("The lock file \(directory.lockPath) was removed: it is made again.")
       }
       guard !listener.isInPlace else { return nil }
-      listener = try Listener(directory.socketPath, openToOtherUsers: openToOtherUsers)
+      let next = try Listener(directory.socketPath, openToOtherUsers: openToOtherUsers)
+      leaving()
+      listener = next
       say("The socket \(directory.socketPath) was removed: it is made again.")
       return listener.descriptor
     } catch {

@@ -67,10 +67,7 @@ extension RouterLoop {
       Kernel.bound(socket, bytes: Self.sendBytesMax)
       let connection = newConnection()
       let link = Link(socket: socket, pidfd: pidfd, peer: peer)
-      let read = UInt32(PLAT_WANT_READ)
-      guard plat_watch_add(poller, socket, Self.key(.socket, connection), read) >= 0,
-        plat_watch_add(poller, pidfd, Self.key(.process, connection), read) >= 0
-      else {
+      guard watch(link, connection) else {
         close(pidfd)
         hangUp(socket, of: peer.uid)
         return

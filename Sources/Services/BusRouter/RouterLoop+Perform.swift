@@ -2,7 +2,6 @@ import BusMemory
 import BusPorts
 import BusRouting
 import BusWire
-import CBusPlatform
 import Glibc
 import Logging
 
@@ -119,9 +118,9 @@ extension RouterLoop {
 
   private func watch(_ link: inout Link, _ connection: ConnectionID, _ progress: OutQueue.Progress)
   {
-    var wanted: UInt32 = 0
-    if link.queue.answers == 0 { wanted |= UInt32(PLAT_WANT_READ) }
-    if progress == .full { wanted |= UInt32(PLAT_WANT_WRITE) }
+    var wanted: Interest = []
+    if link.queue.answers == 0 { wanted.insert(.reading) }
+    if progress == .full { wanted.insert(.writing) }
     if progress == .starved { starved.insert(connection) }
     unread.remove(connection)
     if progress == .crowded || progress == .unread && isUnreadForLong(link) {
@@ -131,16 +130,16 @@ extension RouterLoop {
     }
     guard wanted != link.wanted else { return }
     link.wanted = wanted
-    plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
+    rewatch(link.socket, connection, for: wanted)
   }
 
   /// Is told no more that frames wait, until what keeps them waiting is sent: or the kernel would
   /// tell it again at once, for ever.
   func stopReading(_ connection: ConnectionID) {
-    guard let link = links[connection], link.wanted & UInt32(PLAT_WANT_READ) != 0 else { return }
-    let wanted = link.wanted & ~UInt32(PLAT_WANT_READ)
+    guard let link = links[connection], link.wanted.contains(.reading) else { return }
+    let wanted = link.wanted.subtracting(.reading)
     links[connection]?.wanted = wanted
-    plat_watch_change(poller, link.socket, Self.key(.socket, connection), wanted)
+    rewatch(link.socket, connection, for: wanted)
   }
 
   /// Once a second: tries again what the kernel was short for, gives up agents that do not read.

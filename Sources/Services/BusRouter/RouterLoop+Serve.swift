@@ -1,7 +1,7 @@
+import BusPorts
 import BusRouting
 import BusSystem
 import BusWire
-import CBusPlatform
 import Glibc
 import Logging
 
@@ -9,13 +9,11 @@ extension RouterLoop {
   /// Answers that may wait before no further request is taken.
   private static var answersMax: Int { 16 }
 
-  func serve(_ connection: ConnectionID, _ ready: UInt32) {
-    if ready & PLAT_WANT_WRITE != 0 { flush(connection, socketHasRoom: true) }
-    if ready & PLAT_WANT_READ != 0 { _ = receive(connection) }
+  func serve(_ connection: ConnectionID, _ ready: ReadyDescriptor) {
+    if ready.canWrite { flush(connection, socketHasRoom: true) }
+    if ready.canRead { _ = receive(connection) }
     // Frames that came before the end are read first; only then is a hang-up the end.
-    if ready & PLAT_HUNG_UP != 0, ready & PLAT_WANT_READ == 0, hasTurn(connection) {
-      end(connection)
-    }
+    if ready.hasHungUp, !ready.canRead, hasTurn(connection) { end(connection) }
   }
 
   /// Ends an agent whose process has ended, after what it still said.
@@ -122,8 +120,7 @@ extension RouterLoop {
     crowded.remove(connection)
     users[link.peer.uid]?.queuedBytes -= link.queue.bytes
     users[link.peer.uid]?.connections -= 1
-    plat_watch_remove(poller, link.socket)
-    plat_watch_remove(poller, link.pidfd)
+    unwatch(link)
     Glibc.close(link.pidfd)
     leave(link.socket, of: link.peer.uid, inFlight: link.inFlight.count)
     for token in link.queue.tokens { table.release(token) }

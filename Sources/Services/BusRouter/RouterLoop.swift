@@ -8,25 +8,15 @@ import Logging
 
 /// The event loop: turns what the kernel tells into events, and actions into system calls.
 final class RouterLoop {
-  /// What a poller key stands for: the upper byte says what, the rest which connection.
-  enum Source: UInt64 {
-    case listener = 1
-    case signals
-    case timer
-    case socket
-    case process
-  }
-
   static let recordsPerTurn = 32
   /// Bytes of segments that are looked through in the time of an action.
   static let bytesPerAction: UInt64 = 256 << 10
-  static let sourceShift: UInt64 = 56
 
   let table: DescriptorTable
   let closer = DescriptorCloser()
   let inspector: SegmentInspector
   let logger: Logger
-  let poller: Int32
+  let dispatcher: any Dispatcher
   let limits: RouterLimits
   let descriptorsMax: Int
   var state: RouterState
@@ -66,26 +56,27 @@ final class RouterLoop {
 
   init(
     _ state: RouterState, _ table: DescriptorTable, _ configuration: RouterConfiguration,
-    listener: Int32, signals: Int32, descriptorsMax: Int, ofKind sample: Int32
+    _ dispatcher: any Dispatcher, listener: Int32, signals: Int32, descriptorsMax: Int,
+    ofKind sample: Int32
   ) throws(RouterFailure) {
     self.state = state
     self.table = table
+    self.dispatcher = dispatcher
     self.listener = listener
     self.signals = signals
     self.descriptorsMax = descriptorsMax
     logger = configuration.logger
     limits = configuration.limits
     inspector = SegmentInspector(bytesMax: configuration.limits.arenaBytes, ofKind: sample)
-    poller = plat_poller()
     timer = plat_timer(1_000_000_000)
     spare = Kernel.openSpare()
-    guard poller >= 0 else { throw .system("epoll_create1", -poller) }
     guard timer >= 0 else { throw .system("timerfd_create", -timer) }
-    let sources = [(listener, Source.listener), (signals, .signals), (timer, .timer)]
-    for (descriptor, source) in sources {
-      let key = Self.key(source, ConnectionID(0))
-      let added = plat_watch_add(poller, descriptor, key, UInt32(PLAT_WANT_READ))
-      guard added >= 0 else { throw .system("epoll_ctl", -added) }
+    do {
+      try watch(listener, .listener)
+      try watch(signals, .signals)
+      try watch(timer, .timer)
+    } catch {
+      throw .system(error)
     }
   }
 
@@ -95,13 +86,8 @@ final class RouterLoop {
       hangUp(link.socket, of: link.peer.uid)
     }
     for one in leaving + left { close(one.socket) }
-    close(poller)
     close(timer)
     if spare >= 0 { close(spare) }
-  }
-
-  static func key(_ source: Source, _ connection: ConnectionID) -> UInt64 {
-    source.rawValue << sourceShift | connection.value
   }
 
   /// Whether there are agents that may come back to the next router.
@@ -111,13 +97,12 @@ final class RouterLoop {
   func run(everySecond: () -> Void) throws(RouterFailure) {
     handle(.tick(nowNs: HostClock.monotonicNs()))
     // Many, for those who wait for their turn stand among them.
-    var ready = [plat_ready_t](repeating: plat_ready_t(), count: 512)
+    var ready = [ReadyDescriptor](repeating: .none, count: 512)
     while true {
-      let count = Kernel.poll(poller, &ready, timeoutMs: waitMs)
-      guard count >= 0 else { throw .system("epoll_wait", -count) }
-      for one in ready.prefix(Int(count)) {
-        let connection = ConnectionID(one.key & (1 << Self.sourceShift - 1))
-        switch Source(rawValue: one.key >> Self.sourceShift) {
+      let count = try wait(into: &ready)
+      for one in ready.prefix(count) {
+        let (source, connection) = Self.watched(one.key)
+        switch source {
         case .listener: acceptAll()
         case .signals: return
         case .timer:
@@ -125,7 +110,7 @@ final class RouterLoop {
           everySecond()
           tendLinks()
           handle(.tick(nowNs: HostClock.monotonicNs()))
-        case .socket: serve(connection, one.events)
+        case .socket: serve(connection, one)
         case .process: bury(connection)
         case nil: break
         }
@@ -136,6 +121,12 @@ final class RouterLoop {
       // After the others, once for each.
       for connection in unfinished where canGoOn(connection) { goOn(connection) }
       goOn()
+    }
+  }
+
+  private func wait(into ready: inout [ReadyDescriptor]) throws(RouterFailure) -> Int {
+    do { return try dispatcher.wait(into: &ready, timeoutMs: waitMs) } catch {
+      throw .system(error)
     }
   }
 
@@ -186,15 +177,6 @@ final class RouterLoop {
     }
     events.removeAll(keepingCapacity: true)
     return state.drainEffort()
-  }
-
-  /// Takes agents at another socket from now on.
-  func listen(on socket: Int32) {
-    // The former one is closed already, and with that is no longer watched.
-    listener = socket
-    let key = Self.key(.listener, ConnectionID(0))
-    let added = plat_watch_add(poller, socket, key, UInt32(PLAT_WANT_READ))
-    if added < 0 { logger.error("cannot take agents any more: \(Errno.text(-added))") }
   }
 
   func newConnection() -> ConnectionID {

@@ -8,7 +8,8 @@ import Logging
 
 /// Runs a router: the sockets, descriptors and clocks around `RouterState`.
 ///
-/// One thread, one epoll; when nothing happens it wakes once a second to correct the clock page.
+/// One thread waits in one dispatcher; when nothing happens it wakes once a second to correct the
+/// clock page.
 public enum RouterServer {
   /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT; then the socket goes, and the key stays.
   ///
@@ -17,11 +18,14 @@ public enum RouterServer {
   ///   - policy: who may do what.
   ///   - freshKey: a random key for tickets, used unless a former router's key is found.
   ///   - sealer: makes the sealer of a key.
+  ///   - dispatcher: makes what the router waits in.
   ///   - onReady: called once, when agents can connect.
   /// - Throws: `RouterFailure` with a sentence and an exit code.
   public static func run(
     _ configuration: RouterConfiguration, policy: Policy, freshKey: [UInt8],
-    sealer: ([UInt8]) -> any TicketSealer, onReady: (RouterReady) -> Void
+    sealer: ([UInt8]) -> any TicketSealer,
+    dispatcher: () throws(DispatcherError) -> any Dispatcher,
+    onReady: (RouterReady) -> Void
   ) throws(RouterFailure) {
     try checkChannels(policy)
     let signals = plat_ending_signals()
@@ -49,21 +53,13 @@ public enum RouterServer {
       pid: UInt32(getpid()), uid: geteuid(), bootNs: plat_boot_ns(), former: files.former)
     let page = clock.duplicate()
     guard page >= 0 else { throw .system("dup of the clock page", errno) }
-    var limits = configuration.limits
-    limits.descriptors = descriptorsMax
-    limits.drainMs = max(limits.drainMs, limits.stallMs)
-    limits.unpaidMs = max(limits.unpaidMs, limits.drainMs)
-    limits.standstillMs = max(limits.standstillMs, limits.drainMs)
-    if let broken = limits.contradictions.first {
-      throw RouterFailure("These limits contradict each other: not so that \(broken).")
-    }
     let state = RouterState(
-      identity, limits: limits, policy: policy, sealer: sealer(files.key),
-      probe: table, clockPage: table.add(page))
+      identity, limits: try limits(configuration, descriptorsMax), policy: policy,
+      sealer: sealer(files.key), probe: table, clockPage: table.add(page))
     let degradations = Degradations.find(ticksAreClock: clock.isUsable)
     let loop = try RouterLoop(
-      state, table, configuration, listener: files.socket, signals: signals,
-      descriptorsMax: descriptorsMax, ofKind: page)
+      state, table, configuration, try made(dispatcher), listener: files.socket,
+      signals: signals, descriptorsMax: descriptorsMax, ofKind: page)
     for line in degradations.lines { configuration.logger.warning("\(line)") }
     // The slope of the first second comes from this baseline: 10 ms give some ppm.
     usleep(10_000)
@@ -75,9 +71,30 @@ public enum RouterServer {
         degradations: degradations.lines))
     try loop.run {
       clock.calibrate()
-      if let socket = files.tend() { loop.listen(on: socket) }
+      if let socket = files.tend(leaving: loop.stopListening) { loop.listen(on: socket) }
     }
     leavesAgents = loop.leavesAgents
+  }
+
+  private static func made(
+    _ dispatcher: () throws(DispatcherError) -> any Dispatcher
+  ) throws(RouterFailure) -> any Dispatcher {
+    do { return try dispatcher() } catch { throw .system(error) }
+  }
+
+  /// How much agents may ask for, with what follows from it.
+  private static func limits(
+    _ configuration: RouterConfiguration, _ descriptorsMax: Int
+  ) throws(RouterFailure) -> RouterLimits {
+    var limits = configuration.limits
+    limits.descriptors = descriptorsMax
+    limits.drainMs = max(limits.drainMs, limits.stallMs)
+    limits.unpaidMs = max(limits.unpaidMs, limits.drainMs)
+    limits.standstillMs = max(limits.standstillMs, limits.drainMs)
+    if let broken = limits.contradictions.first {
+      throw RouterFailure("These limits contradict each other: not so that \(broken).")
+    }
+    return limits
   }
 
   /// All channels have to fit into the frame that tells them to an agent.

@@ -113,6 +113,7 @@ enum Law {
   /// One heavy thing each: the modules that only these targets may import, those to come included.
   static let keepers: [String: Set<String>] = [
     "CBinaryComm": ["BinaryCommC"],
+    "CEpoll": ["BusDispatcher"],
     "CHwloc": ["BusHardware"],
     "CLiburing": ["BusDispatcher"],
     "COpenSSL": ["BusCrypto"],

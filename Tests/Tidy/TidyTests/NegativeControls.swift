@@ -53,6 +53,7 @@ struct NegativeControls {
   /// The rooms for what comes, with a file in each, as they will lie there.
   private let coming = ModuleMap(paths: [
     "Sources/Contract/CBinaryComm/include/binary_comm.h",
+    "Sources/Contract/CEpoll/shim.h",
     "Sources/Contract/CRocksDB/shim.h",
     "Sources/Core/BusWire/Header.swift",
     "Sources/Engine/BusPorts/Store.swift",
@@ -80,6 +81,7 @@ struct NegativeControls {
       ("Sources/Services/BusDashboard/A.swift", "import Foundation"),
       ("Sources/Services/BusRouter/A.swift", "import BinaryComm"),
       ("Sources/Services/BusRouter/A.swift", "import BusQueues"),
+      ("Sources/Services/BusRouter/A.swift", "import CEpoll"),
       ("Sources/Services/BusRouter/A.swift", "import BusEdge"),
       ("Sources/Engine/BusQueues/A.swift", "import Glibc"),
       ("Sources/Engine/BusQueues/A.swift", "import BusRouting"),

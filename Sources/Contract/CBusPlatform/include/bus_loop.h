@@ -1,30 +1,10 @@
-// What an event loop on one thread needs of Linux: epoll, timerfd, signalfd, accept. Results as in
-// bus_platform.h: >= 0 on success, -errno on failure.
+// What an event loop on one thread needs of Linux beside what it waits in: timerfd, signalfd,
+// accept. Results as in bus_platform.h: >= 0 on success, -errno on failure.
 #ifndef BUS_LOOP_H
 #define BUS_LOOP_H
 
 #include <stdint.h>
 
-#define PLAT_WANT_READ 1u
-#define PLAT_WANT_WRITE 2u
-#define PLAT_HUNG_UP 4u
-
-typedef struct plat_ready {
-  uint64_t key;     // as given to plat_watch_add()
-  uint32_t events;  // PLAT_WANT_READ, PLAT_WANT_WRITE, PLAT_HUNG_UP
-  uint32_t reserved;
-} plat_ready_t;
-
-/// A descriptor that watches others.
-int plat_poller(void);
-/// Watches a descriptor, level-triggered; hang-ups are always told.
-int plat_watch_add(int poller, int fd, uint64_t key, uint32_t wanted);
-/// Changes what is wanted of a watched descriptor.
-int plat_watch_change(int poller, int fd, uint64_t key, uint32_t wanted);
-/// Ends the watching of a descriptor.
-int plat_watch_remove(int poller, int fd);
-/// Waits for at most `timeout_ms` (-1: for ever); returns how many descriptors are ready.
-int plat_poll(int poller, plat_ready_t *ready, int most, int timeout_ms);
 /// A descriptor that becomes readable every `period_ns`.
 int plat_timer(uint64_t period_ns);
 /// Takes what the timer counted, so that it is no longer readable.
