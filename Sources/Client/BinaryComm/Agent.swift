@@ -257,7 +257,7 @@ public final class Agent: Sendable {
     // Not under the lock, which tasks take: one may be waiting for a router.
     for box in pool.withLock({ $0.drainAll() }) { box.close() }
     core.connection.leave()
-    let publishers = core.state.withLock { Array($0.publishers.values) }
+    let publishers = core.state.withLock { Array($0.publishers.byStream.values) }
     // Before goodbye: what was published after it would lie behind the end that readers are told.
     for publisher in publishers { publisher.shut(.closed("the agent was closed")) }
     core.tell(.goodbye)

@@ -45,7 +45,7 @@ public struct BusError: Error, Equatable, Sendable {
   var number: UInt16 { cause?.rawValue ?? code.rawValue }
 
   /// The error of a number that came over the wire.
-  init(number: UInt16, text: String) {
+  package init(number: UInt16, text: String) {
     let code = BusErrorCode(number: number) ?? .system
     switch code {
     // The responder's window, which is not this one's.

@@ -29,7 +29,7 @@ extension Interleaving {
       }
     }
     for publisher in honest {
-      for (id, stream) in publisher.streams where !stream.expected.isEmpty {
+      for (id, stream) in publisher.streams where !stream.window.expected.isEmpty {
         violations.append("\(publisher.name) still expects somebody on \(id.value)")
       }
     }
@@ -61,8 +61,8 @@ extension Interleaving {
     _ reader: SimulatedAgent, _ number: UInt32, _ wish: SubscribeFrame,
     _ publisher: SimulatedAgent, _ id: StreamID, _ stream: SimulatedAgent.Stream
   ) {
-    guard Self.mayRead[reader.kind]?.contains(stream.channel) == true,
-      wish.pattern == ">" || wish.pattern == stream.channel
+    guard Self.mayRead[reader.kind]?.contains(stream.state.channel) == true,
+      wish.pattern == ">" || wish.pattern == stream.state.channel
     else { return }
     let mine = reader.readings(of: number).filter { $0.value.source.stream == id }
     let excuse = SimulatedAgent.Excuse(subscription: number, stream: id)
@@ -75,7 +75,7 @@ extension Interleaving {
       if reading.start == nil {
         violations.append("\(reader.name) waits for \(publisher.name) for ever")
       }
-      if stream.readers.present(in: stream.window)[attachment] != reader.incarnation {
+      if stream.state.readers(in: stream.window.attachments)[attachment] != reader.incarnation {
         violations.append("\(publisher.name) does not know of \(reader.name)")
       }
     }

@@ -30,8 +30,10 @@ extension Interleaving {
 
   /// A log of the spy's own under the number of another's stream, which is no secret.
   private mutating func stolenStream(_ spy: SimulatedAgent) -> (AgentFrame, [Segment])? {
-    let streams = agents.flatMap { agent in agent.streams.map { ($0.key, $0.value.generation) } }
-      .sorted { $0.0 < $1.0 }
+    let streams = agents.flatMap { agent in
+      agent.streams.map { ($0.key, $0.value.window.generation) }
+    }
+    .sorted { $0.0 < $1.0 }
     guard !streams.isEmpty else { return nil }
     let (stream, generation) = streams[number(streams.count)]
     let log = world.log(

@@ -148,6 +148,7 @@ struct Interleaving {
     for place in agents.indices {
       let actions = agents[place].session.tick(nowNs: nowNs, pauseNs: pauseNs())
       agents[place].perform(actions)
+      agents[place].dropDrainedLogs()
       // An attempt that took too long: the socket goes, and with it, for this router, the agent.
       if !agents[place].session.isConnected, agents[place].connection != nil {
         refused.insert(agents[place].name)
@@ -215,7 +216,7 @@ struct Interleaving {
   private mutating func act(_ place: Int) {
     let choice = number(9)
     let channel = Self.channels[number(2)]
-    agents[place].act(choice, channel: channel, pick: number(1 << 20))
+    agents[place].act(choice, channel: channel, pick: number(1 << 20), nowNs: nowNs)
   }
 
   /// One frame of the router reaches an agent.

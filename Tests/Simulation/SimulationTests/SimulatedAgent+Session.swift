@@ -25,6 +25,7 @@ extension SimulatedAgent {
     perform(
       session.receive(
         one.frame.encode(request: request), nil, nowNs: nowNs, pauseNs: pauseNs))
+    prepareLogs()
   }
 
   mutating func perform(_ actions: [Session.Action]) {
@@ -39,14 +40,13 @@ extension SimulatedAgent {
         if kind != "spy" { _ = session.restore(restoreSteps(), nowNs: 0, pauseNs: 0) }
       case .answered(let question, let frame, _): answered(question, frame)
       case .lost(let question):
-        if case .rotate(let id, _) = question {
-          streams[id]?.isRotating = false
+        if case .larger(let id, _) = question {
+          change(id) { $0.routerLost() }
         } else {
           unanswered.append(question)
         }
       case .unclaimed(let frame):
-        guard case .logAdded(let added) = frame, added.generation == 0 else { break }
-        session.tell(.closeStream(CloseStreamFrame(stream: added.stream)))
+        if let farewell = PublisherTable<Stream>.farewell(to: frame) { session.tell(farewell) }
       case .deliver(let frame, _): told(frame)
       case .up:
         let again = unanswered
@@ -59,15 +59,10 @@ extension SimulatedAgent {
 
   private mutating func answered(_ question: Question, _ frame: RouterFrame) {
     switch (question, frame) {
-    case (.publish(let channel), .logAdded(let added)):
-      streams[added.stream] = Stream(
-        channel: channel, proof: added.proof, expected: Set(added.expected))
-    case (.rotate(let id, let generation), .logAdded):
-      guard streams[id] != nil else { return }
-      streams[id]?.generation = generation
-      streams[id]?.isRotating = false
-      session.tell(.retireLog(RetireLogFrame(stream: id, generation: generation - 1)))
-    case (.rotate(let id, _), .error): streams[id]?.isRotating = false
+    case (.publish(let channel), .logAdded(let added)): open(channel, added)
+    case (.larger(let id, let generation), .logAdded): change(id) { $0.registered(generation) }
+    case (.larger(let id, _), .error(let error)):
+      change(id) { $0.refused(BusError(number: error.code, text: error.text)) }
     case (.subscribe(let number), .subscribed):
       subscriptions[number]?.state.isConfirmed = true
     // A reader whose request fails takes its subscription back.
@@ -97,19 +92,13 @@ extension SimulatedAgent {
       for (number, subscription) in subscriptions where number >= missed.subscription {
         if !subscription.state.reads(missed.stream) { excuse(number, missed.stream) }
       }
-    case .join(let join): letIn(join)
-    case .leave(let leave):
-      for id in streams.keys { letGo(leave.attachment, of: id) }
-    case .agentGone(let gone):
-      for id in streams.keys.sorted() {
-        for key in streams[id]?.readers.readers(of: gone.incarnation) ?? [] { letGo(key, of: id) }
-      }
-    case .logAdded(let added): expect(added)
     case .snapshotBegin:
       for number in subscriptions.keys { subscriptions[number]?.state.beginSnapshot() }
-      for id in streams.keys { streams[id]?.readers.beginSnapshot() }
-    case .snapshotEnd: endSnapshot()
-    default: break
+      tellPublishers(frame)
+    case .snapshotEnd:
+      endSnapshot()
+      tellPublishers(frame)
+    default: tellPublishers(frame)
     }
   }
 
@@ -171,49 +160,10 @@ extension SimulatedAgent {
     }
   }
 
-  // MARK: As a publisher
-
-  private mutating func letIn(_ join: JoinFrame) {
-    guard let stream = streams[join.stream] else { return }
-    streams[join.stream]?.readers.announce(join.attachment)
-    let isExpected = streams[join.stream]?.expected.remove(join.attachment) != nil
-    streams[join.stream]?.window.insert(join.attachment)
-    streams[join.stream]?.readers.insert(join.attachment, of: join.readerIncarnation)
-    let generation = isExpected ? 0 : stream.generation
-    session.tell(
-      .joined(
-        JoinedFrame(
-          attachment: join.attachment, generation: generation,
-          startPosition: UInt64(generation) * 64, startSequence: 0, departed: 0)))
-  }
-
-  private mutating func letGo(_ key: AttachmentID, of id: StreamID) {
-    streams[id]?.readers.remove(key)
-    streams[id]?.window.remove(key)
-    streams[id]?.expected.remove(key)
-  }
-
-  private mutating func expect(_ added: LogAddedFrame) {
-    guard streams[added.stream]?.readers.name(added.expected) == false else { return }
-    guard streams[added.stream]?.expected.isEmpty == false else {
-      for key in added.expected {
-        session.tell(
-          .joinRefused(JoinRefusedFrame(attachment: key, reason: "went on without it")))
-      }
-      return
-    }
-    let known = streams[added.stream]?.window ?? []
-    streams[added.stream]?.expected.formUnion(added.expected.filter { !known.contains($0) })
-  }
-
   private mutating func endSnapshot() {
     for number in subscriptions.keys.sorted() {
       let both = subscriptions[number]?.state.endSnapshot()
       finish(both, of: number)
-    }
-    for id in streams.keys.sorted() {
-      let window = streams[id].map { $0.window.union($0.expected) } ?? []
-      for key in streams[id]?.readers.endSnapshot(window: window) ?? [] { letGo(key, of: id) }
     }
   }
 
@@ -224,20 +174,7 @@ extension SimulatedAgent {
       for key in subscription.state.unconfirmed { finish(key, of: number, excused: false) }
     }
     var steps: [RestoreStep<Memory>] = []
-    for (id, stream) in streams.sorted(by: { $0.key < $1.key }) {
-      let log = RestoreLogFrame(
-        stream: id, channel: stream.channel, generation: stream.generation, capacity: 65536,
-        segmentBytes: 73728, current: true, retired: false, proof: stream.proof)
-      steps.append(
-        RestoreStep(
-          .stream(id), .restoreLog(log), .log(stream.channel, generation: stream.generation)))
-      let awaited = stream.expected.map { ($0, Incarnation(0)) }
-      let readers = stream.readers.present(in: stream.window).merging(awaited) { known, _ in known }
-      for (key, reader) in readers.sorted(by: { $0.key < $1.key }) {
-        let frame = RestoreReaderFrame(stream: id, attachment: key, readerIncarnation: reader)
-        steps.append(RestoreStep(.stream(id), .restoreReader(frame), hasAnswer: false))
-      }
-    }
+    for id in streams.keys.sorted() { steps += restoreSteps(of: id) }
     for (number, subscription) in subscriptions.sorted(by: { $0.key < $1.key })
     where subscription.state.isConfirmed && !(isForgetful && number == subscriptions.keys.max()) {
       steps.append(

@@ -1,13 +1,16 @@
 import BinaryComm
+import BusLog
 import BusRouting
 import BusWire
 import RouterHarness
 
-/// An agent with the client's own state machines, for its session, its subscriptions and the
-/// readers of its streams; without memory, threads and sockets, which the simulation stands for.
+/// An agent with the client's own state machines, for its session, its subscriptions and its
+/// streams; without memory, threads and sockets, which the simulation stands for.
 struct SimulatedAgent {
   typealias Session = SessionState<Memory, Question>
   typealias Readings = SubscriptionState<UInt32, UInt32>
+  /// A log stands as its generation.
+  typealias Publishing = PublisherStreamState<Memory, UInt32>
 
   /// What a descriptor would be of.
   enum Memory: Hashable, Sendable {
@@ -18,20 +21,14 @@ struct SimulatedAgent {
   /// What waits for an answer.
   enum Question: Sendable {
     case publish(String)
-    case rotate(StreamID, UInt32)
+    case larger(StreamID, generation: UInt32)
     case subscribe(UInt32)
     case name
   }
 
   struct Stream {
-    let channel: String
-    let proof: ControlTicket
-    var generation: UInt32 = 0
-    var isRotating = false
-    var readers = AttachedReaders()
-    /// Readers in the window, as flow control counts them, and those it is kept at its start for.
-    var window: Set<AttachmentID> = []
-    var expected: Set<AttachmentID>
+    var state: Publishing
+    var window = SimulatedWindow()
   }
 
   struct Subscription {
@@ -62,7 +59,7 @@ struct SimulatedAgent {
   var ticket = ControlTicket.none
   var incoming: [RouterHarness.Sent] = []
   var subscriptions: [UInt32: Subscription] = [:]
-  var streams: [StreamID: Stream] = [:]
+  var publishers = PublisherTable<Stream>()
   var excuses: Set<Excuse> = []
   var complaints: [Complaint] = []
   /// It does not tell the next router of its newest subscription: a defect that is put in.
@@ -83,6 +80,8 @@ struct SimulatedAgent {
   /// A router did not take it back.
   var isOver: Bool { session.end != nil }
 
+  var streams: [StreamID: Stream] { publishers.byStream }
+
   /// Something lies before it or goes out from it.
   func isBusy(nowNs: UInt64) -> Bool {
     let isDue = session.phase == .down && nowNs >= session.dueNs
@@ -96,12 +95,12 @@ struct SimulatedAgent {
 
   // MARK: What the program does
 
-  mutating func act(_ choice: Int, channel: String, pick: Int) {
+  mutating func act(_ choice: Int, channel: String, pick: Int, nowNs: UInt64) {
     guard kind != "spy" else { return }
     switch choice {
     case 0...1 where kind != "sub": ask(.publish(channel))
-    case 2 where !streams.isEmpty: rotate(pick)
-    case 3 where !streams.isEmpty && pick % 3 == 0: close(pick)
+    case 2 where !streams.isEmpty: wantLargerLog(at(streams, pick), nowNs: nowNs)
+    case 3 where !streams.isEmpty && pick % 3 == 0: close(at(streams, pick))
     case 4...5 where kind != "pub" && subscriptions.count < 3: subscribe(pick)
     case 6 where !subscriptions.isEmpty && pick % 4 == 0: unsubscribe(pick)
     case 7: leave(pick)
@@ -114,6 +113,8 @@ struct SimulatedAgent {
       }
     default: break
     }
+    goOver()
+    prepareLogs()
   }
 
   private func at<Key: Comparable, Value>(_ items: [Key: Value], _ pick: Int) -> Key {
@@ -126,41 +127,14 @@ struct SimulatedAgent {
     var memory: Memory?
     switch question {
     case .publish(let channel):
-      frame = .addLog(Self.log(StreamID(0), channel, generation: 0))
+      frame = .addLog(publishing(channel).firstLog(Self.shape))
       memory = .log(channel, generation: 0)
-    case .rotate(let id, let generation):
-      guard let channel = streams[id]?.channel else { return }
-      frame = .addLog(Self.log(id, channel, generation: generation))
-      memory = .log(channel, generation: generation)
     case .subscribe(let number):
       guard let wish = subscriptions[number] else { return }
       frame = .subscribe(wish.frame)
-    case .name: return
+    case .larger, .name: return
     }
     if session.ask(frame, memory, question) == nil { unanswered.append(question) }
-  }
-
-  private static func log(
-    _ stream: StreamID, _ channel: String, generation: UInt32
-  ) -> AddLogFrame {
-    AddLogFrame(
-      stream: stream, channel: channel, generation: generation, capacity: 65536,
-      segmentBytes: 73728)
-  }
-
-  /// A larger log; the client asks for none while readers are awaited or a router is told of it.
-  private mutating func rotate(_ pick: Int) {
-    let id = at(streams, pick)
-    guard let stream = streams[id], !stream.isRotating, session.isUp, stream.expected.isEmpty
-    else { return }
-    streams[id]?.isRotating = true
-    ask(.rotate(id, stream.generation + 1))
-  }
-
-  private mutating func close(_ pick: Int) {
-    let id = at(streams, pick)
-    streams[id] = nil
-    session.tell(.closeStream(CloseStreamFrame(stream: id)))
   }
 
   private mutating func subscribe(_ pick: Int) {

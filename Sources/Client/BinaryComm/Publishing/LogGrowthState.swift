@@ -57,11 +57,13 @@ package struct LogGrowthState<Log: ~Copyable & Sendable>: ~Copyable, Sendable {
     return shape
   }
 
-  /// It is made, and the router is about to be asked to register it.
-  package mutating func offer(_ made: consuming Log) {
-    guard case .making(let shape) = phase else { return }
+  /// It is made, and the router is about to be asked to register it; nil when none was wanted.
+  @discardableResult
+  package mutating func offer(_ made: consuming Log) -> LogShape? {
+    guard case .making(let shape) = phase else { return nil }
     log = consume made
     phase = .offered(shape)
+    return shape
   }
 
   /// The router has registered it; false when it was given up meanwhile.
@@ -146,3 +148,6 @@ package struct LogGrowthState<Log: ~Copyable & Sendable>: ~Copyable, Sendable {
     return refusal.endNs.map { nowNs < $0 } ?? true
   }
 }
+
+/// A simulation copies its agents.
+extension LogGrowthState: Copyable where Log: Copyable {}

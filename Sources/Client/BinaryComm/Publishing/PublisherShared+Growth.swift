@@ -2,65 +2,71 @@ import BusLog
 import BusMemory
 import BusSystem
 import BusWire
-import Synchronization
 
 // Larger logs: asked for by the publishing thread, made and registered by the service thread.
 
 extension PublisherShared {
   /// Asks the service thread for a larger log.
-  func ask(for shape: LogShape) {
-    let isNew = state.withLock { $0.growth.ask(for: shape) }
-    if isNew { agent.wakeup.signal() }
-  }
+  func ask(for shape: LogShape) { perform(cell.update { $0.ask(for: shape) }) }
 
   /// Makes the log that was asked for and offers it to the router (service thread).
-  func prepareIfAsked() {
-    let work: (StreamID, LogShape, UInt32)? = state.withLock { state in
-      guard let stream = state.stream, let shape = state.growth.begin() else { return nil }
-      return (stream, shape, (state.logs.last?.generation ?? 0) + 1)
-    }
-    guard let (stream, shape, generation) = work else { return }
+  func prepareIfAsked() { perform(cell.update { $0.prepare() }) }
+
+  func make(_ shape: LogShape, generation: UInt32) {
     guard let identity = agent.logIdentity(channel, generation: generation, shape: shape) else {
-      state.withLock { $0.growth.routerLost() }
-      return
+      return cell.update { $0.routerLost() }
     }
     do throws(MemoryError) {
-      let log = try NewLog(identity)
-      offer(log, stream)
+      var log = try NewLog(identity)
+      let descriptor = FileDescriptor(log.releaseDescriptor())
+      var made: NewLog? = consume log
+      perform(
+        cell.update { state in
+          if let made = made.take() { state.offer(made, descriptor) } else { [] }
+        })
     } catch {
-      refuse(.noMemory("no memory for a larger log", error))
+      cell.update { $0.refused(.noMemory("no memory for a larger log", error)) }
     }
   }
 
-  private func offer(_ prepared: consuming NewLog, _ stream: StreamID) {
-    var log = prepared
-    let shape = log.identity.shape
-    let generation = log.identity.generation
-    let descriptor = FileDescriptor(log.releaseDescriptor())
-    let frame = AddLogFrame(
-      stream: stream, channel: channel, generation: generation, capacity: shape.capacity,
-      segmentBytes: shape.segmentBytes)
-    let entry = Log(
-      generation: generation, capacity: shape.capacity, segmentBytes: shape.segmentBytes,
-      basePosition: .max, descriptor: descriptor)
-    var made: NewLog? = consume log
-    state.withLock { state in
-      if let made = made.take() { state.growth.offer(made) }
-    }
-    let sent = agent.call(.addLog(frame), descriptor: descriptor) { [self] outcome in
-      switch outcome {
-      case .frame(.logAdded, _):
-        state.withLock { state in
-          if state.growth.registered() { state.logs.append(entry) }
+  func register(_ frame: AddLogFrame, _ descriptor: FileDescriptor) {
+    let sent = agent.call(.addLog(frame), descriptor: descriptor) { [cell] outcome in
+      cell.update { state in
+        switch outcome {
+        case .frame(.logAdded, _): state.registered(frame.generation)
+        case .frame(.error(let error), _):
+          state.refused(BusError(number: error.code, text: error.text))
+        default: state.routerLost()
         }
-      case .frame(.error(let error), _): refuse(BusError(number: error.code, text: error.text))
-      // The router went in between: ask the next one again.
-      default: state.withLock { $0.growth.routerLost() }
       }
     }
-    if !sent { state.withLock { $0.growth.routerLost() } }
+    if !sent { cell.update { $0.routerLost() } }
   }
 
-  /// A larger log was refused; the publisher goes on with the one it has.
-  private func refuse(_ why: BusError) { state.withLock { $0.growth.refused(why) } }
+  // MARK: The publishing thread
+
+  /// Why a log of this size is refused; nil when it is not, or is to be asked for again.
+  func refusal(of shape: LogShape) -> BusError? {
+    cell.update { $0.refusal(of: shape, nowNs: HostClock.monotonicNs()) }
+  }
+
+  /// Whether a log of this size is refused now; leaves the refusal as it is.
+  func isRefused(_ shape: LogShape) -> Bool {
+    cell.update { $0.isRefused(shape, nowNs: HostClock.monotonicNs()) }
+  }
+
+  /// The larger log, once the router has registered it.
+  func takeReady() -> NewLog? { cell.update { $0.take() } }
+
+  func giveBack(_ log: consuming NewLog) {
+    var held: NewLog? = consume log
+    cell.update { state in
+      if let unused = held.take() { state.giveBack(unused) }
+    }
+  }
+
+  /// The publisher writes this generation now, from this position on.
+  func moved(to generation: UInt32, at position: UInt64) {
+    cell.notify { $0.moved(to: generation, at: position) }
+  }
 }

@@ -58,10 +58,9 @@ extension AgentShared {
     }
   }
 
-  /// The caller gave up: a stream that nobody will ever write is not left behind.
+  /// The caller gave up.
   private func abandon(_ answer: RouterFrame) {
-    guard case .logAdded(let added) = answer, added.generation == 0 else { return }
-    tell(.closeStream(CloseStreamFrame(stream: added.stream)))
+    if let farewell = PublisherTable<PublisherShared>.farewell(to: answer) { tell(farewell) }
   }
 
   // MARK: Registration
@@ -123,7 +122,9 @@ extension AgentShared {
   /// told behind it.
   private func restoreSteps() -> [RestoreStep<FileDescriptor>]? {
     let (publishers, subscriptions, messenger) = state.withLock { state in
-      (Array(state.publishers.values), Array(state.subscriptions.values), state.messenger)
+      (
+        Array(state.publishers.byStream.values), Array(state.subscriptions.values), state.messenger
+      )
     }
     var steps: [RestoreStep<FileDescriptor>] = []
     for publisher in publishers {

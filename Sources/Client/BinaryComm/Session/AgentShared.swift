@@ -18,8 +18,6 @@ final class AgentShared: Sendable {
   let wakeup: EventFD
   let counters: CounterTable
   let readerSegments = PeerReaderSegments()
-  /// Where the readers of this agent's publishers are; the service thread's alone.
-  let readerStreams = Mutex(ReaderStreams())
   let state: Mutex<State>
   /// Raised when the service thread has ended.
   let stopped = Latch()
@@ -27,7 +25,7 @@ final class AgentShared: Sendable {
   struct State: Sendable {
     var nextSubscription: UInt32 = 1
     var nextStagger: UInt32 = 0
-    var publishers: [StreamID: PublisherShared] = [:]
+    var publishers = PublisherTable<PublisherShared>()
     var subscriptions: [UInt32: SubscriptionShared] = [:]
     var messenger: MessengerShared?
     /// What subscriptions should read and could not take.
@@ -140,7 +138,7 @@ final class AgentShared: Sendable {
     // First: no answer is taken from here on, and the publisher that one before makes sees the end.
     let lost = connection.close(why)
     let (publishers, subscriptions) = state.withLock { state in
-      (Array(state.publishers.values), Array(state.subscriptions.values))
+      (Array(state.publishers.byStream.values), Array(state.subscriptions.values))
     }
     perform(lost)
     for publisher in publishers { publisher.shut(why) }

@@ -120,12 +120,10 @@ extension AgentShared {
     case .joined(let joined): subscriptions { $0.handle(joined) }
     case .streamEnded(let ended): subscriptions { $0.handle(ended) }
     case .evicted(let evicted): handle(evicted)
-    case .join(let join): letIn(join, descriptor)
-    case .leave(let leave): letGo(leave.attachment)
+    case .join, .leave, .logAdded: tellPublishers(frame, descriptor)
     case .agentGone(let gone):
-      publishers { $0.leave(everyoneOf: gone.incarnation) }
+      tellPublishers(frame)
       messenger?.post(.gone(gone.incarnation))
-    case .logAdded(let added): publisher(added.stream)?.handle(added)
     case .responders(let frame): messenger?.handle(frame)
     case .missed(let missed): subscriptions { $0.hear(missed) }
     case .counters(let frame): state.withLock { $0.watch }?.handle(frame, descriptor)
@@ -133,11 +131,11 @@ extension AgentShared {
     case .snapshotBegin:
       state.withLock { $0.watch }?.beginListing()
       subscriptions { $0.beginSnapshot() }
-      publishers { $0.beginSnapshot() }
+      tellPublishers(frame)
     case .snapshotEnd:
       state.withLock { $0.watch }?.endListing(graceNs: 0)
       subscriptions { $0.endSnapshot() }
-      publishers { $0.endSnapshot() }
+      tellPublishers(frame)
     default: break
     }
   }
@@ -149,24 +147,15 @@ extension AgentShared {
     if !isKnown { tell(.detach(DetachFrame(attachment: evicted.attachment))) }
   }
 
-  private func letIn(_ join: JoinFrame, _ descriptor: FileDescriptor?) {
-    guard let publisher = publisher(join.stream) else { return }
-    if readerStreams.withLock({ $0.note(join.attachment, in: join.stream) }) {
-      var present: Set<AttachmentID> = [join.attachment]
-      publishers { present.formUnion($0.gate.attachments.lazy.map(AttachmentID.init)) }
-      readerStreams.withLock { [present] in $0.keep(present) }
+  private func tellPublishers(_ frame: RouterFrame, _ descriptor: FileDescriptor? = nil) {
+    let (hearers, isSweepDue) = state.withLock { state in
+      (state.publishers.hearers(of: frame), state.publishers.isSweepDue)
     }
-    publisher.handle(join, descriptor)
-  }
-
-  private func letGo(_ attachment: AttachmentID) {
-    let stream = readerStreams.withLock { $0.remove(attachment) }
-    if let stream, let publisher = publisher(stream) {
-      publisher.leave(attachment)
-    } else {
-      // One that was expected and has not come, or was forgotten.
-      publishers { $0.leave(attachment) }
-    }
+    for (_, publisher) in hearers { publisher.hear(frame, descriptor) }
+    guard isSweepDue else { return }
+    var present: Set<AttachmentID> = []
+    publishers { present.formUnion($0.gate.attachments.lazy.map(AttachmentID.init)) }
+    state.withLock { [present] in $0.publishers.keep(present) }
   }
 
   private func subscription(_ id: UInt32) -> SubscriptionShared? {
@@ -176,11 +165,8 @@ extension AgentShared {
   private func subscriptions(_ body: (SubscriptionShared) -> Void) {
     for subscription in state.withLock({ Array($0.subscriptions.values) }) { body(subscription) }
   }
-  private func publisher(_ stream: StreamID) -> PublisherShared? {
-    state.withLock { $0.publishers[stream] }
-  }
   private func publishers(_ body: (PublisherShared) -> Void) {
-    for publisher in state.withLock({ Array($0.publishers.values) }) { body(publisher) }
+    for publisher in state.withLock({ Array($0.publishers.byStream.values) }) { body(publisher) }
   }
 
   /// Makes the logs that publishers asked for.
@@ -188,13 +174,13 @@ extension AgentShared {
 
   /// Bytes that this agent's publishers have committed: another number each time one publishes.
   var committed: UInt64 {
-    let all = state.withLock { Array($0.publishers.values) }
+    let all = state.withLock { Array($0.publishers.byStream.values) }
     return all.reduce(0) { $0 &+ $1.gate.committed }
   }
 
   /// Whether a publisher has logs that are to be forgotten when their last reader leaves them.
   var keepsOldLogs: Bool {
-    state.withLock { Array($0.publishers.values) }.contains { $0.hasOldLogs }
+    state.withLock { Array($0.publishers.byStream.values) }.contains { $0.hasOldLogs }
   }
 
   /// Forgets logs that every reader has left behind.
