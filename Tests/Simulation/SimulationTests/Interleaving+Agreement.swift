@@ -20,10 +20,10 @@ extension Interleaving {
   mutating func checkAgreement() {
     let honest = agents.filter { $0.kind != "spy" }
     for reader in honest {
-      for (number, wish) in reader.subscriptions where wish.state.isConfirmed {
+      for (number, subscription) in reader.subscriptions where subscription.isConfirmed {
         for publisher in honest {
           for (id, stream) in publisher.streams {
-            compare(reader, number, wish.frame, publisher, id, stream)
+            compare(reader, number, subscription.wish, publisher, id, stream)
           }
         }
       }
@@ -39,7 +39,7 @@ extension Interleaving {
     world.forgetSent()
     var claimed: Set<String> = []
     for reader in honest {
-      for (id, reading) in reader.subscriptions.values.flatMap(\.state.readings) {
+      for (id, reading) in reader.subscriptions.values.flatMap(\.readings) {
         claimed.insert("\(id.value)")
         guard !known.contains("\(id.value)") else { continue }
         violations.append(

@@ -8,8 +8,8 @@ import RouterHarness
 /// streams; without memory, threads and sockets, which the simulation stands for.
 struct SimulatedAgent {
   typealias Session = SessionState<Memory, Question>
-  typealias Readings = SubscriptionState<UInt32, UInt32>
-  /// A log stands as its generation.
+  /// A log stands as its generation; so does the place of a reading, as the one being read.
+  typealias Readings = SubscriptionState<Memory, UInt32, UInt32>
   typealias Publishing = PublisherStreamState<Memory, UInt32>
 
   /// What a descriptor would be of.
@@ -29,12 +29,6 @@ struct SimulatedAgent {
   struct Stream {
     var state: Publishing
     var window = SimulatedWindow()
-  }
-
-  struct Subscription {
-    let frame: SubscribeFrame
-    /// A log stands as its generation; so does the place of a reading, as the one being read.
-    var state = Readings()
   }
 
   /// What the agent was told that it does not get.
@@ -58,7 +52,7 @@ struct SimulatedAgent {
   var incarnation = Incarnation(0)
   var ticket = ControlTicket.none
   var incoming: [RouterHarness.Sent] = []
-  var subscriptions: [UInt32: Subscription] = [:]
+  var subscriptions: [UInt32: Readings] = [:]
   var publishers = PublisherTable<Stream>()
   var excuses: Set<Excuse> = []
   var complaints: [Complaint] = []
@@ -66,7 +60,7 @@ struct SimulatedAgent {
   var isForgetful = false
   /// Questions whose answer was lost with a router: the next one is asked.
   var unanswered: [Question] = []
-  private var lastSubscription: UInt32 = 0
+  var lastSubscription: UInt32 = 0
 
   init(kind: String, name: String, pid: Int32) {
     self.kind = kind
@@ -90,7 +84,7 @@ struct SimulatedAgent {
 
   /// The readings of a subscription that go on.
   func readings(of subscription: UInt32) -> [AttachmentID: Readings.Reading] {
-    subscriptions[subscription]?.state.readings ?? [:]
+    subscriptions[subscription]?.readings ?? [:]
   }
 
   // MARK: What the program does
@@ -102,8 +96,11 @@ struct SimulatedAgent {
     case 2 where !streams.isEmpty: wantLargerLog(at(streams, pick), nowNs: nowNs)
     case 3 where !streams.isEmpty && pick % 3 == 0: close(at(streams, pick))
     case 4...5 where kind != "pub" && subscriptions.count < 3: subscribe(pick)
-    case 6 where !subscriptions.isEmpty && pick % 4 == 0: unsubscribe(pick)
-    case 7: leave(pick)
+    case 6 where !subscriptions.isEmpty && pick % 4 == 0: unsubscribe(at(subscriptions, pick))
+    case 7 where !subscriptions.isEmpty:
+      let number = at(subscriptions, pick)
+      let readings = readings(of: number)
+      if !readings.isEmpty { leave(at(readings, pick), of: number) }
     case 8:
       let frame = NameFrame(name: "hub.\(pick % 9)", group: .service)
       if pick % 2 == 0 {
@@ -130,47 +127,11 @@ struct SimulatedAgent {
       frame = .addLog(publishing(channel).firstLog(Self.shape))
       memory = .log(channel, generation: 0)
     case .subscribe(let number):
-      guard let wish = subscriptions[number] else { return }
-      frame = .subscribe(wish.frame)
+      guard let subscription = subscriptions[number] else { return }
+      frame = .subscribe(subscription.wish)
     case .larger, .name: return
     }
     if session.ask(frame, memory, question) == nil { unanswered.append(question) }
-  }
-
-  private mutating func subscribe(_ pick: Int) {
-    lastSubscription += 1
-    let patterns = kind == "hub" ? [">", "open", "secret"] : [">", "open"]
-    let frame = SubscribeFrame(
-      subscription: lastSubscription, pattern: patterns[pick % patterns.count],
-      mode: pick % 5 == 0 ? .lossy : .lossless, sleeps: true, epoch: 1)
-    subscriptions[lastSubscription] = Subscription(frame: frame)
-    ask(.subscribe(lastSubscription))
-  }
-
-  private mutating func unsubscribe(_ pick: Int) {
-    let number = at(subscriptions, pick)
-    guard var subscription = subscriptions.removeValue(forKey: number) else { return }
-    session.tell(.unsubscribe(UnsubscribeFrame(subscription: number)))
-    for key in subscription.state.close() {
-      session.tell(.detach(DetachFrame(attachment: key)))
-    }
-  }
-
-  /// The program wants this publisher no more.
-  private mutating func leave(_ pick: Int) {
-    guard !subscriptions.isEmpty else { return }
-    let number = at(subscriptions, pick)
-    let readings = readings(of: number)
-    guard !readings.isEmpty else { return }
-    finish(at(readings, pick), of: number, excused: true)
-  }
-
-  /// A reading is given up.
-  mutating func finish(_ key: AttachmentID, of number: UInt32, excused: Bool) {
-    let reading = subscriptions[number]?.state.finish(key)
-    session.tell(.detach(DetachFrame(attachment: key)))
-    guard excused, let source = reading?.source else { return }
-    excuse(number, source.stream)
   }
 
   mutating func excuse(_ subscription: UInt32, _ stream: StreamID) {

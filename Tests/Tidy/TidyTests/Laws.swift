@@ -160,6 +160,8 @@ enum Law {
     "Sources/Client/BinaryComm/Publishing/PublisherStreamState.swift",
     "Sources/Client/BinaryComm/Publishing/PublisherTable.swift",
     "Sources/Client/BinaryComm/Publishing/ReaderStreams.swift",
+    "Sources/Client/BinaryComm/Reading/StreamSource.swift",
+    "Sources/Client/BinaryComm/Reading/SubscriptionState.swift",
     "Sources/Client/BinaryComm/Session/LostHandOvers.swift",
     "Sources/Client/BinaryComm/Session/RestoreStep.swift",
     "Sources/Client/BinaryComm/Session/SessionState+Connection.swift",

@@ -6,23 +6,30 @@ import BusWire
 import Synchronization
 
 /// What the service thread and the reading thread of one subscription share.
+///
+/// What is decided of it ``SubscriptionState`` decides; here it meets memory and the connection,
+/// each outside its mutex but for the row in which a reading is counted.
 final class SubscriptionShared: Sendable {
+  typealias Readings = SubscriptionState<FileDescriptor, PeerSegment, Place>
+
   let agent: AgentShared
   let id: UInt32
   let pattern: TopicPattern
   let mode: ReadMode
   let lease: EpochLease?
   let segment: ReaderSegment
+  /// The frame that registers this subscription.
+  let frame: SubscribeFrame
   /// Changes whenever the inbox does; the reading thread compares it once per poll.
   let changes = LocalWord()
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   private struct State: Sendable {
-    var readings = SubscriptionState<PeerSegment, Place>()
+    var readings: Readings
     var inbox = ReaderInbox()
   }
 
-  private struct Place: Sendable {
+  struct Place: Sendable {
     let slot: CursorSlot
     /// What this reading is counted in, from the moment at which the publisher let us in.
     var row: CounterRow?
@@ -38,17 +45,14 @@ final class SubscriptionShared: Sendable {
     self.mode = mode
     self.lease = lease
     self.segment = segment
+    frame = SubscribeFrame(
+      subscription: id, pattern: pattern.text,
+      mode: SubscribeMode(rawValue: mode.rawValue) ?? .lossy,
+      sleeps: lease != nil, epoch: UInt16(lease?.epoch.index ?? 0))
+    state = Mutex(State(readings: Readings(frame, pattern)))
   }
 
   var epoch: ReaderEpoch? { lease?.epoch }
-
-  /// The frame that registers this subscription, the first time and after a restart of the router.
-  var frame: SubscribeFrame {
-    SubscribeFrame(
-      subscription: id, pattern: pattern.text,
-      mode: SubscribeMode(rawValue: mode.rawValue) ?? .lossy,
-      sleeps: epoch != nil, epoch: UInt16(epoch?.index ?? 0))
-  }
 
   /// Publishers that have not let this subscription in yet, because they are stopped.
   var pendingPublishers: [String] {
@@ -86,37 +90,51 @@ final class SubscriptionShared: Sendable {
     withReadings { state in readings.contains { state.readings[$0] != nil } }
   }
 
-  /// The router knows of this subscription: the next one must be told of it, too.
-  var isConfirmed: Bool { withReadings { $0.isConfirmed } }
-
-  func confirm() { withReadings { $0.isConfirmed = true } }
+  /// The router knows of this subscription.
+  func confirm() { withReadings { $0.confirm() } }
 
   private func withReadings<Result: Sendable>(
-    _ body: (inout SubscriptionState<PeerSegment, Place>) -> sending Result
+    _ body: (inout Readings) -> sending Result
   ) -> sending Result {
     state.withLock { body(&$0.readings) }
   }
 
-  // MARK: Frames of the router (service thread)
-
-  func handle(_ announce: AnnounceFrame, _ descriptor: FileDescriptor?) {
-    let interest = withReadings { $0.interest(in: announce) }
-    guard interest != .none else { return }
-    let mapped: PeerSegment
-    do throws(BusError) {
-      mapped = try Self.map(announce, descriptor)
-    } catch {
-      if noteLost(announce.stream, error) {
-        post(.refused(StreamProblem(publisher: announce.publisherName, error: error)))
+  /// Carries out what the subscription's state asks for, in its order.
+  private func perform(_ actions: [Readings.Action]) {
+    for action in actions {
+      switch action {
+      case .tell(let frame): agent.tell(frame)
+      case .post(let news): tell(news)
+      case .map(let announce, let isNew, let descriptor): map(announce, isNew: isNew, descriptor)
+      case .takeCursor(let announce, let log): takeCursor(announce, log)
+      case .free(let place):
+        if let row = place.row { agent.counters.end(row) }
+        segment.give(back: place.slot)
+      case .settle(let stream): agent.settle(lostKey(stream))
+      case .lose(let stream, let problem):
+        if agent.lose(lostKey(stream)) { post(.refused(problem)) }
+      case .forgetNews: state.withLock { _ = $0.inbox.drain() }
+      case .delist:
+        agent.state.withLock { state in
+          state.subscriptions[id] = nil
+          state.lost.forget(subscription: id)
+        }
       }
-      // A log that follows one that is being read: that one is still read to its end.
-      if interest == .new { finish(announce.attachment) }
-      return
     }
-    agent.settle(lostKey(announce.stream))
-    guard interest == .following else { return attach(announce, mapped) }
-    if withReadings({ $0.follow(announce, mapped) }) {
-      post(.log(announce.attachment, announce.generation, mapped))
+  }
+
+  private func tell(_ news: Readings.News) {
+    switch news {
+    case .opened(let reading):
+      guard let start = reading.start, let row = reading.place.row else { break }
+      let opened = OpenedStream(
+        source: reading.source, slot: reading.place.slot, segments: reading.logs, start: start,
+        row: row)
+      post(.opened(opened))
+    case .log(let key, let generation, let log): post(.log(key, generation, log))
+    case .ended(let key, let position): post(.ended(key, position))
+    case .evicted(let key, let reason): post(.evicted(key, reason))
+    case .refused(let problem): post(.refused(problem))
     }
   }
 
@@ -124,10 +142,26 @@ final class SubscriptionShared: Sendable {
     LostHandOvers.Key(subscription: id, stream: stream)
   }
 
-  /// Has a log that there was no room for asked for again; true when this is to be told.
-  private func noteLost(_ stream: StreamID, _ error: BusError) -> Bool {
-    guard error.code == .resourceExhausted else { return true }
-    return agent.lose(lostKey(stream))
+  // MARK: Frames of the router (service thread)
+
+  /// Takes a frame; returns whether it is this subscription's.
+  @discardableResult
+  func hear(_ frame: RouterFrame, _ descriptor: FileDescriptor? = nil) -> Bool {
+    let actions =
+      if case .joined(let joined) = frame { join(joined) } else {
+        withReadings { $0.hear(frame, descriptor) }
+      }
+    perform(actions)
+    return !actions.isEmpty
+  }
+
+  private func map(_ announce: AnnounceFrame, isNew: Bool, _ descriptor: FileDescriptor?) {
+    do throws(BusError) {
+      let log = try Self.map(announce, descriptor)
+      perform(withReadings { $0.mapped(announce, isNew: isNew, log) })
+    } catch {
+      perform(withReadings { $0.unmapped(announce, isNew: isNew, error) })
+    }
   }
 
   /// Maps an announced log; throws whose fault it is that it cannot be read.
@@ -147,41 +181,23 @@ final class SubscriptionShared: Sendable {
     }
   }
 
-  private func attach(_ announce: AnnounceFrame, _ mapped: PeerSegment) {
-    let key = announce.attachment
+  private func takeCursor(_ announce: AnnounceFrame, _ log: PeerSegment) {
     guard let slot = segment.takeSlot() else {
-      post(
-        .refused(
-          StreamProblem(
-            publisher: announce.publisherName,
-            error: .resourceExhausted(
-              "this agent reads as many streams as it has cursors", cause: .limit))))
-      agent.tell(.detach(DetachFrame(attachment: key)))
-      return
+      return perform(withReadings { $0.noCursor(announce) })
     }
-    slot.open(attachment: key.value)
-    let index = UInt16(slot.index)
-    let isOpen = withReadings { $0.attach(announce, mapped, slot: index, Place(slot: slot)) }
-    guard isOpen else {
-      segment.give(back: slot)
-      return
-    }
-    agent.tell(.attach(AttachFrame(attachment: key, slot: index)))
+    slot.open(attachment: announce.attachment.value)
+    let place = Place(slot: slot)
+    perform(
+      withReadings { $0.attach(announce, log, slot: UInt16(slot.index), place) })
   }
 
-  func handle(_ joined: JoinedFrame) {
-    let opened: OpenedStream? = withReadings { state in
-      var row: CounterRow?
-      let reading = state.join(joined) { reading in
-        row = self.row(of: reading.source, start: joined.startSequence)
-        reading.place.row = row
+  private func join(_ joined: JoinedFrame) -> [Readings.Action] {
+    withReadings { state in
+      // Under the mutex: whoever finishes the reading meanwhile finds the row.
+      state.join(joined) { reading in
+        reading.place.row = row(of: reading.source, start: joined.startSequence)
       }
-      guard let reading, let start = reading.start, let row else { return nil }
-      return OpenedStream(
-        source: reading.source, slot: reading.place.slot, segments: reading.logs, start: start,
-        row: row)
     }
-    if let opened { post(.opened(opened)) }
   }
 
   private func row(of source: StreamSource, start: UInt64) -> CounterRow {
@@ -193,57 +209,6 @@ final class SubscriptionShared: Sendable {
       from: source.publisherName, peerIncarnation: source.publisherIncarnation.value,
       stream: source.stream.value, attachment: source.attachment.value)
     return agent.counters.open(identity, owner: UInt64(id), start: start)
-  }
-
-  func handle(_ ended: StreamEndedFrame) {
-    let (started, never) = withReadings { $0.end(of: ended.stream) }
-    for key in started { post(.ended(key, ended.finalPosition)) }
-    for key in never { finish(key) }
-  }
-
-  /// Returns whether the reading is this subscription's.
-  func handle(_ evicted: EvictedFrame) -> Bool {
-    guard let reading = withReadings({ $0.readings[evicted.attachment] }) else { return false }
-    guard reading.start == nil else {
-      post(.evicted(evicted.attachment, evicted.reason))
-      return true
-    }
-    // The reading thread never heard of this stream, and would not find it among its own.
-    let name = reading.source.publisherName
-    post(
-      .refused(
-        StreamProblem(
-          publisher: name,
-          error: .evicted("\(name) did not let this reader in: \(evicted.reason)"))))
-    finish(evicted.attachment)
-    return true
-  }
-
-  /// A stream is missed by the subscription that is named, and by those that came after it and do
-  /// not read it either: the router tells one of them.
-  func hear(_ missed: MissedFrame) {
-    guard id != missed.subscription else { return handle(missed) }
-    guard id > missed.subscription, let channel = try? Topic(missed.channel),
-      pattern.couldMatchChannel(channel),
-      withReadings({ !$0.reads(missed.stream) })
-    else { return }
-    handle(missed)
-  }
-
-  private func handle(_ missed: MissedFrame) {
-    post(
-      .refused(
-        StreamProblem(
-          publisher: missed.publisherName, error: BusError(number: missed.code, text: missed.text)))
-    )
-  }
-
-  func beginSnapshot() { withReadings { $0.beginSnapshot() } }
-
-  func endSnapshot() {
-    let (started, never) = withReadings { $0.endSnapshot() }
-    for key in started { post(.ended(key, .max)) }
-    for key in never { finish(key) }
   }
 
   func post(_ event: ReaderEvent) {
@@ -265,45 +230,24 @@ final class SubscriptionShared: Sendable {
 
   /// That generation is unmapped.
   func released(_ attachment: AttachmentID, _ generation: UInt32) {
-    withReadings { $0.release(attachment, generation) }
-    agent.tell(.released(ReleasedFrame(attachment: attachment, generation: generation)))
+    perform(withReadings { $0.release(attachment, generation) })
   }
 
   /// The stream is drained, lost or not wanted any more: its cursor line is free again.
-  func finish(_ attachment: AttachmentID) {
-    let removed = withReadings { $0.finish(attachment)?.place }
-    if let row = removed?.row { agent.counters.end(row) }
-    if let slot = removed?.slot { segment.give(back: slot) }
-    agent.tell(.detach(DetachFrame(attachment: attachment)))
-  }
+  func finish(_ attachment: AttachmentID) { perform(withReadings { $0.finish(attachment) }) }
 
   func close() {
-    let all = withReadings { $0.close() }
-    // Before the router is told: the next one is told of what is still listed here.
-    agent.state.withLock { state in
-      state.subscriptions[id] = nil
-      state.lost.forget(subscription: id)
-    }
-    agent.tell(.unsubscribe(UnsubscribeFrame(subscription: id)))
-    for attachment in all { finish(attachment) }
+    perform(withReadings { $0.close() })
     agent.counters.release(owner: UInt64(id))
   }
 
   // MARK: Restart of the router
 
-  /// What a router that does not know this subscription is told: nothing of one that is still asked
-  /// for, whose readings begin anew.
+  /// What a router that does not know this subscription is told.
   func restoreSteps() -> [RestoreStep<FileDescriptor>] {
-    for key in withReadings({ $0.unconfirmed }) { finish(key) }
-    guard isConfirmed else {
-      // Nobody has the reader yet, so nobody has taken any of these.
-      state.withLock { _ = $0.inbox.drain() }
-      return []
-    }
-    let frames = withReadings { $0.restoreFrames(of: id) }
-    let subject = RestoreStep<FileDescriptor>.Subject.subscription(id)
-    return [RestoreStep(subject, .restoreSubscription(frame))]
-      + frames.map { RestoreStep(subject, .restoreAttachment($0), hasAnswer: false) }
+    let (steps, before) = withReadings { $0.restore() }
+    perform(before)
+    return steps
   }
 }
 

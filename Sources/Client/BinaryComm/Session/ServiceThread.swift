@@ -116,35 +116,39 @@ extension AgentShared {
   /// Acts on a frame of the router that answers nothing.
   func apply(_ frame: RouterFrame, _ descriptor: FileDescriptor?) {
     switch frame {
-    case .announce(let announce): subscription(announce.subscription)?.handle(announce, descriptor)
-    case .joined(let joined): subscriptions { $0.handle(joined) }
-    case .streamEnded(let ended): subscriptions { $0.handle(ended) }
-    case .evicted(let evicted): handle(evicted)
+    case .announce(let announce): subscription(announce.subscription)?.hear(frame, descriptor)
+    case .joined, .streamEnded, .missed: tellSubscriptions(frame)
+    case .evicted(let evicted):
+      // The router keeps what it evicted until its reader lets go; that may never have heard of it.
+      guard !tellSubscriptions(frame) else { break }
+      tell(.detach(DetachFrame(attachment: evicted.attachment)))
     case .join, .leave, .logAdded: tellPublishers(frame, descriptor)
     case .agentGone(let gone):
       tellPublishers(frame)
       messenger?.post(.gone(gone.incarnation))
     case .responders(let frame): messenger?.handle(frame)
-    case .missed(let missed): subscriptions { $0.hear(missed) }
     case .counters(let frame): state.withLock { $0.watch }?.handle(frame, descriptor)
     case .countersGone(let gone): state.withLock { $0.watch }?.handle(gone)
     case .snapshotBegin:
       state.withLock { $0.watch }?.beginListing()
-      subscriptions { $0.beginSnapshot() }
+      tellSubscriptions(frame)
       tellPublishers(frame)
     case .snapshotEnd:
       state.withLock { $0.watch }?.endListing(graceNs: 0)
-      subscriptions { $0.endSnapshot() }
+      tellSubscriptions(frame)
       tellPublishers(frame)
     default: break
     }
   }
 
-  private func handle(_ evicted: EvictedFrame) {
+  /// Returns whether it is some subscription's.
+  @discardableResult
+  private func tellSubscriptions(_ frame: RouterFrame) -> Bool {
     var isKnown = false
-    subscriptions { if $0.handle(evicted) { isKnown = true } }
-    // The router keeps what it evicted until its reader lets go; that may never have heard of it.
-    if !isKnown { tell(.detach(DetachFrame(attachment: evicted.attachment))) }
+    for subscription in state.withLock({ Array($0.subscriptions.values) }) {
+      if subscription.hear(frame) { isKnown = true }
+    }
+    return isKnown
   }
 
   private func tellPublishers(_ frame: RouterFrame, _ descriptor: FileDescriptor? = nil) {
@@ -162,9 +166,6 @@ extension AgentShared {
     state.withLock { $0.subscriptions[id] }
   }
   private var messenger: MessengerShared? { state.withLock { $0.messenger } }
-  private func subscriptions(_ body: (SubscriptionShared) -> Void) {
-    for subscription in state.withLock({ Array($0.subscriptions.values) }) { body(subscription) }
-  }
   private func publishers(_ body: (PublisherShared) -> Void) {
     for publisher in state.withLock({ Array($0.publishers.byStream.values) }) { body(publisher) }
   }
