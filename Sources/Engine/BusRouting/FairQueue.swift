@@ -1,3 +1,5 @@
+import DequeModule
+
 /// What waits for its turn, in a queue for each user: next comes the first of the user for whom
 /// least has been done.
 ///
@@ -5,7 +7,7 @@
 ///
 /// What is nobody's has a queue of its own.
 struct FairQueue<Item: Hashable> {
-  private var queues: [Owner: ArraySlice<Item>] = [:]
+  private var queues: [Owner: Deque<Item>] = [:]
   private var waiting: Set<Item> = []
   /// The work that was done for those who have waited since the queue was empty.
   private var spent: [Owner: Int] = [:]

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Things that are looked at one after another, again and again, a few at a time.
 ///
 ///     for _ in 0..<min(rounds.count, 256) {
@@ -8,8 +10,7 @@
 struct Rounds<Item: Hashable> {
   /// Which place in the line holds: a thing that went and came back stands in it twice.
   private var tickets: [Item: UInt64] = [:]
-  private var line: [(item: Item, ticket: UInt64)] = []
-  private var first = 0
+  private var line: Deque<(item: Item, ticket: UInt64)> = []
   private var lastTicket: UInt64 = 0
 
   var count: Int { tickets.count }
@@ -22,20 +23,16 @@ struct Rounds<Item: Hashable> {
   mutating func remove(_ item: Item) {
     guard tickets.removeValue(forKey: item) != nil else { return }
     // Places of what went are passed over; so that they are not most of the line, it closes up.
-    if line.count > 2 * tickets.count + Self.kept { closeUp() }
+    guard line.count > 2 * tickets.count + Self.kept else { return }
+    let tickets = tickets
+    line.removeAll { tickets[$0.item] != $0.ticket }
   }
 
   /// The next one, which has its next turn after all others.
   mutating func next() -> Item? {
-    while first < line.count {
-      let (item, ticket) = line[first]
-      first += 1
+    while let (item, ticket) = line.popFirst() {
       guard tickets[item] == ticket else { continue }
       stand(item)
-      if first > tickets.count + Self.kept {
-        line.removeFirst(first)
-        first = 0
-      }
       return item
     }
     return nil
@@ -45,12 +42,6 @@ struct Rounds<Item: Hashable> {
     lastTicket += 1
     tickets[item] = lastTicket
     line.append((item, lastTicket))
-  }
-
-  private mutating func closeUp() {
-    let tickets = tickets
-    line = line[first...].filter { tickets[$0.item] == $0.ticket }
-    first = 0
   }
 
   /// Places of what went that are kept in any case.

@@ -1,13 +1,13 @@
 import BusAccess
 import BusPorts
 import BusWire
+import DequeModule
 
 /// Names whose responders changed through agents of one user, and of which not everybody who wants
 /// to know has been told.
 struct NameNews {
   /// In the order of their changes; a name that changes again before its turn is in it once.
-  private var queue: [ServiceName] = []
-  private var first = 0
+  private var queue: Deque<ServiceName> = []
   private var waiting: Set<ServiceName> = []
   /// The name that is being told of, and who was told last.
   var current: (name: ServiceName, last: Incarnation?)?
@@ -20,14 +20,9 @@ struct NameNews {
 
   /// Begins with the next name; one that changes from here on comes again.
   mutating func begin() {
-    guard first < queue.count else { return }
-    current = (queue[first], nil)
-    waiting.remove(queue[first])
-    first += 1
-    if first > 64, first * 2 > queue.count {
-      queue.removeFirst(first)
-      first = 0
-    }
+    guard let name = queue.popFirst() else { return }
+    current = (name, nil)
+    waiting.remove(name)
   }
 }
 

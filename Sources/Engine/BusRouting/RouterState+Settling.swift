@@ -1,5 +1,6 @@
 import BusPorts
 import BusWire
+import DequeModule
 
 // When agents have come back, every stream is looked at once: what its readers claim is compared
 // with what its publisher says, they are told, and those who did not know of each other meet. That
@@ -29,11 +30,7 @@ extension RouterState {
     hasSettled = true
     defer { settlingOwed = effort - before }
     let most = before + settledPerTurn
-    while effort < most, let id = unsettled.popNext() {
-      let before = effort
-      settle(id)
-      unsettled.spend(effort - before)
-    }
+    work(on: \.unsettled, until: most) { $0.settle($1) }
     if unsettled.isEmpty {
       endedHere = []
       handedInReaders = [:]
@@ -41,13 +38,21 @@ extension RouterState {
       toldGone = [:]
       // Only now, as their streams are settled, and one in a turn: it ends with all that it has.
       if effort < most, let straggler = stragglers.popFirst() { fence(straggler) }
-      while effort < most, let connection = snapshotsOwed.popNext() {
-        let before = effort
-        sendSnapshot(to: connection)
-        snapshotsOwed.spend(effort - before)
-      }
+      work(on: \.snapshotsOwed, until: most) { $0.sendSnapshot(to: $1) }
     }
     if isSettling { act(.moreToDo) }
+  }
+
+  /// Does what waits in a queue, in the turns of those whose it is, until so much was done.
+  private mutating func work<Item>(
+    on queue: WritableKeyPath<RouterState, FairQueue<Item>>, until most: Int,
+    _ step: (inout RouterState, Item) -> Void
+  ) {
+    while effort < most, let item = self[keyPath: queue].popNext() {
+      let before = effort
+      step(&self, item)
+      self[keyPath: queue].spend(effort - before)
+    }
   }
 
   /// Settles a stream before something else happens to it.

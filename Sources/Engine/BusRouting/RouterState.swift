@@ -1,6 +1,7 @@
 public import BusAccess
 public import BusPorts
 public import BusWire
+import DequeModule
 
 /// The router as a state machine: events in, actions out; it has no clock, socket or file.
 ///
@@ -70,7 +71,7 @@ public struct RouterState {
   /// Of both: the readings that are over and do not begin anew by themselves.
   var endedHere: Set<EndedReading> = []
   /// Agents that are to be told that they did not finish handing in.
-  var stragglers: ArraySlice<Incarnation> = []
+  var stragglers: Deque<Incarnation> = []
   /// Readings of which another has taken the number, by what their agents call them.
   var renumbered: [KnownNumber: AttachmentID] = [:]
   /// Until when agents of a router that was stopped in order may begin a grace by coming back.

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Whose turn it is: a user whose connections have caused much work waits until others had theirs.
 ///
 ///     while turns.mayGo(connection, of: user) { turns.spend(42, connection, of: user) }
@@ -17,7 +19,7 @@ public struct TurnAccounts: Sendable {
 
   private struct Account {
     var owed = 0
-    var queue: [ConnectionID] = []
+    var queue: Deque<ConnectionID> = []
   }
 
   private var accounts: [UInt32: Account] = [:]
@@ -77,23 +79,23 @@ public struct TurnAccounts: Sendable {
     // Whoever was called and has done something has had its turn, however small.
     if wasComplete { called = [] } else { called.subtract(spentInRound.keys) }
     spentInRound = [:]
-    for (user, var account) in accounts {
-      account.owed = max(0, account.owed - Self.workPerRound)
-      var room = Self.workPerRound - account.owed
-      var next = account.queue.startIndex
-      while room > 0, next < account.queue.endIndex {
-        let connection = account.queue[next]
-        next += 1
-        // One that has ended meanwhile is passed over.
-        guard waiting.remove(connection) != nil else { continue }
-        called.insert(connection)
-        served.remove(connection)
-        room -= Self.workPerTurn
-      }
-      account.queue.removeFirst(next)
-      accounts[user] = account.owed == 0 && account.queue.isEmpty ? nil : account
-    }
+    for user in Array(accounts.keys) { pay(user) }
     if accounts.isEmpty { served = [] }
+  }
+
+  private mutating func pay(_ user: UInt32) {
+    // Taken out, so that its queue is changed in place.
+    guard var account = accounts.removeValue(forKey: user) else { return }
+    account.owed = max(0, account.owed - Self.workPerRound)
+    var room = Self.workPerRound - account.owed
+    while room > 0, let connection = account.queue.popFirst() {
+      // One that has ended meanwhile is passed over.
+      guard waiting.remove(connection) != nil else { continue }
+      called.insert(connection)
+      served.remove(connection)
+      room -= Self.workPerTurn
+    }
+    if account.owed > 0 || !account.queue.isEmpty { accounts[user] = account }
   }
 
   /// The connection has ended; what it has spent its user owes all the same, or whoever connects

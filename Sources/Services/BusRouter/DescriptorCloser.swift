@@ -1,4 +1,5 @@
 import BusSystem
+import DequeModule
 import Glibc
 import Synchronization
 
@@ -12,7 +13,7 @@ final class DescriptorCloser: Sendable {
     /// Descriptors that are not closed yet.
     var open = 0
     var threads = 0
-    var lots: [[Int32]] = []
+    var lots: Deque<[Int32]> = []
   }
 
   /// Threads that close what agents of one user handed in.
@@ -48,10 +49,11 @@ final class DescriptorCloser: Sendable {
 
   private func nextLot(of user: UInt32) -> [Int32]? {
     users.withLock { users in
-      guard var one = users[user] else { return nil }
-      let lot = one.lots.isEmpty ? nil : one.lots.removeFirst()
-      if lot == nil { one.threads -= 1 }
-      users[user] = one.open == 0 && one.threads == 0 ? nil : one
+      guard let lot = users[user]?.lots.popFirst() else {
+        users[user]?.threads -= 1
+        if let one = users[user], one.open == 0, one.threads == 0 { users[user] = nil }
+        return nil
+      }
       return lot
     }
   }

@@ -2,6 +2,7 @@ import BusPorts
 import BusRouting
 import BusSystem
 import CBusPlatform
+import DequeModule
 import Glibc
 
 /// The frames that wait for one connection, which may never read.
@@ -47,8 +48,7 @@ struct OutQueue {
     }
   }
 
-  private var frames: [Waiting] = []
-  private var first = 0
+  private var frames: Deque<Waiting> = []
   private var news = 0
   private(set) var answers = 0
   private(set) var answerBytes = 0
@@ -57,7 +57,7 @@ struct OutQueue {
   /// Whether news were dropped, so that a snapshot has to follow.
   private(set) var owesSnapshot = false
 
-  var isEmpty: Bool { first == frames.count }
+  var isEmpty: Bool { frames.isEmpty }
 
   /// Adds a frame; returns the tokens of frames that were dropped for it, its own included.
   mutating func add(
@@ -85,10 +85,9 @@ struct OutQueue {
 
   private mutating func dropNews() -> [DescriptorToken] {
     owesSnapshot = true
-    let dropped = frames[first...].filter { !$0.isAnswer }
+    let dropped = frames.filter { !$0.isAnswer }
     bytes -= dropped.reduce(0) { $0 + $1.bytes.count }
-    frames = frames[first...].filter(\.isAnswer)
-    first = 0
+    frames.removeAll { !$0.isAnswer }
     news = 0
     return dropped.compactMap(\.token)
   }
@@ -98,8 +97,7 @@ struct OutQueue {
     to socket: Int32, _ table: DescriptorTable, handOver: () -> HandOver,
     sent: (DescriptorToken) -> Void
   ) -> Progress {
-    while first < frames.count {
-      let frame = frames[first]
+    while let frame = frames.first {
       if frame.token != nil {
         switch handOver() {
         case .now: break
@@ -113,12 +111,12 @@ struct OutQueue {
       case .starved: return .starved
       case .ended, .refused: return .broken
       }
-      first += 1
+      frames.removeFirst()
       forget(frame)
       if let token = frame.token { sent(token) }
     }
-    frames.removeAll(keepingCapacity: frames.capacity <= 64)
-    first = 0
+    // A snapshot of thousands gives its room back.
+    frames = []
     return .empty
   }
 
@@ -142,5 +140,5 @@ struct OutQueue {
   }
 
   /// The tokens of everything that waits, for a connection that ends.
-  var tokens: [DescriptorToken] { frames[first...].compactMap(\.token) }
+  var tokens: [DescriptorToken] { frames.compactMap(\.token) }
 }

@@ -1,6 +1,7 @@
 import BusMemory
 import BusPorts
 import BusRouting
+import DequeModule
 import Glibc
 
 /// Descriptors in flight: sent, and not taken by whoever they were sent to.

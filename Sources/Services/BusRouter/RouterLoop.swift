@@ -3,6 +3,7 @@ import BusPorts
 import BusRouting
 import BusSystem
 import CBusPlatform
+import DequeModule
 import Glibc
 import Logging
 
@@ -47,7 +48,7 @@ final class RouterLoop {
   /// Of whom it was looked since the last tick who has read.
   var counted: Set<UInt32> = []
   /// Sockets of connections that were dropped within the last second, and of earlier ones.
-  var leaving: [LeftSocket] = []
+  var leaving: Deque<LeftSocket> = []
   var left: [LeftSocket] = []
   var lines = RepeatedLines()
   private var lastConnection: UInt64 = 0
@@ -85,7 +86,7 @@ final class RouterLoop {
       close(link.pidfd)
       hangUp(link.socket, of: link.peer.uid)
     }
-    for one in leaving + left { close(one.socket) }
+    for one in Array(leaving) + left { close(one.socket) }
     close(timer)
     if spare >= 0 { close(spare) }
   }
