@@ -154,8 +154,7 @@ struct AskRun {
       end(key)
     }
     for queue in book.queues {
-      for key in book.waiting(in: queue) {
-        guard credit[queue.name, default: 2] > 0 else { break }
+      while credit[queue.name, default: 2] > 0, let key = book.first(in: queue) {
         check(!takenBack.contains(key), "request \(key) was sent after it was taken back")
         check((deadlines[key] ?? 0) > nowNs, "request \(key) was sent after its time")
         check(order[queue, default: 0] < key, "request \(key) overtook another one")
@@ -173,7 +172,7 @@ struct AskRun {
   /// Whether urgent requests wait in the place of those of a queue that go out.
   private func isOvertaking(_ queue: RequestQueue.Queue) -> Bool {
     let urgent = RequestQueue.Queue(name: queue.name, isForAll: queue.isForAll, isUrgent: true)
-    return !queue.isUrgent && !book.waiting(in: urgent).isEmpty
+    return !queue.isUrgent && book.first(in: urgent) != nil
   }
 
   private mutating func cancel() {

@@ -109,9 +109,8 @@ struct MessengerLoopState: ~Copyable {
       ask.sink.abandon(messenger.out.lateness(recipient, ask.name, isForAll: ask.isForAll))
     }
     for queue in book.queues {
-      for key in book.waiting(in: queue) {
-        guard let ask = asks[key], send(ask, nowNs) else { break }
-      }
+      // What was sent, or refused for good, has left the queue.
+      while let key = book.first(in: queue), let ask = asks[key], send(ask, nowNs) {}
     }
   }
 

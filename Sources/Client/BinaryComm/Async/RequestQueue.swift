@@ -1,3 +1,5 @@
+import DequeModule
+
 /// The life of every request of one desk: queued, on its way under one or several ids, ended.
 ///
 /// A plain value without a clock, socket or task: what happens is told to it, and what it returns
@@ -39,7 +41,7 @@ package struct RequestQueue: Sendable {
   }
 
   private var entries: [Key: Entry] = [:]
-  private var order: [Queue: [Key]] = [:]
+  private var order: [Queue: Deque<Key>] = [:]
   private var owners: [UInt32: Key] = [:]
   private var earliestNs = UInt64.max
   /// How many asks are queued.
@@ -63,8 +65,8 @@ package struct RequestQueue: Sendable {
   /// Every ask that has not ended.
   package var keys: [Key] { Array(entries.keys) }
 
-  /// What waits in a queue, in the order in which it is to go out.
-  package func waiting(in queue: Queue) -> [Key] { order[queue] ?? [] }
+  /// The ask of a queue that is to go out next; nil: nothing waits in it.
+  package func first(in queue: Queue) -> Key? { order[queue]?.first }
 
   /// Queues an ask; false when too much is queued already: then it is unknown here.
   package mutating func add(_ key: Key, to queue: Queue, bytes: Int, deadlineNs: UInt64) -> Bool {

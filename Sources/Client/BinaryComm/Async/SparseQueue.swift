@@ -1,9 +1,11 @@
+import DequeModule
+
 /// First in, first out, of elements that are there once, any of which may be taken out.
 ///
 /// A place that was left so is passed over when its turn comes; where there are more of those than
 /// of others they are given back, so that each costs one more step at most.
 struct SparseQueue<Element: Hashable & Sendable>: Sendable {
-  private var places = BoundedQueue<Place>()
+  private var places = Deque<Place>()
   private var numbers: [Element: UInt64] = [:]
   private var last: UInt64 = 0
 
@@ -23,7 +25,7 @@ struct SparseQueue<Element: Hashable & Sendable>: Sendable {
   mutating func append(_ element: Element) {
     last += 1
     numbers[element] = last
-    places.appendAnyway(Place(element: element, number: last))
+    places.append(Place(element: element, number: last))
   }
 
   /// The first one; nil: there is none.

@@ -1,7 +1,9 @@
+import DequeModule
+
 /// Replies, and parts of them, that wait for room: in order for each requester, bounded in number
 /// for each, and in bytes for all of them.
 package struct StalledParts<Place: Hashable & Sendable, Part: Sendable>: Sendable {
-  private var parts: [Place: [(part: Part, bytes: Int)]] = [:]
+  private var parts: [Place: Deque<(part: Part, bytes: Int)>] = [:]
   /// How many bytes wait.
   package private(set) var bytes = 0
 
@@ -32,12 +34,12 @@ package struct StalledParts<Place: Hashable & Sendable, Part: Sendable>: Sendabl
   ///
   /// What one place waits for holds up no other place.
   package mutating func retry(_ step: (Place, Part) -> Bool) {
-    for (place, waiting) in parts {
-      let gone = waiting.prefix { step(place, $0.part) }
-      guard !gone.isEmpty else { continue }
-      bytes -= gone.reduce(0) { $0 + $1.bytes }
-      let left = waiting.dropFirst(gone.count)
-      parts[place] = left.isEmpty ? nil : Array(left)
+    for place in Array(parts.keys) {
+      while let next = parts[place]?.first, step(place, next.part) {
+        parts[place]?.removeFirst()
+        bytes -= next.bytes
+      }
+      if parts[place]?.isEmpty == true { parts[place] = nil }
     }
   }
 

@@ -1,5 +1,6 @@
 package import BusCounters
 package import BusWire
+import DequeModule
 
 /// Whose counters are watched, and for a while those of agents that have ended.
 ///
@@ -49,7 +50,7 @@ package struct WatchedAgents: Sendable {
   private var entries: [Incarnation: Entry] = [:]
   private var named: Set<Incarnation>?
   /// The ends that were told, oldest first; those that were taken back as well.
-  private var ends: [End] = []
+  private var ends: Deque<End> = []
   /// Who is not there, and may come back to a new router until then.
   private var absent: [Incarnation] = []
   private var absentUntilNs: UInt64 = 0
@@ -166,10 +167,10 @@ package struct WatchedAgents: Sendable {
   /// Forgets whose time is over; one that stands behind another whose is not waits for that.
   private mutating func forgetDue(_ nowNs: UInt64) -> [Entry] {
     var former = forgetAbsent(nowNs)
-    let over = ends.prefix { $0.dueNs <= nowNs }
-    guard !over.isEmpty else { return former }
-    for end in over where isThere(end) { former += forget(end.incarnation) }
-    ends.removeFirst(over.count)
+    while let end = ends.first, end.dueNs <= nowNs {
+      ends.removeFirst()
+      if isThere(end) { former += forget(end.incarnation) }
+    }
     return former
   }
 

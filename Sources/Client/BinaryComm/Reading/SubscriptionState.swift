@@ -1,5 +1,6 @@
 package import BusLog
 package import BusWire
+import DequeModule
 
 /// What a subscription reads: the streams that the router announced, from the announcement of one
 /// to its end.
@@ -64,7 +65,7 @@ package struct SubscriptionState<Descriptor: Sendable, Log: Sendable, Place: Sen
   private let pattern: TopicPattern
   private var named: Set<AttachmentID>?
   /// Those that were given up last, oldest first.
-  private var finished: [AttachmentID] = []
+  private var finished: Deque<AttachmentID> = []
 
   package init(_ wish: SubscribeFrame, _ pattern: TopicPattern) {
     self.wish = wish

@@ -1,4 +1,5 @@
 package import BusWire
+import DequeModule
 
 /// The life of an agent's control connection.
 ///
@@ -109,7 +110,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
   let greeting: Greeting
   /// Until when the first attempts are repeated; monotonic ns.
   let firstEndNs: UInt64
-  private var outbound = BoundedQueue<Outbound>()
+  private var outbound = Deque<Outbound>()
   /// While the router is told what it does not know, everything else waits here.
   private var kept: [Outbound] = []
   private var pending: [UInt32: Reply] = [:]
@@ -217,7 +218,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     return Outbound(bytes: frame.encode(request: lastRequest), descriptor: descriptor)
   }
 
-  mutating func queue(_ frame: Outbound) { outbound.appendAnyway(frame) }
+  mutating func queue(_ frame: Outbound) { outbound.append(frame) }
 
   /// Sends what has waited for the end of the restoring.
   mutating func releaseKept() {
@@ -239,7 +240,7 @@ package struct SessionState<Descriptor: Sendable, Reply: Sendable>: Sendable {
     let waiting = pending.sorted { $0.key < $1.key }
     pending = [:]
     kept = []
-    _ = outbound.drainAll()
+    outbound = []
     attempt = Attempt()
     return waiting.map { .lost($0.value) }
   }
