@@ -20,7 +20,7 @@ public final class FlowControl: @unchecked Sendable {
     package let cursor: WatchedWord64
     let ticket: WatchedWord64
     let received: WatchedWord64
-    let epoch: WatchedWord32?
+    package let epoch: WatchedWord32?
     /// The reader makes no barrier before it sleeps: its publishers fence for it.
     let wantsFences: Bool
 

@@ -104,13 +104,13 @@ extension LogWriter {
     gate.use(fresh, generation: next.identity.generation)
     // Readers may enter the new log from here on.
     publish()
-    wakeSleepers()
+    wakeParked()
     // Once more: the looks at the gate above noted departures in the old log.
     fresh.continueDepartures(of: view)
     log = next
     view = fresh
     commitWord = fresh.commit
-    isCommitWordCrowded = false
+    parked.move(to: fresh.commit)
     sequenceWord = fresh.sequence
     unsafe pen = unsafe fresh.ring
     clearEnd = 0
@@ -135,7 +135,7 @@ extension LogWriter {
     clearEnd = 0
     view.last.storeRelease(1)
     publish()
-    wakeSleepers()
+    wakeParked()
     return true
   }
 }

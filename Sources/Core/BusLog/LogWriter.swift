@@ -27,7 +27,6 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline let limit: OwnedWord64
   @usableFromInline var commitWord: OwnedWord64
   @usableFromInline var sequenceWord: OwnedWord64
-  @usableFromInline var sleeperCount = 0
   @usableFromInline var fencesEachPublish: Bool
   /// This process cannot make the barrier, or not surely.
   let fencesForSelf: Bool
@@ -40,34 +39,16 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
   /// Where sent messages are counted; nil for a writer that nobody watches.
   @usableFromInline let row: CounterRow?
   @usableFromInline var payloadBytes: UInt64 = 0
+  /// Readers that sleep, or may.
+  @usableFromInline package var parked: ParkedReaders
 
   var log: NewLog
   var view: OwnLogView
   let gate: FlowControl
-  var sleepers: UnsafeMutablePointer<ParkedReader>
-  var sleeperRoom = 16
-  /// Others than its readers sleep on the commit word of the log that is written now.
-  package internal(set) var isCommitWordCrowded = false
-  /// When all of them were woken last, and how long after that they are not woken again.
-  var crowdWokenNs: UInt64 = 0
-  package var crowdPauseNs: UInt64 = 10_000_000
-  var sleeperSegments: [PeerSegment] = []
   var indexedEighth: UInt64 = 0
   var topics: [String: UInt32] = [:]
   var topicsBytes = 0
   var isClosed = false
-
-  /// A reader that may sleep, and the last epoch in which it was woken.
-  struct ParkedReader {
-    let epoch: WatchedWord32
-    var woken: UInt32
-    /// What was committed at the first wake of that epoch.
-    var wokenAt: UInt64 = 0
-    /// The wake of this epoch may have come too early: the next commit wakes again.
-    var isOwed = false
-    /// When one that waits on its own word is tried again.
-    var backoff = WakeBackoff()
-  }
 
   /// Starts a stream in its first log.
   ///
@@ -80,7 +61,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     fencesClaims: Bool = false, row: CounterRow? = nil
   ) {
     let view = OwnLogView(log, basePosition: 0)
-    unsafe sleepers = UnsafeMutablePointer<ParkedReader>.allocate(capacity: sleeperRoom)
+    parked = ParkedReaders(commitWord: view.commit)
     limit = gate.limit
     commitWord = view.commit
     sequenceWord = view.sequence
@@ -100,11 +81,8 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     gate.use(view, generation: 0)
   }
 
-  deinit {
-    // The gate must not look into memory that is unmapped next.
-    gate.end()
-    unsafe sleepers.deallocate()
-  }
+  // The gate must not look into memory that is unmapped next.
+  deinit { gate.end() }
 
   /// Whether each publish pays a full fence, for this process or for a reader that sleeps.
   public var fences: Bool { fencesEachPublish }
@@ -158,7 +136,7 @@ public struct LogWriter: ~Copyable, @unchecked Sendable {
     #endif
     commitWord.storeRelease(position)  // SYNC: log.commit
     committed = position
-    if _slowPath(sleeperCount != 0 || limit.loadRelaxed() == 0) { wakeSleepers() }
+    if _slowPath(parked.count != 0 || limit.loadRelaxed() == 0) { wakeParked() }
   }
 
   /// Where the words of a header that the publisher chooses come from.

@@ -1,4 +1,4 @@
-import BusMemory
+package import BusMemory
 import Synchronization
 
 /// The readers of one publisher: those that hold it back in a list to walk, the others by name.
@@ -93,9 +93,9 @@ struct ReaderWindow: Sendable {
 
 /// The epochs that are looked at after a commit, each once: one reader thread may follow a stream
 /// through several subscriptions.
-struct SleeperList: Sendable {
+package struct SleeperList: Sendable {
   /// What the publishing thread does to its own list, to have this one.
-  struct Changes: Sendable {
+  package struct Changes: Sendable {
     /// The entries that are new or in another place, by place; every place up to `count` that was
     /// not there before is among them.
     var list: [(place: Int, epoch: WatchedWord32, segment: PeerSegment)]
@@ -117,7 +117,9 @@ struct SleeperList: Sendable {
 
   var count: Int { entries.count }
 
-  mutating func hold(_ epoch: WatchedWord32, in segment: PeerSegment) {
+  package init() {}
+
+  package mutating func hold(_ epoch: WatchedWord32, in segment: PeerSegment) {
     let name = unsafe UInt(bitPattern: epoch.address)
     if let place = places[name] {
       entries[place].readers += 1
@@ -128,7 +130,7 @@ struct SleeperList: Sendable {
     entries.append(Entry(epoch: epoch, segment: segment, readers: 1))
   }
 
-  mutating func letGo(_ epoch: WatchedWord32) {
+  package mutating func letGo(_ epoch: WatchedWord32) {
     let name = unsafe UInt(bitPattern: epoch.address)
     guard let place = places[name] else { return }
     entries[place].readers -= 1
@@ -142,7 +144,7 @@ struct SleeperList: Sendable {
   }
 
   /// What has changed since the last time.
-  mutating func takeChanges() -> Changes {
+  package mutating func takeChanges() -> Changes {
     var taken = Changes(list: [], count: entries.count)
     for place in changed.sorted() where place < entries.count {
       taken.list.append((place, entries[place].epoch, entries[place].segment))

@@ -113,11 +113,11 @@ struct WakeTests {
     let foreign = try ReaderSegment(agent: Stage.agent, incarnation: 8)
     let others = try (0..<3).map { _ in try #require(foreign.takeEpoch()) }
     #expect(pen.send(0, count: 8) && reader.drain() == [0])
-    pen.writer.crowdPauseNs = .max
+    pen.writer.parked.crowdPauseNs = .max
     Watchdog.bounding("strangers on the commit word", seconds: 60) {
       // Each of them is woken once by a publish that wakes the commit word.
       for round in UInt64(1)...3 {
-        let isKnown = pen.writer.isCommitWordCrowded
+        let isKnown = pen.writer.parked.isCommitWordCrowded
         #expect(isKnown == (round > 1), "round \(round)")
         let strangers = others.map { _ in Sleeper() }
         let honest = Sleeper()
@@ -153,7 +153,7 @@ struct WakeTests {
     Watchdog.bounding("a stranger on the reader's word", seconds: 60) {
       for round in UInt64(1)...4 {
         // In the second round the commit word is crowded, and left alone for a while.
-        pen.writer.crowdPauseNs = round == 2 ? .max : 0
+        pen.writer.parked.crowdPauseNs = round == 2 ? .max : 0
         let crowd = Self.watches(100, reader)
         let watched = Self.watches(1, reader)
         let marked = epoch.announce(ownWord: false)
@@ -166,7 +166,7 @@ struct WakeTests {
         threads.start { honest.sleep(epoch, marked: marked, watched) }
         while ![stranger, honest].allSatisfy({ $0.isAsleep }) { sched_yield() }
         #expect(pen.send(round * 2, count: 8))
-        pen.writer.crowdPauseNs = 0
+        pen.writer.parked.crowdPauseNs = 0
         #expect(pen.send(round * 2 + 1, count: 8))
         while honest.isAsleep { sched_yield() }
         epoch.awake()
