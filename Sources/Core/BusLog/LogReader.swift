@@ -35,7 +35,7 @@ public enum ReaderState: Equatable, Sendable {
 @safe
 public struct LogReader: ~Copyable, @unchecked Sendable {
   // @unchecked Sendable: one owner at a time; the mapping is kept by `segment`.
-  var segment: PeerSegment
+  @usableFromInline var segment: PeerSegment
   /// The log that is read now.
   public internal(set) var identity: LogIdentity
   /// How a faster publisher is treated.
@@ -158,7 +158,8 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   public var forged: UInt64 { forgedCount }
 
   /// True when a poll would find something to do.
-  public var hasNews: Bool {
+  @inlinable public var hasNews: Bool {
+    // Inlined, as what it calls: a call would be lent a copy of all that a reader is.
     if hasLeftovers { return true }
     guard state == .open else { return state == .rotated }
     // At a known end there is always something to find out, if only that it cannot be reached.
@@ -167,7 +168,7 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   }
 
   /// The futex word that changes with the next commit, and its value at the last look.
-  var watch: (word: UnsafeRawPointer, seen: UInt32) {
+  @inlinable var watch: (word: UnsafeRawPointer, seen: UInt32) {
     unsafe (commitWord.address, UInt32(truncatingIfNeeded: position))
   }
 
@@ -188,8 +189,10 @@ public struct LogReader: ~Copyable, @unchecked Sendable {
   }
 
   /// In the mode ``ReadMode/latest``: messages of this log that no poll has handed over yet.
-  @inlinable public var hasLeftovers: Bool { newest != nil && holdsNewest }
-  @usableFromInline var holdsNewest: Bool { newest?.isEmpty == false }
+  @inlinable public var hasLeftovers: Bool { newest != nil && Self.holds(newest) }
+  @usableFromInline static func holds(_ newest: NewestRecords?) -> Bool {
+    newest?.isEmpty == false
+  }
 
   /// Whether a segment begins where this log ended.
   public func isContinued(by next: PeerSegment) -> Bool {

@@ -1,6 +1,6 @@
-import BusMemory
+public import BusMemory
 import CBusABI
-import CBusPlatform
+public import CBusPlatform
 import Glibc
 import Synchronization
 
@@ -10,14 +10,16 @@ import Synchronization
 @safe
 public struct WatchList: @unchecked Sendable {
   // @unchecked Sendable: addresses of atomic words whose mappings `segments` keeps.
-  var entries: [plat_watch_t]
-  private var segments: [PeerSegment] = []
+  @usableFromInline var entries: [plat_watch_t]
+  @usableFromInline var segments: [PeerSegment] = []
 
   /// An empty list.
   public init() { unsafe entries = [] }
 
   /// Adds a log's commit word as it was at the reader's last look.
+  @inlinable @inline(__always)
   public mutating func add(_ reader: borrowing LogReader) {
+    // Inlined: a call would be lent a copy of all that a reader is.
     let watch = unsafe reader.watch
     unsafe entries.append(plat_watch_t(word: watch.word, expected: watch.seen))
     segments.append(reader.segment)

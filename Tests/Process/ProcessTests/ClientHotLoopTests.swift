@@ -112,25 +112,12 @@ struct ClientHotLoopTests {
       let lines = try machineCode(name, table.stdout, program)
       #expect(lines.count > 20, "\(name) was not found")
       let banned = ["swift_retain", "swift_release", "swift_alloc", "_beginAccess"]
-      let found = outsideOfLatest(lines).filter { line in banned.contains { line.contains($0) } }
+      let found = lines.filter { line in banned.contains { line.contains($0) } }
       #expect(found.isEmpty, "\(name): \(found)")
       print("machine code: \(name) has \(lines.count) lines, \(found.count) reference counts")
     }
     let control = try machineCode("clientLoopControl", table.stdout, program)
     #expect(control.contains { $0.contains("swift_retain") || $0.contains("swift_release") })
-  }
-
-  /// Without what the mode `latest` does: it keeps a table of topics, gives back one array for
-  /// each poll, and is not promised to be free of the heap.
-  private func outsideOfLatest(_ lines: [Substring]) -> [Substring] {
-    var found: [Substring] = []
-    var isLatest = false
-    for line in lines {
-      if line.contains("NewestRecords") && line.contains("call") { isLatest = true }
-      if !isLatest { found.append(line) }
-      if line.contains("\tjmp ") { isLatest = false }
-    }
-    return found
   }
 
   /// The disassembly of all symbols whose name contains `name`.
