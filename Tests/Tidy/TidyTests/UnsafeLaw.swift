@@ -53,8 +53,7 @@ extension Law {
       "Sources/Tools/BusBench/", "the C floor, pipes, pinned threads, payloads in place",
       files: [
         "ChildProcess.swift", "ChildSupervisor.swift", "Floor.swift", "Machine.swift",
-        "MessengerRow.swift", "PayloadPattern.swift", "PrivateRouter.swift", "ProcessCost.swift",
-        "WorkerLink.swift",
+        "PayloadPattern.swift", "PrivateRouter.swift", "ProcessCost.swift", "WorkerLink.swift",
       ]),
     UnsafePlace(
       "Sources/Programs/bcs/", "terminal, signals, files, child processes",
