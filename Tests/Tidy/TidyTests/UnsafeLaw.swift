@@ -29,12 +29,7 @@ extension Law {
       "Sources/Client/BinaryComm/", "reads messages in place",
       files: [
         "Blobs/Agent+Blobs.swift", "RawBytes.swift", "Reading/Message+Inbox.swift",
-        "Reading/Message.swift", "Reading/StreamTopics.swift",
-      ]),
-    UnsafePlace(
-      "Sources/Client/BinaryComm/", "holds values that cannot be copied, no call per message",
-      files: [
-        "Messaging/Messenger.swift", "Reading/ReadStream.swift", "Reading/Reader.swift", "Reading/ReaderTable.swift",
+        "Reading/Message.swift",
       ]),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "asks the kernel",

@@ -278,12 +278,3 @@ public struct Messenger: ~Copyable, Sendable {
     out.closeLanes()
   }
 }
-
-extension Reader {
-  /// Has every topic looked up again when its next message comes.
-  func forgetVerdicts() {
-    for at in 0..<streamCount {
-      unsafe streams[at].topics._withUnsafeGuaranteedRef { $0.forgetVerdicts() }
-    }
-  }
-}

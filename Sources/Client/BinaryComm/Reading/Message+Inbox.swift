@@ -43,25 +43,3 @@ extension Message {
     unsafe topics._withUnsafeGuaranteedRef { $0.noteService(number, of: id) }
   }
 }
-
-extension StreamTopics {
-  /// The bytes of the table of verdicts from here on say which service a topic is.
-  private static var firstServiceVerdict: UInt8 { 3 }
-
-  @inline(__always)
-  fileprivate func knownService(_ id: UInt64) -> Int? {
-    guard id < Self.verdictsMax else { return nil }
-    let known = unsafe verdicts[Int(id)]
-    return known >= Self.firstServiceVerdict ? Int(known - Self.firstServiceVerdict) : nil
-  }
-
-  fileprivate func noteService(_ number: Int, of id: UInt64) {
-    guard id < Self.verdictsMax, number <= Int(UInt8.max - Self.firstServiceVerdict) else { return }
-    unsafe verdicts[Int(id)] = Self.firstServiceVerdict + UInt8(number)
-  }
-
-  /// Has every topic looked up again when its next message comes.
-  func forgetVerdicts() {
-    unsafe verdicts.update(repeating: 0, count: Int(Self.verdictsMax))
-  }
-}

@@ -13,9 +13,9 @@ public struct Message: ~Escapable, BitwiseCopyable {
 
   @inlinable @inline(__always)
   @_lifetime(copy record)
-  init(_ record: borrowing Record, _ topics: Unmanaged<StreamTopics>) {
+  init(_ record: borrowing Record, _ topics: StreamTopics) {
     self.record = copy record
-    unsafe self.topics = topics
+    unsafe self.topics = Unmanaged.passUnretained(topics)
   }
 
   /// The header's eight words; validated, a private copy.

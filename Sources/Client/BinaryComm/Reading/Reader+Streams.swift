@@ -1,3 +1,4 @@
+import BasicContainers
 import BusCounters
 import BusLog
 import BusMemory
@@ -17,12 +18,13 @@ extension Reader {
       case .opened(let opened):
         if let error = open(opened) { failure = note(failure, opened.source.publisherName, error) }
       case .log(let key, let generation, let segment):
-        if let at = place(of: key) { addLog(at, generation, segment) }
+        if let at = place(of: key) { streams[at].segments[generation] = segment }
       case .ended(let key, let final):
-        if let at = place(of: key) { end(at, final) }
+        if let at = place(of: key) { streams[at].log.end(at: final) }
       case .evicted(let key, let reason):
         if let at = place(of: key) {
-          failure = note(failure, name(at), .evicted("\(name(at)): \(reason)"))
+          let name = streams[at].source.publisherName
+          failure = note(failure, name, .evicted("\(name): \(reason)"))
           remove(at, .evicted)
         }
       case .refused(let problem): failure = note(failure, problem.publisher, problem.error)
@@ -66,9 +68,9 @@ extension Reader {
   }
 
   private mutating func open(_ opened: OpenedStream) -> BusError? {
-    if streamCount == streamRoom { enlarge() }
     do throws(MemoryError) {
-      let stream = try ReadStream(opened, pattern: core.pattern, mode: core.mode)
+      let stream = try ReadStream(
+        opened, pattern: core.pattern, mode: core.mode, takesAll: takesAll)
       append(stream)
       return nil
     } catch {
@@ -83,31 +85,29 @@ extension Reader {
   /// Acts on a stream whose log says something else than "go on".
   @usableFromInline @inline(never)
   mutating func follow(_ at: Int) throws(BusError) {
-    switch state(at) {
+    let name = streams[at].source.publisherName
+    switch streams[at].log.state {
     case .open: return
     case .rotated:
-      guard !hasLeftovers(at) else { return }
-      let generation = self.generation(at)
-      do throws(BusError) {
-        guard try moveOn(at) else { return }
+      guard !streams[at].log.hasLeftovers else { return }
+      let generation = streams[at].log.identity.generation
+      do throws(MemoryError) {
+        guard try streams[at].moveOn() else { return }
       } catch {
-        let name = name(at)
         remove(at, .corrupt)
-        throw note(nil, name, error).error
+        throw note(nil, name, .corrupt("the log of \(name): \(error.message)")).error
       }
-      core.released(key(at), generation)
+      core.released(streams[at].source.attachment, generation)
     case .ended:
-      guard !hasLeftovers(at) else { return }
+      guard !streams[at].log.hasLeftovers else { return }
       past.ended += 1
       remove(at, nil)
     case .evicted:
-      let name = name(at)
-      evictedStream = stream(at)
+      evictedStream = streams[at].source.stream
       remove(at, .evicted)
       let text = "the publisher \(name) went on without this reader; its last batch is void"
       throw note(nil, name, .evicted(text)).error
     case .corrupt:
-      let name = name(at)
       remove(at, .corrupt)
       let text = "the log of \(name) holds bytes that are no record; it is not read any more"
       throw note(nil, name, .corrupt(text)).error
@@ -116,31 +116,32 @@ extension Reader {
 
   /// How many messages there are of each of these streams; of those that are open here.
   package func published(in keys: Set<AttachmentID>) -> [AttachmentID: UInt64] {
-    let mine = (0..<streamCount).filter { keys.contains(key($0)) }
-    return Dictionary(uniqueKeysWithValues: mine.map { (key($0), published($0)) })
+    let mine = streams.indices.filter { keys.contains(streams[$0].source.attachment) }
+    return Dictionary(
+      uniqueKeysWithValues: mine.map { (streams[$0].source.attachment, streams[$0].published) })
   }
 
   /// Whether so many messages of each of these streams were taken, or there are no more.
   package func hasTaken(_ counts: [AttachmentID: UInt64]) -> Bool {
-    (0..<streamCount).allSatisfy { at in counts[key(at)].map { taken(at) >= $0 } ?? true }
+    streams.indices.allSatisfy { at in
+      streams[at].log.settledSequence >= counts[streams[at].source.attachment] ?? 0
+    }
   }
 
   /// Forgets a stream; its counts stay in ``statistics``.
   ///
   /// Records why the remaining messages are dropped; nil if none remain.
   private mutating func remove(_ at: Int, _ reason: DropReason?) {
-    let key = key(at)
-    leave(at, reason)
-    past = adding(at, to: past)
-    drop(at)
-    core.finish(key)
+    streams[at].leave(reason)
+    past.add(streams[at].statistics)
+    core.finish(drop(at))
   }
 
   /// What was seen so far.
   public var statistics: ReaderStatistics {
     var sum = past
-    for at in 0..<streamCount { sum = adding(at, to: sum) }
-    sum.streams = streamCount
+    for at in streams.indices { sum.add(streams[at].statistics) }
+    sum.streams = streams.count
     return sum
   }
 
@@ -151,7 +152,7 @@ extension Reader {
   public mutating func close() {
     guard !isClosed else { return }
     isClosed = true
-    while streamCount > 0 { remove(streamCount - 1, .left) }
+    while streams.count > 0 { remove(streams.count - 1, .left) }
     core.close()
   }
 }

@@ -1,3 +1,4 @@
+import BasicContainers
 import BusLog
 import BusMemory
 import BusSystem
@@ -22,18 +23,18 @@ extension Reader {
 
   private func spin(until end: Deadline) -> Bool {
     while true {
-      for _ in 0..<max(1, Self.rounds(512, over: streamCount)) where hasNews() { return true }
+      for _ in 0..<max(1, Self.rounds(512, over: streams.count)) where hasNews() { return true }
       if end.isOver { return false }
     }
   }
 
   /// A short spin, then a few turns for whoever else wants this core.
   private func yieldBriefly() -> Bool {
-    for _ in 0..<Self.rounds(64, over: streamCount) {
+    for _ in 0..<Self.rounds(64, over: streams.count) {
       if hasNews() { return true }
       relax()
     }
-    for _ in 0..<Self.rounds(8, over: streamCount) {
+    for _ in 0..<Self.rounds(8, over: streams.count) {
       sched_yield()
       if hasNews() { return true }
     }

@@ -1,7 +1,7 @@
-public import BusCounters
+public import BasicContainers
 public import BusLog
 public import BusMemory
-public import BusWire
+import BusWire
 import CBusPlatform
 
 /// How a reader waits when there is nothing to read.
@@ -31,6 +31,14 @@ public struct ReaderStatistics: Sendable, Equatable {
   /// Streams of which nothing more is read, or never was, though they did not end; see
   /// ``Reader/drainProblems()``.
   public var problems: UInt64 = 0
+
+  /// Adds what was seen of a stream.
+  mutating func add(_ stream: ReaderStatistics) {
+    received &+= stream.received
+    gaps &+= stream.gaps
+    superseded &+= stream.superseded
+    forged &+= stream.forged
+  }
 }
 
 /// A polling reader of every stream that matches a pattern: for the thread that owns it.
@@ -45,19 +53,16 @@ public struct ReaderStatistics: Sendable, Equatable {
 ///
 /// Costs no allocation and no reference counting per message. A handler that takes long holds a
 /// lossless publisher back: copy and hand over instead, or use ``Agent/subscribe(_:mode:buffer:)``.
-@safe
 public struct Reader: ~Copyable, @unchecked Sendable {
   // @unchecked Sendable: one owner at a time; what it shares is in the core.
   let core: SubscriptionShared
   let strategy: WaitStrategy
   @usableFromInline let changes: OwnedWord64
   @usableFromInline var seenChanges: UInt64 = 0
-  @usableFromInline var streams: UnsafeMutablePointer<ReadStream>
-  @usableFromInline var streamCount = 0
+  @usableFromInline var streams = UniqueArray<ReadStream>()
   @usableFromInline var next = 0
   @usableFromInline var pace = PollBackoff()
   @usableFromInline var clock: HostClock
-  var streamRoom = 4
   var past = ReaderStatistics()
   /// True for a spinning reader of exactly one stream.
   @usableFromInline var lingers = false
@@ -90,12 +95,9 @@ public struct Reader: ~Copyable, @unchecked Sendable {
     takesAll = InboxChannel.owner(ofPattern: core.pattern.text) != nil
     changes = core.changes.word
     clock = core.agent.clock.clock()
-    unsafe streams = UnsafeMutablePointer<ReadStream>.allocate(capacity: streamRoom)
   }
 
   deinit {
-    for index in 0..<streamCount { unsafe (streams + index).deinitialize(count: 1) }
-    unsafe streams.deallocate()
     if !isClosed { core.close() }
   }
 
@@ -113,13 +115,12 @@ public struct Reader: ~Copyable, @unchecked Sendable {
   ) throws(BusError) -> Int {
     if _slowPath(changes.loadRelaxed() != seenChanges) { try applyChanges() }
     pace.rest()
-    if lingers, unsafe streams.pointee.log.linger(looks: 256) { pace.forget() }
+    if lingers, streams[0].log.linger(looks: 256) { pace.forget() }
     var delivered = 0
     var looked = 0
     var taken = 0
-    var unwanted: UInt64 = 0
-    while looked < streamCount, taken < limit {
-      if next >= streamCount { next = urgentCount }
+    while looked < streams.count, taken < limit {
+      if next >= streams.count { next = urgentCount }
       // The urgent ones first; `next` goes round the others.
       var at = next
       var most = limit
@@ -130,87 +131,16 @@ public struct Reader: ~Copyable, @unchecked Sendable {
           continue
         }
       }
-      let stream = unsafe streams + at
-      let topics = unsafe stream.pointee.topics
-      let verdicts = unsafe stream.pointee.verdicts
-      let deliveredBefore = delivered
-      let bytesBefore = unsafe stream.pointee.log.receivedBytes
-      unwanted = 0
-      let here = unsafe stream.pointee.log.poll(limit: most &- taken) { record in
-        let id = record.header.word6
-        let isShort = record.header.word5 == 0 && id < StreamTopics.verdictsMax
-        let verdict = isShort ? unsafe verdicts[Int(truncatingIfNeeded: id)] : 0
-        if _fastPath(verdict == 1) || takesAll || (unsafe verdict == 0 && topics.wants(record)) {
-          delivered &+= 1
-          unsafe body(Message(record, topics))
-        } else {
-          unwanted &+= UInt64(record.header.length)
-        }
-      }
+      let (here, handed) = streams[at].poll(
+        limit: most &- taken, takesAll: takesAll, &clock, body)
       if at == next { next &+= 1 }
       taken &+= here
-      #if !BCS_NO_COUNTERS
-        if unsafe stream.pointee.news(here) != 0 {
-          noteCounts(at, here, delivered &- deliveredBefore, bytesBefore &+ unwanted)
-        }
-      #endif
+      delivered &+= handed
       looked &+= 1
-      if _slowPath(unsafe stream.pointee.log.state != .open) { try follow(at) }
+      if _slowPath(streams[at].log.state != .open) { try follow(at) }
     }
     pace.note(taken)
     return delivered
-  }
-}
-
-/// One stream being read.
-@safe
-@usableFromInline
-struct ReadStream: ~Copyable {
-  @usableFromInline var log: LogReader
-  @usableFromInline let topics: Unmanaged<StreamTopics>
-  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
-  @usableFromInline var meter: ReadingRecorder
-  @usableFromInline var burst = LatencySampler()
-  let source: StreamSource
-  var segments: [UInt32: PeerSegment]
-
-  init(_ opened: OpenedStream, pattern: TopicPattern, mode: ReadMode) throws(MemoryError) {
-    guard let segment = opened.segments[opened.start.generation] else {
-      throw .layout(field: "generation", value: UInt64(opened.start.generation))
-    }
-    log = try LogReader(
-      segment, mode: mode, start: opened.start, slot: opened.slot, relay: opened.source.relay,
-      owner: opened.source.owner)
-    let table = LogTopicTable(of: log)
-    let topics = StreamTopics(opened.source, pattern: pattern, table: table)
-    unsafe verdicts = topics.verdicts
-    unsafe self.topics = Unmanaged.passRetained(topics)
-    meter = ReadingRecorder(opened.row, start: opened.start.sequence)
-    source = opened.source
-    segments = opened.segments
-  }
-
-  deinit { unsafe topics.release() }
-
-  /// Goes on in the log of the next generation when it is mapped; false when it is still to come.
-  mutating func moveOn() throws(MemoryError) -> Bool {
-    let old = log.identity.generation
-    guard canMoveOn, let following = segments[old &+ 1] else { return false }
-    try log.move(to: following)
-    segments[old] = nil
-    let table = LogTopicTable(of: log)
-    unsafe topics._withUnsafeGuaranteedRef { $0.move(to: table) }
-    return true
-  }
-}
-
-extension Unmanaged<StreamTopics> {
-  /// Whether the message's topic is wanted, without counting references.
-  @usableFromInline @inline(never)
-  func wants(_ record: borrowing Record) -> Bool {
-    var wanted = false
-    unsafe _withUnsafeGuaranteedRef { wanted = $0.wants(record) }
-    return wanted
   }
 }
 

@@ -1,5 +1,5 @@
 import BusCounters
-public import BusLog
+import BusLog
 import BusMemory
 import BusWire
 
@@ -8,7 +8,6 @@ import BusWire
 ///
 /// A class so that a lent message can name its topic without copying the table; touched per
 /// message only when the pattern does not cover the whole channel.
-@safe
 @usableFromInline
 final class StreamTopics: @unchecked Sendable {
   // @unchecked Sendable: belongs to the reading thread alone.
@@ -24,11 +23,9 @@ final class StreamTopics: @unchecked Sendable {
   private let channel: Topic?
   /// By id; nil: no message has named it yet.
   private var names: [String?] = []
-  /// What is known of the first topics, one byte each, for the polling loop to look at without a
-  /// call: 0 = ask ``wants(_:)``, 1 = wanted, 2 = not.
-  @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
-  /// How many topics have a verdict; ids beyond are asked for each time.
-  @usableFromInline static let verdictsMax: UInt64 = 1024
+  /// In an inbox, by id of the first topics: which of this agent's services it is; nil: nobody has
+  /// looked it up.
+  private var services: [UInt8?] = []
   private var table: LogTopicTable
   private let isInbox: Bool
   /// The topic in the extension of the message that was looked at last.
@@ -42,11 +39,7 @@ final class StreamTopics: @unchecked Sendable {
     self.pattern = pattern
     self.table = table
     channel = try? Topic(source.channel)
-    unsafe verdicts = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(Self.verdictsMax))
-    unsafe verdicts.initialize(repeating: 0, count: Int(Self.verdictsMax))
   }
-
-  deinit { unsafe verdicts.deallocate() }
 
   /// Counts a message that is being handed over as refused.
   func refuse(_ reason: DropReason, bytes: UInt64) {
@@ -64,17 +57,13 @@ final class StreamTopics: @unchecked Sendable {
   /// The stream goes on in another log, whose table begins with the same topics.
   func move(to table: LogTopicTable) { self.table = table }
 
-  /// Whether the message's topic matches; a topic that breaks the rules, or lies outside the log's
-  /// channel, never does.
-  @usableFromInline
-  func wants(_ record: borrowing Record) -> Bool {
-    let id = record.header.word6
-    if record.header.word5 == 0, id != LogTopicTable.inExtension {
-      guard let text = text(of: id) else { return false }
-      let wanted = isWanted(text)
-      if id < Self.verdictsMax { unsafe verdicts[Int(id)] = wanted ? 1 : 2 }
-      return wanted
-    }
+  /// Whether the topic with an id matches; nil when the table does not hold it.
+  ///
+  /// One that breaks the rules, or lies outside the log's channel, never does.
+  func wants(_ id: UInt64) -> Bool? { text(of: id).map(isWanted) }
+
+  /// The same of a message that does not name its topic by an id.
+  func wantsNamed(_ record: borrowing Record) -> Bool {
     switch extensionTopic(record.items, of: record.sequence) {
     // Addressed to an agent, not to a topic: the channel itself decides.
     case .none: return record.header.word5 != 0
@@ -82,6 +71,29 @@ final class StreamTopics: @unchecked Sendable {
     case .named(let topic): return pattern.matches(topic)
     }
   }
+
+  // MARK: Services
+
+  /// Which of this agent's services a topic of the inbox was found to be.
+  func knownService(_ id: UInt64) -> Int? {
+    guard id < UInt64(services.count) else { return nil }
+    return services[Int(id)].map(Int.init)
+  }
+
+  /// Notes which service a topic is; of topics and services beyond the first it is not kept.
+  func noteService(_ service: Int, of id: UInt64) {
+    guard id < Self.servicesMax, let number = UInt8(exactly: service) else { return }
+    let more = Int(id) + 1 - services.count
+    if more > 0 { services.append(contentsOf: repeatElement(nil, count: more)) }
+    services[Int(id)] = number
+  }
+
+  /// Has every service looked up again when its next message comes.
+  func forgetServices() { services = [] }
+
+  private static var servicesMax: UInt64 { 1024 }
+
+  // MARK: Names
 
   /// The topic of a message; empty when its publisher gave none that it may use.
   func name(_ header: HeaderWords, _ items: RawSpan, sequence: UInt64) -> String {
@@ -113,7 +125,7 @@ final class StreamTopics: @unchecked Sendable {
   private func parse(_ items: RawSpan) -> ExtensionTopic {
     guard !items.isEmpty else { return .none }
     // A copy: the publisher could change the bytes between the check of the text and its use.
-    let copy = unsafe items.withUnsafeBytes { unsafe Array($0) }
+    let copy = items.copied
     guard let parsed = try? MessageExtension(decoding: copy) else { return .refused }
     guard let text = parsed.topic else { return .none }
     guard let topic = try? Topic(text), mayName(topic) else { return .refused }
