@@ -140,13 +140,17 @@ let package = Package(
     tests("Unit", "BusTextTests", uses: ["BusText", "BusJSON", "BusTestSupport"]),
     tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusTerminal", "BusText", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
+    .target(
+      name: "ProcessSupport",
+      dependencies: ["BinaryComm", "BusSystem", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"],
+      path: "Tests/Process/Support", swiftSettings: spans),
     tests(
       "Process", "ProcessTests",
       uses: [
         "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusJSON", "BusLog", "BusOptions", "BusText",
         "BusWire",
         "CBusABI", "CBusPlatform",
-        "BusTestSupport", "CAllocationCount", arguments,
+        "BusTestSupport", "CAllocationCount", "ProcessSupport", arguments,
       ]),
     tests(
       "Hostile", "HostileTests",

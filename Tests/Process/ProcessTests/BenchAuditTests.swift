@@ -1,5 +1,6 @@
 import BusBench
 import BusTestSupport
+import ProcessSupport
 import Testing
 
 @Suite("No message is counted that was not received and checked")

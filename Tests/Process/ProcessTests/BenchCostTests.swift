@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Tiny runs of what a bus costs beside its messages: counts and shape, never a time.

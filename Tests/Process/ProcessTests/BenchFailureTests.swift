@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// A long measurement that is disturbed: it says what happened, ends with the documented code and

@@ -1,5 +1,6 @@
 import BusBench
 import BusJSON
+import ProcessSupport
 import Testing
 
 @Suite("The pieces that figures are made of")

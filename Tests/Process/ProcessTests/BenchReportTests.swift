@@ -2,6 +2,7 @@ import ArgumentParser
 import BusBench
 import BusJSON
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite("A report says what was measured and null for what was not")

@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import BusWire
 import Foundation
+import ProcessSupport
 import Testing
 
 /// What bcs says to those who know another bus, mistype, or look at one that does not answer.

@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// The commands of bcs against a real router.

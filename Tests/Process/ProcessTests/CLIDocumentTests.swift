@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// The examples of the manual, typed as they stand there.

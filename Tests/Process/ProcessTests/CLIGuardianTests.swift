@@ -1,6 +1,7 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// The process that ends what commands of `bcs reply` have started, when it stands still or dies.

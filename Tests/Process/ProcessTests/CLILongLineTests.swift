@@ -1,5 +1,6 @@
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 /// Lines of standard input that are longer than a message may be, and do not end.

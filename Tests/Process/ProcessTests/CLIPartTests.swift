@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Bodies and replies in parts: all of one is shown, or the command says that it is not all.

@@ -1,6 +1,7 @@
 import BusTestSupport
 import BusWire
 import Foundation
+import ProcessSupport
 import Testing
 
 /// What bcs does without a router.
@@ -214,13 +215,3 @@ struct CLIPlainTests {
     #expect(try runCLI("check", "policy", dir.file("none.yaml")).exit == .code(1))
   }
 }
-
-/// The JSON objects of a text, one on each line.
-func jsonLines(_ text: String) throws -> [[String: Any]] {
-  try text.split(separator: "\n").filter { $0.hasPrefix("{") }.map { line in
-    try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
-  }
-}
-
-/// Gives other processes a moment.
-func breathe() { usleep(5000) }

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Trouble with one publisher, as whoever subscribed with bcs is told of it.

@@ -4,6 +4,7 @@ import BusWire
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What waits in `bcs reply`: requests for a command, lines and replies for room.

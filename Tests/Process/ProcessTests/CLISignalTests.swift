@@ -1,6 +1,7 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// How commands end, and what they have started ends with them.

@@ -1,6 +1,7 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Commands whose output stands in a pipe that nobody reads.
@@ -90,5 +91,18 @@ struct CLIStoppedOutputTests {
       service.signal(SIGTERM)
       #expect(try service.wait(timeout: .seconds(30)).exit == .code(143))
     }
+  }
+}
+
+extension StoppedPipe {
+  /// Starts bcs with this pipe as its standard output, or as its standard error.
+  func start(_ bus: CLIBus, _ words: [String], errors: Bool = false, input: ChildInput = .none)
+    throws -> Child
+  {
+    try Child.start(
+      "/bin/sh",
+      ["-c", "pipe=$0; exec \"$@\" \(errors ? "2>" : ">") \"$pipe\"", path]
+        + [try Programs.path("bcs")] + words.prefix(1) + ["--dir", bus.directory]
+        + words.dropFirst(), input: input)
   }
 }

@@ -1,6 +1,7 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What the programs do when what they print to or read from is full, closed, or not theirs.

@@ -1,6 +1,7 @@
 import BusTestSupport
 import BusText
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Listings in terminals of every width.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("bcs tell that does not reach all, and bcs pub that waits", .serialized)

@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// What commands say on a terminal, and leave out when it works for another.

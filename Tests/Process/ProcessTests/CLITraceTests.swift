@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Where a message went, and what became of it.

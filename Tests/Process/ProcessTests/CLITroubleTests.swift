@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What bcs does when something goes wrong on the way.

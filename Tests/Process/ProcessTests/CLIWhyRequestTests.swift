@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// What is known of a request by its correlation id.

@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import BusWire
 import CBusPlatform
+import ProcessSupport
 import Testing
 
 @Suite("A publisher that loses its barrier", .serialized)

@@ -6,6 +6,7 @@ import CBusABI
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Sealed blobs between agents and a real router.

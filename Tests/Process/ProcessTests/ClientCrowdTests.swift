@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// A service with more living requesters than its soft limit of descriptors, and one that really

@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("An agent that was declared dead while it lives on")

@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Logs that come when the reader's process has no descriptor left: the limit is that of a process

@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import CAllocationCount
 import Foundation
+import ProcessSupport
 import Testing
 
 // The loops of a program that are promised to be free of the heap and of reference counts. They

@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 @Suite("An agent that does nothing sleeps", .serialized)

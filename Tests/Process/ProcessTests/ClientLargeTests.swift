@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Synchronization
 import Testing
 

@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("Agents that come and go leave nothing behind", .serialized)

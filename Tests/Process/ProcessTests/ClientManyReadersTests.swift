@@ -2,6 +2,7 @@ import BinaryComm
 import BusLog
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// One publisher with very many lossy readers of few agents.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusLog
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 /// Streams for which an agent has no place, by the hundred.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusLog
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 @Suite("Lossy readers, wildcards and growth")

@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// One publisher's trouble stays its own, and is told.

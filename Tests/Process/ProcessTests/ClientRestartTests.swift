@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("Agents live on without their router")

@@ -4,6 +4,7 @@ import BusTestSupport
 import BusWire
 import CBusPlatform
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A sleeping reader is woken", .serialized)

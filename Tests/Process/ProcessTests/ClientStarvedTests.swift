@@ -3,6 +3,7 @@ import BusTestSupport
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A client for whose frames the kernel has no room for a while")

@@ -3,6 +3,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// An agent gives its memory to nobody but a router that it may trust.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Foundation
+import ProcessSupport
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// After a router was killed its successor does not know yet who is still on the way back.

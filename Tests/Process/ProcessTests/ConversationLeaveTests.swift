@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 @Suite("Streamed replies that are not taken to their end")

@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 /// An agent that talks to ever new names does not come to an end of them.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Peers that read a log to them no more and are there all the same.

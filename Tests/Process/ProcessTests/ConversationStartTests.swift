@@ -3,6 +3,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("The first conversation of an agent")

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Messages to a peer whose log cannot be made for a while: the limit is that of a process of its

@@ -4,6 +4,7 @@ import BusCounters
 import BusLog
 import BusTestSupport
 import BusWire
+import ProcessSupport
 import Testing
 
 extension CounterWatch {

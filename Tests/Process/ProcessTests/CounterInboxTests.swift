@@ -4,6 +4,7 @@ import BusCounters
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 extension BusDelta {

@@ -7,6 +7,7 @@ import BusWire
 import CBusABI
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// Counters of other processes, compared with what these say themselves.

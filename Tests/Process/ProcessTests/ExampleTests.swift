@@ -1,6 +1,7 @@
 import BinaryComm
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// The example programs, as their first lines say to use them.

@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Text that other agents, or whoever wrote an argument, made to take a terminal over: none of it

@@ -2,6 +2,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What the kernel counts against the router's limit until it is read, when agents do not read.

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Foundation
+import ProcessSupport
 import Testing
 
 /// Names that were answered, and that the router after a restart will not have answered.

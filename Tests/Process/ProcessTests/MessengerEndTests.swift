@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What one side does last, and what the other is told of it.

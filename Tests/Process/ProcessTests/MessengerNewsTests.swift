@@ -3,6 +3,7 @@ import BusLog
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("What the router tells a messenger that is not polled")

@@ -3,6 +3,7 @@ import BusCounters
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("Messengers")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BusOptions
 import BusTestSupport
+import ProcessSupport
 import Testing
 
 @Suite("The options of a router")

@@ -3,6 +3,7 @@ import BusWire
 import CBusABI
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A router looks after the names by which it is found", .serialized)

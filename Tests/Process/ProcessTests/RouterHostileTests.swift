@@ -4,6 +4,7 @@ import CBusABI
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A router with well-behaved and hostile agents", .serialized)

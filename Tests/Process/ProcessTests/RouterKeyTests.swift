@@ -2,6 +2,7 @@ import BusSystem
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("Who comes back to the next router proves who it is", .serialized)

@@ -2,6 +2,7 @@ import BusTestSupport
 import BusWire
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A router's log", .serialized)

@@ -4,6 +4,7 @@ import CBusABI
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("A router starts, ends and is taken over", .serialized)

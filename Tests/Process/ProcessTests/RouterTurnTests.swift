@@ -3,6 +3,7 @@ import BusWire
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("The router's turns", .serialized)

@@ -3,6 +3,7 @@ import BusWire
 import CBusPlatform
 import Foundation
 import Glibc
+import ProcessSupport
 import Testing
 
 @Suite("Agents that do not read what the router tells them", .serialized)

@@ -1,6 +1,7 @@
 import BusTestSupport
 import Foundation
 import Glibc
+import ProcessSupport
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import BinaryComm
 import BusTestSupport
 import BusWire
 import Glibc
+import ProcessSupport
 import Testing
 
 /// What is urgent goes first, and keeps nothing else from being read.

@@ -1,5 +1,6 @@
 import BusTestSupport
 import Foundation
+import ProcessSupport
 import Testing
 
 /// bcs stat, top and metrics as a person or a script calls them.

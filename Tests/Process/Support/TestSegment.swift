@@ -1,22 +1,22 @@
-import BusWire
+package import BusWire
 import CBusABI
 import CBusPlatform
 import Glibc
 
 /// A memory file as an agent makes it, right or wrong.
-struct TestSegment {
-  let descriptor: Int32
-  let bytes: UInt64
-  let capacity: UInt64
+package struct TestSegment {
+  package let descriptor: Int32
+  package let bytes: UInt64
+  package let capacity: UInt64
 
-  func close() { Glibc.close(descriptor) }
+  package func close() { Glibc.close(descriptor) }
 
-  static func uuid(_ name: String) -> BusUUID {
+  package static func uuid(_ name: String) -> BusUUID {
     BusUUID(agentName: name)
   }
 
   /// A memory file with these first bytes; sparse unless `allocated`, open unless `sealed`.
-  static func make(
+  package static func make(
     _ identity: [UInt8], bytes: UInt64, capacity: UInt64 = 0, allocated: Bool = true,
     sealed: Bool = true
   ) throws -> TestSegment {
@@ -32,7 +32,7 @@ struct TestSegment {
   }
 
   /// A sealed memory file in huge pages, of which none is allocated; the caller closes it.
-  static func hugeFile(bytes: Int) throws -> Int32 {
+  package static func hugeFile(bytes: Int) throws -> Int32 {
     // Missing from the Glibc module.
     typealias MemoryFile = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
     guard let symbol = unsafe dlsym(nil, "memfd_create") else {
@@ -46,7 +46,7 @@ struct TestSegment {
     return file
   }
 
-  static func readerIdentity(_ agent: BusUUID, _ incarnation: Incarnation) -> [UInt8] {
+  package static func readerIdentity(_ agent: BusUUID, _ incarnation: Incarnation) -> [UInt8] {
     var words = Words()
     words.put(UInt64(BUS_READER_MAGIC), at: 0, 4)
     words.put(UInt64(BUS_LAYOUT_VERSION), at: 4, 2)
@@ -58,11 +58,11 @@ struct TestSegment {
     return words.bytes
   }
 
-  static func reader(_ agent: BusUUID, _ incarnation: Incarnation) throws -> TestSegment {
+  package static func reader(_ agent: BusUUID, _ incarnation: Incarnation) throws -> TestSegment {
     try make(readerIdentity(agent, incarnation), bytes: UInt64(BUS_READER_SEGMENT_BYTES))
   }
 
-  static func logIdentity(
+  package static func logIdentity(
     _ agent: BusUUID, _ incarnation: Incarnation, channel: String, capacity: UInt64,
     bytes: UInt64, generation: UInt32 = 0
   ) -> [UInt8] {
@@ -83,7 +83,7 @@ struct TestSegment {
     return words.bytes
   }
 
-  static func log(
+  package static func log(
     _ agent: BusUUID, _ incarnation: Incarnation, channel: String, capacity: UInt64 = 16384
   ) throws -> TestSegment {
     let bytes = capacity + 8192
@@ -93,7 +93,7 @@ struct TestSegment {
   }
 
   /// The frame that hands this log in as a new stream's first.
-  func addLog(_ channel: String) -> AgentFrame {
+  package func addLog(_ channel: String) -> AgentFrame {
     .addLog(
       AddLogFrame(
         stream: StreamID(0), channel: channel, generation: 0, capacity: capacity,

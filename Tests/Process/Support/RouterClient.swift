@@ -1,18 +1,17 @@
 import BusSystem
-import BusTestSupport
-import BusWire
+package import BusTestSupport
+package import BusWire
 import CBusPlatform
 import Glibc
-import Testing
 
 /// A router process of a test, in a run directory of its own.
-struct RouterProcess: ~Copyable {
-  let child: Child
-  let socket: String
+package struct RouterProcess: ~Copyable {
+  package let child: Child
+  package let socket: String
   private let home: TemporaryDirectory
 
   /// Starts a router and waits until it says that it is ready.
-  init(_ options: [String] = []) throws {
+  package init(_ options: [String] = []) throws {
     let home = try TemporaryDirectory("router")
     let directory = home.file("run")
     let child = try Child.start(
@@ -24,42 +23,42 @@ struct RouterProcess: ~Copyable {
   }
 
   /// Starts another router on the same directory, in the place of one that has ended.
-  borrowing func successor(_ options: [String] = []) throws -> Child {
+  package borrowing func successor(_ options: [String] = []) throws -> Child {
     let next = try Child.start(
       try Programs.path("msg_router"), ["--dir", home.file("run"), "--json"] + options)
     try next.waitForLine(containing: "\"event\":\"ready\"")
     return next
   }
 
-  borrowing func connect() throws -> RouterClient { try RouterClient(socket) }
+  package borrowing func connect() throws -> RouterClient { try RouterClient(socket) }
 
   deinit { child.kill() }
 }
 
 /// What a test's client met instead of what it waited for.
-enum ClientFailure: Error {
+package enum ClientFailure: Error {
   case system(String, Int32)
   case closed
   case silent
 }
 
 /// A client that speaks the control protocol over a real socket, well or badly.
-final class RouterClient {
-  struct Received {
-    let request: UInt32
-    let frame: RouterFrame
+package final class RouterClient {
+  package struct Received {
+    package let request: UInt32
+    package let frame: RouterFrame
     /// The descriptor beside the frame; closed with the client.
-    let descriptor: Int32?
+    package let descriptor: Int32?
   }
 
   private let socket: Int32
   private var descriptors: [Int32] = []
-  private(set) var incarnation = Incarnation(0)
+  package private(set) var incarnation = Incarnation(0)
   /// What the router refused last, and why.
-  private(set) var refusal: ErrorFrame?
+  package private(set) var refusal: ErrorFrame?
   private var lastRequest: UInt32 = 0
 
-  init(_ path: String) throws {
+  package init(_ path: String) throws {
     // Closed on exec: a child that another test starts meanwhile must not hold the connection.
     socket = RecordSocket.make()
     let result = RecordSocket.connect(socket, to: path)
@@ -73,7 +72,7 @@ final class RouterClient {
 
   private var isOpen = true
 
-  func close() {
+  package func close() {
     guard isOpen else { return }
     isOpen = false
     Glibc.close(socket)
@@ -81,7 +80,7 @@ final class RouterClient {
   }
 
   /// Sends bytes as one record; waits while the socket is full.
-  func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
+  package func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
     while true {
       let result = unsafe plat_send(
         socket, bytes, bytes.count, descriptors, Int32(descriptors.count))
@@ -92,12 +91,12 @@ final class RouterClient {
   }
 
   /// Sends a frame without waiting for anything.
-  func say(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws {
+  package func say(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws {
     try send(frame.encode(), descriptors)
   }
 
   /// Sends a request and returns everything up to its answer, the answer last.
-  func ask(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> [Received] {
+  package func ask(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> [Received] {
     lastRequest += 1
     try send(frame.encode(request: lastRequest), descriptors)
     var received: [Received] = []
@@ -109,13 +108,13 @@ final class RouterClient {
   }
 
   /// The code with which a request is refused; nil when it is not.
-  func refusal(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> BusErrorCode? {
+  package func refusal(_ frame: AgentFrame, _ descriptors: [Int32] = []) throws -> BusErrorCode? {
     guard case .error(let error)? = try ask(frame, descriptors).last?.frame else { return nil }
     return BusErrorCode(number: error.code)
   }
 
   /// The next frame; throws `closed` at the end and `silent` after ten seconds.
-  func receive() throws -> Received {
+  package func receive() throws -> Received {
     for _ in 0..<10_000 {
       if let received = try receiveNow() { return received }
       usleep(1000)
@@ -124,7 +123,7 @@ final class RouterClient {
   }
 
   /// The frame that is there already, nil when none is; throws `closed` at the end.
-  func receiveNow() throws -> Received? {
+  package func receiveNow() throws -> Received? {
     var room = [UInt8](repeating: 0, count: ControlFormat.frameBytesMax)
     var descriptors: [Int32] = [-1, -1]
     var count: Int32 = 0
@@ -138,7 +137,7 @@ final class RouterClient {
   }
 
   /// Whether the router ends this connection; frames that still come are passed over.
-  func isClosedByRouter() -> Bool {
+  package func isClosedByRouter() -> Bool {
     while true {
       do { _ = try receive() } catch ClientFailure.silent { return false } catch { return true }
     }
@@ -146,7 +145,7 @@ final class RouterClient {
 
   /// Says hello and returns the descriptor of the clock page.
   @discardableResult
-  func hello() throws -> Int32 {
+  package func hello() throws -> Int32 {
     let answer = try ask(.hello(HelloFrame(program: "test"))).last
     guard case .welcome(let welcome)? = answer?.frame, let page = answer?.descriptor else {
       throw ClientFailure.closed
@@ -156,7 +155,7 @@ final class RouterClient {
   }
 
   /// Registers under a name and returns the router's answer.
-  func register(_ name: String) throws -> RegisteredFrame {
+  package func register(_ name: String) throws -> RegisteredFrame {
     try hello()
     let reader = try TestSegment.reader(TestSegment.uuid(name), incarnation)
     defer { reader.close() }
@@ -167,7 +166,7 @@ final class RouterClient {
   }
 
   /// Hands in a new log and returns the router's last answer.
-  func publish(_ name: String, _ channel: String) throws -> RouterFrame? {
+  package func publish(_ name: String, _ channel: String) throws -> RouterFrame? {
     let log = try TestSegment.log(TestSegment.uuid(name), incarnation, channel: channel)
     defer { log.close() }
     return try ask(log.addLog(channel), [log.descriptor]).last?.frame

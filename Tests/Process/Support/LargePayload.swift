@@ -1,11 +1,9 @@
-import BinaryComm
-
 /// Large payloads whose every byte follows from a number.
-enum LargePayload {
-  static let most = 16 << 20
+package enum LargePayload {
+  package static let most = 16 << 20
 
   /// A payload on its own.
-  static func bytes(_ number: Int, count: Int) -> [UInt8] {
+  package static func bytes(_ number: Int, count: Int) -> [UInt8] {
     unsafe [UInt8](unsafeUninitializedCapacity: count) { room, written in
       for index in 0..<count { unsafe room[index] = byte(number, index) }
       written = count
@@ -13,7 +11,7 @@ enum LargePayload {
   }
 
   /// Writes a payload where readers will find it.
-  static func write(_ number: Int, to out: inout OutputRawSpan) {
+  package static func write(_ number: Int, to out: inout OutputRawSpan) {
     unsafe out.withUnsafeMutableBytes { room, written in
       for index in 0..<room.count { unsafe room[index] = byte(number, index) }
       written = room.count
@@ -21,7 +19,7 @@ enum LargePayload {
   }
 
   /// What is wrong with a payload, nil when every byte is right.
-  static func fault(_ payload: RawSpan, _ number: Int, count: Int) -> String? {
+  package static func fault(_ payload: RawSpan, _ number: Int, count: Int) -> String? {
     guard payload.byteCount == count else {
       return "message \(number) has \(payload.byteCount) bytes, not \(count)"
     }
@@ -33,7 +31,7 @@ enum LargePayload {
   }
 
   /// The same of a copy.
-  static func fault(_ payload: [UInt8], _ number: Int, count: Int) -> String? {
+  package static func fault(_ payload: [UInt8], _ number: Int, count: Int) -> String? {
     fault(payload.raw, number, count: count)
   }
 

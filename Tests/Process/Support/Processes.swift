@@ -1,10 +1,11 @@
-import BusTestSupport
+package import BusTestSupport
 import Foundation
+import Glibc
 
 /// What the kernel says of processes that programs have started.
-enum Processes {
+package enum Processes {
   /// Whether a process is there and no mere entry that nobody has waited for.
-  static func lives(_ pid: Int32) -> Bool {
+  package static func lives(_ pid: Int32) -> Bool {
     guard let stat = text("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else {
       return false
     }
@@ -12,12 +13,12 @@ enum Processes {
   }
 
   /// What the main thread of a process has started.
-  static func children(of pid: Int32) -> [Int32] {
+  package static func children(of pid: Int32) -> [Int32] {
     numbers(text("/proc/\(pid)/task/\(pid)/children") ?? "")
   }
 
   /// The living process that ends what a `bcs reply` has started, once it is there.
-  static func guardian(of child: Child) -> Int32? {
+  package static func guardian(of child: Child) -> Int32? {
     while child.isRunning {
       let found = children(of: child.pid).first {
         lives($0) && text("/proc/\($0)/comm") == "bcs-guardian\n"
@@ -29,7 +30,7 @@ enum Processes {
   }
 
   /// The pids that a command has noted, once it has.
-  static func noted(_ mark: String, while child: Child) -> [Int32] {
+  package static func noted(_ mark: String, while child: Child) -> [Int32] {
     while child.isRunning {
       if let text = text(mark) { return numbers(text) }
       breathe()
@@ -45,3 +46,6 @@ enum Processes {
     text.split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
   }
 }
+
+/// Gives other processes a moment.
+package func breathe() { usleep(5000) }
