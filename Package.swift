@@ -140,18 +140,19 @@ let package = Package(
     tests("Unit", "BusTextTests", uses: ["BusText", "BusJSON", "BusTestSupport"]),
     tests("Unit", "BusAdminTests", uses: ["BusAdmin", "BusTerminal", "BusText", "BusCounters", "BusTestSupport"]),
     tests("Unit", "BusHardwareTests", uses: ["BusHardware", "BusTestSupport"]),
+    tests("Unit", "BusOptionsTests", uses: ["BusOptions", arguments]),
+    tests("Unit", "BusBenchTests", uses: ["BusBench", "BusJSON", "BusTestSupport", arguments]),
+    // Programs as they run: a router, agents of the library, commands.
     .target(
-      name: "ProcessSupport",
-      dependencies: ["BinaryComm", "BusSystem", "BusWire", "CBusABI", "CBusPlatform", "BusTestSupport"],
+      name: "ProcessSupport", dependencies: ["BusTestSupport", "BinaryComm", "BusSystem", "BusWire", "CBusABI", "CBusPlatform"],
       path: "Tests/Process/Support", swiftSettings: spans),
-    tests(
-      "Process", "ProcessTests",
-      uses: [
-        "BinaryComm", "BusAdmin", "BusBench", "BusCounters", "BusJSON", "BusLog", "BusOptions", "BusText",
-        "BusWire",
-        "CBusABI", "CBusPlatform",
-        "BusTestSupport", "CAllocationCount", "ProcessSupport", arguments,
-      ]),
+    tests("Process", "RouterTests", uses: ["ProcessSupport", "BusTestSupport", "BusSystem", "BusWire", "CBusABI", "CBusPlatform"]),
+    tests("Process", "ClientTests", uses: ["ProcessSupport", "BusTestSupport", "CAllocationCount", "BinaryComm", "BusLog", "BusSystem", "BusWire", "CBusABI", "CBusPlatform"]),
+    tests("Process", "MessagingTests", uses: ["ProcessSupport", "BusTestSupport", "BinaryComm", "BusCounters", "BusLog", "BusWire"]),
+    tests("Process", "CounterTests", uses: ["ProcessSupport", "BusTestSupport", "BinaryComm", "BusAdmin", "BusCounters", "BusLog", "BusWire", "CBusABI"]),
+    tests("Process", "CLITests", uses: ["ProcessSupport", "BusTestSupport", "BinaryComm", "BusLog", "BusText", "BusWire", "CBusPlatform"]),
+    tests("Process", "DocumentTests", uses: ["ProcessSupport", "BusTestSupport", "BinaryComm"]),
+    tests("Process", "BenchTests", uses: ["ProcessSupport", "BusTestSupport"]),
     tests(
       "Hostile", "HostileTests",
       uses: [
