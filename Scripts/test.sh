@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests that 'make test' has built, ends a run that hangs, and prints last what failed and
-# what was skipped: the line that matters is not to be searched for among thousands.
+# Runs the tests that 'make test' has built, ends a run that hangs, and prints last what the tests
+# took, what was skipped and what failed: the line that matters is not to be searched for among
+# thousands.
 #
 #   Scripts/test.sh [OPTION...]     options of swift test, as --filter NAME
 #
@@ -10,14 +11,17 @@ cd "$(dirname "$0")/.." || exit 1
 
 seconds=${TEST_SECONDS:-1800}
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+events=$(mktemp)
+trap 'rm -f "$log" "$events"' EXIT
 BCS_PROMTOOL=$(Scripts/promtool.sh .build/tools) || exit 1
 export BCS_PROMTOOL BCS_BIN=$PWD/bin
 
 timeout --kill-after=10 "$seconds" \
-  swift test -c release --skip-build --disable-xctest "$@" </dev/null 2>&1 | tee "$log"
+  swift test -c release --skip-build --disable-xctest \
+  --event-stream-output-path "$events" --event-stream-version 0 "$@" </dev/null 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
+awk -f Scripts/test-times.awk "$events"
 grep -E '^[^ ]+ (Test|Suite) .* skipped(:|\.)' "$log"
 if [ "$status" -ne 0 ]; then
   printf '\nwhat failed:\n'
