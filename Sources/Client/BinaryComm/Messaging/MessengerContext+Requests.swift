@@ -139,8 +139,8 @@ extension MessengerContext {
     use(recipient.index)
   }
 
-  // Mutating, as all that a message passes through: to lend the context to a method that is not, the
-  // compiler copies all of it.
+  // Mutating, like all that a message passes through: to lend the context to a method that is not,
+  // the compiler copies all of it.
   mutating func checkSize(_ payload: RawSpan) throws(BusError) {
     let limit = payloadBytesMax
     guard payload.byteCount <= limit else {

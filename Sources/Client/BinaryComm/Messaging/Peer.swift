@@ -12,8 +12,8 @@ struct Peer: ~Copyable {
   /// Requests to it that wait for their response.
   var inFlight = 0
   /// The normal lane, then the urgent one.
-  // In memory of their own: whatever borrows an element of an InlineArray copies all of it first, and
-  // an accessor that yields one of two properties allocates.
+  // In memory of their own: whatever borrows an element of an InlineArray copies all of it first,
+  // and an accessor that yields one of two properties allocates.
   private var lanes = UniqueArray<OutboundLane>(minimumCapacity: Lane.allCases.count)
   /// It was removed from its table, and its place is free.
   fileprivate(set) var isGone = false
