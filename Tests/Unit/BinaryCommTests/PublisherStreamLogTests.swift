@@ -47,15 +47,46 @@ struct PublisherStreamLogTests {
     }
   }
 
-  @Test("a log that is registered after the end keeps no descriptor")
-  func registeredAfterEnd() {
-    for ends in [false, true] {
-      var probe = Probe.registered()
-      check(probe.offer(11), ["register(7, 1, 11)"])
-      _ = ends ? probe.state.shut(.closed("over")) : probe.state.close()
-      probe.state.registered(1)
-      check(probe.restored(), ends ? [] : ["log(0, current, 100)"])
+  /// Stands for a descriptor, and is gone when nobody keeps it.
+  private final class Token: Sendable {}
+  private typealias Kept = PublisherStreamState<Token, Int>
+
+  /// How a larger log that the router was asked to register comes to nothing.
+  private static let misfortunes: [@Sendable (inout Kept) -> Void] = [
+    { $0.routerLost() },
+    { $0.refused(.invalid("no")) },
+    { _ = $0.restoreSteps(window: [], expected: []) },
+    {
+      $0.registered(1)
+      _ = $0.restoreSteps(window: [], expected: [])
+    },
+    {
+      _ = $0.shut(.closed("over"))
+      $0.registered(1)
+    },
+    {
+      _ = $0.close()
+      $0.registered(1)
+    },
+  ]
+
+  @Test("a log that comes to nothing keeps no descriptor", arguments: misfortunes.indices)
+  func noDescriptor(place: Int) {
+    var state = Kept(channel: "ticks", publisher: "writer")
+    let added = LogAddedFrame(
+      stream: Probe.stream, generation: 0, expected: [], proof: Probe.proof)
+    _ = state.opened(added, Probe.shape, Token())
+    _ = state.ask(for: Probe.shape)
+    _ = state.prepare()
+    weak var kept: Token?
+    do {
+      let token = Token()
+      kept = token
+      _ = state.offer(11, token)
     }
+    #expect(kept != nil, "the router is asked with it")
+    Self.misfortunes[place](&state)
+    #expect(kept == nil)
   }
 
   @Test("one that nobody made, or an answer that comes twice or for another log, changes nothing")
