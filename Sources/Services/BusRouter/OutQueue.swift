@@ -14,6 +14,8 @@ struct OutQueue {
   static let newsMax = 256
   /// Room for the rows of some 90,000 attachments.
   static let answerBytesMax = 32 << 20
+  /// A queue that was no longer keeps its memory when it is empty.
+  private static let keptFrames = 64
 
   /// How the last attempt to send ended.
   enum Progress {
@@ -49,6 +51,8 @@ struct OutQueue {
   }
 
   private var frames: Deque<Waiting> = []
+  /// The most that waited since the queue was empty.
+  private var longest = 0
   private var news = 0
   private(set) var answers = 0
   private(set) var answerBytes = 0
@@ -75,6 +79,7 @@ struct OutQueue {
       if owesSnapshot { return token.map { [$0] } ?? [] }
     }
     frames.append(frame)
+    longest = max(longest, frames.count)
     self.bytes += bytes.count
     guard news > Self.newsMax else { return [] }
     return dropNews()
@@ -115,8 +120,9 @@ struct OutQueue {
       forget(frame)
       if let token = frame.token { sent(token) }
     }
-    // A snapshot of thousands gives its room back.
-    frames = []
+    // A snapshot of thousands gives its room back; a frame now and then does not ask for it anew.
+    frames.removeAll(keepingCapacity: longest <= Self.keptFrames)
+    longest = 0
     return .empty
   }
 

@@ -14,15 +14,25 @@ struct Peer: ~Copyable {
   /// The normal lane, then the urgent one.
   // In memory of their own: whatever borrows an element of an InlineArray copies all of it first,
   // and an accessor that yields one of two properties allocates.
-  private var lanes = UniqueArray<OutboundLane>(minimumCapacity: Lane.allCases.count)
+  private var lanes = UniqueArray<OutboundLane>()
   /// It was removed from its table, and its place is free.
-  fileprivate(set) var isGone = false
+  let isGone: Bool
 
   init(incarnation: Incarnation, name: String, id: BusUUID) {
     self.incarnation = incarnation
     self.name = name
     self.id = id
+    isGone = false
+    lanes.reserveCapacity(Lane.allCases.count)
     for _ in Lane.allCases { lanes.append(OutboundLane()) }
+  }
+
+  /// Nobody: what a free place holds, without lanes.
+  fileprivate init() {
+    incarnation = Incarnation(0)
+    name = ""
+    id = .zero
+    isGone = true
   }
 
   /// What is written to one of its lanes.
@@ -88,9 +98,7 @@ struct PeerTable: ~Copyable {
   mutating func remove(_ at: Int) {
     guard has(at) else { return }
     known[places[at].incarnation] = nil
-    var gone = Peer(incarnation: Incarnation(0), name: "", id: .zero)
-    gone.isGone = true
-    places[at] = gone
+    places[at] = Peer()
     free.append(at)
   }
 }
