@@ -19,7 +19,8 @@ struct WithoutRouterTests {
     let result = try runCLI("--help")
     #expect(result.succeeded)
     for command in [
-      "up", "pub", "sub", "agent", "channel", "doctor", "errors", "check", "completions",
+      "up", "pub", "sub", "req", "reply", "tell", "listen", "trace", "why", "agent", "channel",
+      "top", "stat", "metrics", "bench", "doctor", "errors", "check", "completions",
     ] {
       #expect(result.stdout.contains("\n  \(command) "))
     }
