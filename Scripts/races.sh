@@ -8,8 +8,11 @@ cd "$(dirname "$0")/.." || exit 1
 exec </dev/null
 
 build() { # FOLDER DEFINE...
+  # Swift 6.3.1's verifier stops at a bitcast that ThreadSanitizer's own accesses leave in
+  # UniqueArray (BasicContainers); without it they compile, and the seeded race is found.
   BCS_RACES=1 swift build -c release --sanitize=thread --scratch-path "$1" \
-    --product race_check -Xswiftc -DBCS_ONE_MAPPING "${@:2}" || exit 1
+    --product race_check -Xswiftc -DBCS_ONE_MAPPING \
+    -Xswiftc -Xfrontend -Xswiftc -disable-llvm-verify "${@:2}" || exit 1
 }
 export SWIFT_BACKTRACE=enable=no
 supp=$PWD/Tests/Race/tsan.supp

@@ -78,7 +78,7 @@ final class TopicTarget: FuzzTarget {
       "\(pattern) reaches into \(topic)?")
     // No seed is one: a wildcard in between, and the rest.
     Canary.sing(
-      when: matches && left.tokens.count > 3 && left.tokens[1] == TopicOracle.one
+      when: matches && left.tokens.count > 2 && left.tokens[1] == TopicOracle.one
         && left.tokens.last == TopicOracle.rest)
   }
 
