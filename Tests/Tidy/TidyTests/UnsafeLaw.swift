@@ -27,10 +27,7 @@ extension Law {
     UnsafePlace("Sources/Adapters/", "calls C libraries"),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "reads messages in place",
-      files: [
-        "Blobs/Agent+Blobs.swift", "RawBytes.swift", "Reading/Message+Inbox.swift",
-        "Reading/Message.swift",
-      ]),
+      files: ["Blobs/Agent+Blobs.swift", "RawBytes.swift", "Reading/Message.swift"]),
     UnsafePlace(
       "Sources/Client/BinaryComm/", "asks the kernel",
       files: [

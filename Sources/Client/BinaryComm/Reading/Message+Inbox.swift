@@ -8,24 +8,24 @@ extension Message {
   /// What the messenger calls the publisher of an inbox log; nil until it has a name.
   @inline(__always)
   var peer: Int? {
-    let index = unsafe topics._withUnsafeGuaranteedRef { $0.peer }
+    let index = withTopics { $0.peer }
     return index < 0 ? nil : index
   }
 
   /// Gives the publisher its name.
-  func setPeer(_ index: Int) { unsafe topics._withUnsafeGuaranteedRef { $0.peer = index } }
+  func setPeer(_ index: Int) { withTopics { $0.peer = index } }
 
   /// The lane of an inbox log.
   @inline(__always)
-  var lane: Lane { unsafe topics._withUnsafeGuaranteedRef { $0.lane } }
+  var lane: Lane { withTopics { $0.lane } }
 
   /// The stream, as the router has described it.
-  var streamSource: StreamSource { unsafe topics._withUnsafeGuaranteedRef { $0.source } }
+  var streamSource: StreamSource { withTopics { $0.source } }
 
   /// Counts the message as refused, in its stream's row.
   func refuse(_ reason: DropReason) {
     let bytes = UInt64(words.length)
-    unsafe topics._withUnsafeGuaranteedRef { $0.refuse(reason, bytes: bytes) }
+    withTopics { $0.refuse(reason, bytes: bytes) }
   }
 
   /// The service that the message's topic was found to be, nil while that is not known.
@@ -33,13 +33,13 @@ extension Message {
   var knownService: Int? {
     guard words.word5 == 0 else { return nil }
     let id = words.word6
-    return unsafe topics._withUnsafeGuaranteedRef { $0.knownService(id) }
+    return withTopics { $0.knownService(id) }
   }
 
   /// Notes the service that the message's topic is, for the next one.
   func noteService(_ number: Int) {
     guard words.word5 == 0 else { return }
     let id = words.word6
-    unsafe topics._withUnsafeGuaranteedRef { $0.noteService(number, of: id) }
+    withTopics { $0.noteService(number, of: id) }
   }
 }

@@ -47,24 +47,30 @@ public struct Message: ~Escapable, BitwiseCopyable {
 }
 
 extension Message {
+  /// Looks into the stream's topics without a reference of its own, for they outlive the loan.
+  @inline(__always)
+  func withTopics<Result>(_ body: (StreamTopics) -> Result) -> Result {
+    unsafe topics._withUnsafeGuaranteedRef(body)
+  }
+
   /// The topic; empty when the publisher gave none that can be read.
   public var topic: String {
-    unsafe topics._withUnsafeGuaranteedRef { $0.name(words, items, sequence: sequence) }
+    withTopics { $0.name(words, items, sequence: sequence) }
   }
 
   /// The publisher's name, from the router.
   public var publisher: String {
-    unsafe topics._withUnsafeGuaranteedRef { $0.publisherName }
+    withTopics { $0.publisherName }
   }
 
   /// The publisher's stream that it came from.
   public var stream: StreamID {
-    unsafe topics._withUnsafeGuaranteedRef { $0.source.stream }
+    withTopics { $0.source.stream }
   }
 
   /// The channel of the publisher's stream: the topic, or what of it the policy makes a channel.
   package var channel: String {
-    unsafe topics._withUnsafeGuaranteedRef { $0.source.channel }
+    withTopics { $0.source.channel }
   }
 
   /// The header; an error's place is taken by an empty event, which validation excludes.
