@@ -94,22 +94,24 @@ struct InboundFilterTests {
 
   @Test("a name is answered where the policy lets its sender call it, and by the same number again")
   func services() throws {
-    var filter = InboundFilter(served: ServedNames(own: "agent"))
-    let number = filter.served.add("svc.one")
+    var served = ServedNames(own: "agent")
+    let number = served.add("svc.one")
     let all = [try TopicPattern("svc.>"), try TopicPattern("agent")]
-    #expect(try filter.service("agent", mayCall: all) == 0)
-    #expect(try filter.service("svc.one", mayCall: all) == number)
+    #expect(try InboundFilter.service("agent", among: served, mayCall: all) == 0)
+    #expect(try InboundFilter.service("svc.one", among: served, mayCall: all) == number)
     func refusal(_ name: String, _ mayCall: [TopicPattern]) -> Refusal? {
-      Self.refusal { () throws(Refusal) in _ = try filter.service(name, mayCall: mayCall) }
+      Self.refusal { () throws(Refusal) in
+        _ = try InboundFilter.service(name, among: served, mayCall: mayCall)
+      }
     }
     #expect(refusal("svc.one", [])?.reason == .denied)
     #expect(refusal("not a name!", all)?.reason == .denied)
     #expect(refusal("svc.two", all)?.reason == .unknownName)
-    filter.served.remove("svc.one")
-    filter.served.remove("agent")
+    served.remove("svc.one")
+    served.remove("agent")
     #expect(refusal("svc.one", all)?.reason == .unknownName && refusal("agent", all) == nil)
-    #expect(filter.served.number(of: "svc.one") == number)
-    #expect(filter.served.add("svc.two") == number + 1 && filter.served.add("svc.one") == number)
+    #expect(served.number(of: "svc.one") == number)
+    #expect(served.add("svc.two") == number + 1 && served.add("svc.one") == number)
   }
 }
 

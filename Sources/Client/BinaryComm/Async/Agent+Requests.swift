@@ -244,7 +244,7 @@ extension Agent {
     let loop = try await loop()
     let known = Promise<Void>()
     try loop.submit { work in
-      let index = work.messenger.out.filter.served.add(name.text)
+      let index = work.messenger.out.served.add(name.text)
       if let handler { work.services[index] = handler }
       known.finish(.success(()))
     }
@@ -257,7 +257,7 @@ extension Agent {
         try core.answer(name, deadline: Deadline(after: .seconds(5)))
       }
       // Another call for the name may have failed meanwhile, and found nobody that answers it.
-      try? loop.submit { work in _ = work.messenger.out.filter.served.add(name.text) }
+      try? loop.submit { work in _ = work.messenger.out.served.add(name.text) }
     } catch {
       // What the router does not know of is not answered either.
       if let handler {

@@ -33,7 +33,7 @@ extension MessengerLoopState {
 
   /// Answers a name no more; what is being worked on is finished.
   mutating func withdraw(_ name: String, only handler: ServiceHandler? = nil) {
-    guard let index = messenger.out.filter.served.number(of: name) else { return }
+    guard let index = messenger.out.served.number(of: name) else { return }
     if let handler, services[index] !== handler { return }
     if let service = services.removeValue(forKey: index) { retired.append(service) }
     letGo()

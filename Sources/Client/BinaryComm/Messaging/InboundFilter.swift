@@ -12,13 +12,8 @@ package struct Refusal: Error {
 /// Judges what arrives in an inbox: whether it is understood and in time, whom it is for, and
 /// whether its sender may call that.
 ///
-/// A plain value: it sees copies of what a message says of itself, and the time.
-package struct InboundFilter: Sendable {
-  package var served: ServedNames
-
-  /// Judges what arrives for an agent that answers some names.
-  package init(served: ServedNames) { self.served = served }
-
+/// Plain functions: they see copies of what a message says of itself, and the time.
+package enum InboundFilter {
   /// What a message passes on.
   ///
   /// `items`: the bytes of its extension; `sentNs`: when it was sent, by the monotonic clock.
@@ -59,7 +54,9 @@ package struct InboundFilter: Sendable {
   }
 
   /// Which of this agent's names a message is for.
-  package func service(_ name: String, mayCall: [TopicPattern]) throws(Refusal) -> Int {
+  package static func service(
+    _ name: String, among served: ServedNames, mayCall: [TopicPattern]
+  ) throws(Refusal) -> Int {
     guard let topic = try? Topic(name), mayCall.contains(where: { $0.matches(topic) }) else {
       let why = BusError.denied("the policy does not allow this call, or there is no such service")
       throw Refusal(reason: .denied, error: why)

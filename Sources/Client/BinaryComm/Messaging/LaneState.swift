@@ -101,7 +101,7 @@ package struct LaneState: Sendable {
     if waiting.isEmpty { shortage = nil }
   }
 
-  /// There is no log: for now, or for good; returns the messages that wait no longer.
+  /// A log could not be made: it is tried again, or never; returns what waits no longer.
   ///
   /// Without a router it is tried again, and so it is while something is missing that may be there
   /// again next time: then each message goes on waiting for as long as it may. `isWanted`: whether

@@ -67,7 +67,7 @@ public struct Messenger: ~Copyable, Sendable {
   private mutating func join(_ name: PeerName) throws(BusError) -> Int {
     let end = Deadline(after: .seconds(5))
     // Known here before anybody can send to it.
-    let index = out.filter.served.add(name.text)
+    let index = out.served.add(name.text)
     guard name.text != core.agent.name || name.group == .team else { return index }
     do throws(BusError) {
       try core.answer(name, deadline: end)
@@ -98,7 +98,7 @@ public struct Messenger: ~Copyable, Sendable {
   /// somebody else here answers it, a team by the name of a service as well.
   mutating func unserve(_ name: String) {
     guard !core.isAnswered(name) else { return }
-    out.filter.served.remove(name)
+    out.served.remove(name)
     inbox.forgetVerdicts()
   }
 

@@ -1,3 +1,4 @@
+import BasicContainers
 import BusLog
 import BusMemory
 import BusWire
@@ -28,11 +29,11 @@ extension MessengerContext {
   mutating func left(_ channel: InboxChannel, _ number: UInt64, _ answers: Set<AttachmentID>) {
     guard !isClosed, let key = key(of: channel) else { return }
     // Whoever has come back to the log meanwhile reads on.
-    guard peers[key.peer][key.lane].number == number,
-      peers[key.peer][key.lane].stream?.gate.attachments.isEmpty == true
+    guard peers[key].number == number,
+      peers[key].stream?.gate.attachments.isEmpty == true
     else { return }
     dirty.removeAll { $0 == key }
-    peers[key.peer][key.lane].close()
+    peers[key].close()
     // Those of a log before this one have their own time.
     let known = orphans.ids(of: key)
     let written = requests.all { request in
@@ -44,7 +45,7 @@ extension MessengerContext {
           lane: key, ids: written.map(\.correlationId), answers: answers,
           leftNs: now().monotonicNs))
     }
-    if !peers[key.peer][key.lane].state.waiting.isEmpty { markWaiting(key) }
+    if !peers[key].state.waiting.isEmpty { markWaiting(key) }
   }
 
   /// The lane that an inbox channel of a known peer is.
@@ -88,8 +89,8 @@ extension MessengerContext {
   /// Forgets peers that only wrote to this agent and whose logs are read to their end.
   mutating func forgetStrangers() {
     let named = names.allPeers
-    for peer in peers.indices where !named.contains(peer) && peers[peer].isQuiet {
-      if !core.inbox.reads(from: peers[peer].incarnation) {
+    for peer in peers.indices where !named.contains(peer) && peers.places[peer].isQuiet {
+      if !core.inbox.reads(from: peers.places[peer].incarnation) {
         close(peer, .peerDied("the agent has ended"))
       }
     }
@@ -104,16 +105,16 @@ extension MessengerContext {
   mutating func closeUnmet(_ channel: InboxChannel, _ stream: PublisherShared, _ why: BusError) {
     guard !isClosed, let key = key(of: channel) else { return }
     // The lane may have been closed and opened anew meanwhile.
-    guard peers[key.peer][key.lane].stream === stream else { return }
+    guard peers[key].stream === stream else { return }
     // No larger log is waited for: its reader would have to be let in, too.
     _ = sendWaiting(key, now())
     show(key)
     dirty.removeAll { $0 == key }
     waitingLanes.removeAll { $0 == key }
-    peers[key.peer][key.lane].close()
+    peers[key].close()
     for request in requests.all(where: { $0.isIn(key) }) { end(request, why) }
     notOpened(key, why)
-    if !peers[key.peer][key.lane].state.waiting.isEmpty { markWaiting(key) }
+    if !peers[key].state.waiting.isEmpty { markWaiting(key) }
   }
 
   /// Ends the logs to all peers; what still waits for one is dropped with a reason.
@@ -121,9 +122,9 @@ extension MessengerContext {
     isClosed = true
     for peer in peers.indices {
       for lane in Lane.allCases {
-        peers[peer][lane].close()
-        for message in peers[peer][lane].state.drainWaiting() {
-          drop(message.header, to: peers[peer].name, Self.closedError)
+        peers[LaneKey(peer: peer, lane: lane)].close()
+        for message in peers[LaneKey(peer: peer, lane: lane)].state.drainWaiting() {
+          drop(message.header, to: peers.places[peer].name, Self.closedError)
         }
       }
     }

@@ -1,3 +1,4 @@
+import BasicContainers
 import BusCounters
 import BusLog
 import BusMemory
@@ -16,8 +17,8 @@ extension MessengerContext {
     let index = message.peer ?? introduce(message)
     guard peers.has(index) else { return }
     let lane = message.lane
-    if lane == .normal { peers[index].requests.heard(message.sequence) }
-    let peer = PeerID(index: index, incarnation: peers[index].incarnation.value)
+    if lane == .normal { peers.places[index].requests.heard(message.sequence) }
+    let peer = PeerID(index: index, incarnation: peers.places[index].incarnation.value)
     switch UInt32(words.typeBits) {
     case UInt32(BUS_TYPE_RESPONSE), UInt32(BUS_TYPE_ERROR):
       admitResponse(message, words, peer, lane, handler)
@@ -48,8 +49,8 @@ extension MessengerContext {
       of: source.publisherIncarnation, name: source.publisherName,
       id: source.publisher)
     if peers.has(at) {
-      peers[at].requests.mayCall = source.mayCall.compactMap { try? TopicPattern($0) }
-      if message.lane == .normal { peers[at].requests.begin() }
+      peers.places[at].requests.mayCall = source.mayCall.compactMap { try? TopicPattern($0) }
+      if message.lane == .normal { peers.places[at].requests.begin() }
     }
     message.setPeer(at)
     return at
@@ -72,7 +73,7 @@ extension MessengerContext {
     let isLast = UInt32(truncatingIfNeeded: words.word7) & BUS_FLAG_STREAMED == 0
     if isLast {
       requests.remove(id)
-      peers[peer.index].inFlight -= 1
+      peers.places[peer.index].inFlight -= 1
     }
     statistics.responsesReceived &+= 1
     let incoming = InboxMessage(
@@ -92,7 +93,7 @@ extension MessengerContext {
     do throws(Refusal) {
       context = try self.context(of: message, words, isRequest: true, now)
       service = try self.service(of: message, words, peer)
-      let isCancelled = peers[peer.index].requests.isCancelled(id, message.sequence)
+      let isCancelled = peers.places[peer.index].requests.isCancelled(id, message.sequence)
       try InboundFilter.checkWanted(context, isCancelled: isCancelled, nowNs: now.monotonicNs)
     } catch {
       count(error.reason, message)
@@ -145,7 +146,9 @@ extension MessengerContext {
     }
     let number = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     // The urgent lane's requests bear no number here.
-    guard peers[peer.index].requests.cancel(id, number == .max ? nil : number) else { return }
+    guard peers.places[peer.index].requests.cancel(id, number == .max ? nil : number) else {
+      return
+    }
     let incoming = InboxMessage(
       kind: .cancel, peer: peer, correlationId: id, service: nil, lane: .urgent, isLast: true,
       context: MessageContext())
@@ -166,8 +169,9 @@ extension MessengerContext {
     of message: borrowing Message, _ words: HeaderWords, _ peer: PeerID
   ) throws(Refusal) -> Int {
     if let known = message.knownService { return known }
-    let name = words.word5 == 0 ? message.topic : filter.served.own
-    let service = try filter.service(name, mayCall: peers[peer.index].requests.mayCall)
+    let name = words.word5 == 0 ? message.topic : served.own
+    let service = try InboundFilter.service(
+      name, among: served, mayCall: peers.places[peer.index].requests.mayCall)
     message.noteService(service)
     return service
   }

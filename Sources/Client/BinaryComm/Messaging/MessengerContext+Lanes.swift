@@ -1,3 +1,4 @@
+import BasicContainers
 import BusLog
 import BusMemory
 import BusWire
@@ -16,11 +17,11 @@ extension MessengerContext {
   ) throws(BusError) -> UInt64? {
     guard peers.has(peer) else { throw .peerDied("the agent has ended") }
     let key = LaneKey(peer: peer, lane: lane)
-    if peers[peer][lane].state.isOpen {
+    if peers.places[peer].lanes[key.place].state.isOpen {
       do throws(BusError) {
         if let number = try write(header, payload, key, now) { return number }
       } catch {
-        guard peers[peer][lane].state.outlasts(error, header, now.monotonicNs) else { throw error }
+        guard peers[key].state.outlasts(error, header, now.monotonicNs) else { throw error }
       }
     }
     try keep(header, payload, key, now, until: deadlineNs)
@@ -31,12 +32,13 @@ extension MessengerContext {
   private mutating func write(
     _ header: OutboundHeader, _ payload: RawSpan, _ key: LaneKey, _ now: HostTime
   ) throws(BusError) -> UInt64? {
-    var destination = peers[key.peer].id
+    var destination = peers.places[key.peer].id
     var isNamed = false
     if let recipient = header.recipient {
       let id =
-        peers[key.peer][key.lane].knownTopicId(of: recipient)
-        ?? peers[key.peer][key.lane].topicId(of: recipient, named: names.text(recipient))
+        peers.places[key.peer].lanes[key.place].knownTopicId(of: recipient)
+        ?? peers.places[key.peer].lanes[key.place].topicId(
+          of: recipient, named: names.text(recipient))
       isNamed = id == LogTopicTable.inExtension
       destination = BusUUID(topicId: id)
     }
@@ -48,7 +50,7 @@ extension MessengerContext {
       return nil
     }
     sentNs = now.unixNs
-    if peers[key.peer][key.lane].markDirty() { dirty.append(key) }
+    if peers.places[key.peer].lanes[key.place].markDirty() { dirty.append(key) }
     return number
   }
 
@@ -60,16 +62,17 @@ extension MessengerContext {
   ) throws(BusError) -> UInt64? {
     if _slowPath(isNamed || !header.context.isPlain) {
       let items = try items(of: header, isNamed: isNamed, now.monotonicNs)
-      return try peers[key.peer][key.lane].write(
+      return try peers.places[key.peer].lanes[key.place].write(
         head, items.span.rawBytes, payload, stamp: now.unixNs)
     }
     // The usual time goes without saying, which keeps a short request in two lines.
     let left = header.context.timeLeft(now.monotonicNs)
     guard let left, header.type != .request || left != WireLimit.deadlineDefaultNs else {
-      return try peers[key.peer][key.lane].write(head, payload, stamp: now.unixNs)
+      return try peers.places[key.peer].lanes[key.place].write(head, payload, stamp: now.unixNs)
     }
     let item = LoneDeadline(left)
-    return try peers[key.peer][key.lane].write(head, item.bytes, payload, stamp: now.unixNs)
+    return try peers.places[key.peer].lanes[key.place].write(
+      head, item.bytes, payload, stamp: now.unixNs)
   }
 
   private mutating func items(
@@ -94,13 +97,13 @@ extension MessengerContext {
     until deadlineNs: UInt64?
   ) throws(BusError) {
     guard !isClosed else { throw Self.closedError }
-    switch peers[key.peer][key.lane].state.phase {
+    switch peers[key].state.phase {
     case .refused(let why): throw why
     case .none:
       do throws(BusError) {
         try begin(key, now.monotonicNs)
       } catch {
-        guard peers[key.peer][key.lane].state.outlasts(error, header, now.monotonicNs) else {
+        guard peers[key].state.outlasts(error, header, now.monotonicNs) else {
           throw error
         }
       }
@@ -109,10 +112,10 @@ extension MessengerContext {
     let message = PendingMessage(
       header: header, payload: payload.copied, keptNs: now.monotonicNs,
       deadlineNs: header.context.deadlineNs ?? deadlineNs)
-    if peers[key.peer][key.lane].state.waiting.isEmpty { markWaiting(key) }
-    guard peers[key.peer][key.lane].state.enqueue(message) else {
-      let waiting = peers[key.peer][key.lane].state.waiting
-      let name = peers[key.peer].name
+    if peers[key].state.waiting.isEmpty { markWaiting(key) }
+    guard peers[key].state.enqueue(message) else {
+      let waiting = peers[key].state.waiting
+      let name = peers.places[key.peer].name
       countUnsent(.queueFull, to: name, key.lane)
       throw .resourceExhausted(
         "\(waiting.count) messages with \(waiting.bytes) bytes wait for \(name) already: it "
@@ -127,13 +130,13 @@ extension MessengerContext {
   /// Whom messages wait for, and what for.
   package var stalled: [DeliveryFailure] {
     waitingLanes.compactMap { key in
-      guard peers.has(key.peer), !peers[key.peer][key.lane].state.waiting.isEmpty else {
+      guard peers.has(key.peer), !peers[key].state.waiting.isEmpty else {
         return nil
       }
-      let name = peers[key.peer].name
+      let name = peers.places[key.peer].name
       let late = BusError.timeout("\(name) did not make room for the message in time")
       return DeliveryFailure(
-        agent: name, error: peers[key.peer][key.lane].state.shortage?.why ?? late)
+        agent: name, error: peers[key].state.shortage?.why ?? late)
     }
   }
 
@@ -147,9 +150,9 @@ extension MessengerContext {
   /// Sends what it can; true when something still waits.
   mutating func sendWaiting(_ key: LaneKey, _ now: HostTime) -> Bool {
     guard peers.has(key.peer) else { return false }
-    if peers[key.peer][key.lane].state.pauses(now.monotonicNs) { return true }
-    while let message = peers[key.peer][key.lane].state.waiting.first {
-      switch peers[key.peer][key.lane].state.phase {
+    if peers[key].state.pauses(now.monotonicNs) { return true }
+    while let message = peers[key].state.waiting.first {
+      switch peers[key].state.phase {
       case .none: return beginAgain(key, now)
       case .making: return true
       case .refused: return false
@@ -159,13 +162,15 @@ extension MessengerContext {
         do throws(BusError) {
           let bytes = message.payload.span.rawBytes
           guard let number = try write(message.header, bytes, key, now) else { return true }
-          noteNumber(of: message.header, number)
+          if message.header.type == .request {
+            requests.sent(message.header.correlationId, to: key.peer, number)
+          }
         } catch {
-          if peers[key.peer][key.lane].state.holds(message, error, now.monotonicNs) { return true }
-          drop(message.header, to: peers[key.peer].name, error)
+          if peers[key].state.holds(message, error, now.monotonicNs) { return true }
+          drop(message.header, to: peers.places[key.peer].name, error)
         }
       }
-      peers[key.peer][key.lane].state.finishFirst()
+      peers[key].state.finishFirst()
     }
     return false
   }
@@ -174,10 +179,10 @@ extension MessengerContext {
 
   /// Has a log made for a lane, unless that is to be tried later.
   private mutating func begin(_ key: LaneKey, _ nowNs: UInt64) throws(BusError) {
-    guard try peers[key.peer][key.lane].state.mayBegin(nowNs) else { return }
-    let channel = InboxChannel(owner: peers[key.peer].incarnation, lane: key.lane)
-    if try core.makeLane(channel, to: peers[key.peer].name) {
-      peers[key.peer][key.lane].state.began(nowNs)
+    guard try peers[key].state.mayBegin(nowNs) else { return }
+    let channel = InboxChannel(owner: peers.places[key.peer].incarnation, lane: key.lane)
+    if try core.makeLane(channel, to: peers.places[key.peer].name) {
+      peers[key].state.began(nowNs)
     }
   }
 
@@ -188,21 +193,21 @@ extension MessengerContext {
     } catch {
       notOpened(key, error)
     }
-    return !peers[key.peer][key.lane].state.waiting.isEmpty
+    return !peers[key].state.waiting.isEmpty
   }
 
   /// A log is there: what waited for it goes out with the next flush.
   mutating func opened(_ key: LaneKey, _ number: UInt64, _ publisher: consuming Publisher) {
     guard !isClosed, peers.has(key.peer) else { return }
-    peers[key.peer][key.lane].open(publisher, number)
+    peers[key].open(publisher, number)
   }
 
-  /// There is no log for a lane: for now, or for good.
+  /// A log for a lane could not be made: it is tried again, or never.
   mutating func notOpened(_ key: LaneKey, _ why: BusError) {
     guard peers.has(key.peer) else { return }
     let nowNs = now().monotonicNs
-    let name = peers[key.peer].name
-    let over = peers[key.peer][key.lane].state.notOpened(why, nowNs) { requests.wants($0) }
+    let name = peers.places[key.peer].name
+    let over = peers[key].state.notOpened(why, nowNs) { requests.wants($0) }
     for message in over { drop(message.header, to: name, why) }
   }
 }

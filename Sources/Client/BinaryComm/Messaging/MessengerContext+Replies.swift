@@ -151,6 +151,6 @@ extension MessengerContext {
 
   /// Whether so much waits for a peer that further replies to it should pause.
   public func isCrowded(_ peer: PeerID, _ lane: Lane) -> Bool {
-    peers.has(peer) && peers[peer.index][lane].state.isCrowded
+    peers.has(peer) && peers[LaneKey(peer: peer.index, lane: lane)].state.isCrowded
   }
 }

@@ -1,3 +1,4 @@
+import BasicContainers
 import BusCounters
 import BusLog
 import BusMemory
@@ -112,7 +113,8 @@ extension MessengerContext {
   /// Whether there is memory for one more request that cannot go out at once.
   private mutating func mayWait(for peer: Int?, _ recipient: Recipient, _ lane: Lane) -> Bool {
     guard let peer else { return names.hasMemory(recipient.index) }
-    return !peers.has(peer) || !peers[peer][lane].state.isOutOfMemory
+    return !peers.has(peer)
+      || !peers.places[peer].lanes[LaneKey(peer: peer, lane: lane).place].state.isOutOfMemory
   }
 
   private mutating func requestHeader(
@@ -177,7 +179,7 @@ extension MessengerContext {
   ) throws(BusError) {
     let number = try post(header, payload, to: peer, Lane(header.priority), now)
     requests.sent(id, to: peer, number)
-    peers[peer].inFlight += 1
+    peers.places[peer].inFlight += 1
     statistics.requestsSent &+= 1
   }
 
@@ -213,7 +215,7 @@ extension MessengerContext {
     }
     for _ in 0..<count {
       let peer = names.nextInRound(at)
-      if peers.has(peer), peers[peer].inFlight < options.inFlight { return peer }
+      if peers.has(peer), peers.places[peer].inFlight < options.inFlight { return peer }
     }
     throw .wouldBlock
   }
@@ -279,7 +281,7 @@ extension MessengerContext {
   /// What the log lacks in which a request was to be sent.
   private func shortage(of request: PendingRequest, _ peer: Int) -> BusError? {
     guard request.number == nil, peers.has(peer) else { return nil }
-    return peers[peer][request.lane].state.shortage?.why
+    return peers[LaneKey(peer: peer, lane: request.lane)].state.shortage?.why
   }
 
   /// A request ends without a response.
@@ -287,20 +289,11 @@ extension MessengerContext {
     requests.remove(request.correlationId)
     var responder: String?
     if let peer = request.peer, peers.has(peer) {
-      peers[peer].inFlight -= 1
-      responder = peers[peer].name
+      peers.places[peer].inFlight -= 1
+      responder = peers.places[peer].name
     }
     failures.append(
       RequestFailure(correlationId: request.correlationId, responder: responder, error: why))
-  }
-
-  /// A request that waited lies in the log now.
-  mutating func noteNumber(of header: OutboundHeader, _ number: UInt64) {
-    guard header.type == .request, var request = requests.find(header.correlationId) else {
-      return
-    }
-    request.number = number
-    requests.update(request)
   }
 
   /// A message that waited cannot be sent.

@@ -1,3 +1,4 @@
+import BasicContainers
 import BusCounters
 import BusLog
 import BusMemory
@@ -21,7 +22,7 @@ public struct MessengerContext: ~Copyable, Sendable {
   private var clock: HostClock
   /// Where the wall clock stood.
   var wall: WallOffsets
-  var filter: InboundFilter
+  var served: ServedNames
   var peers = PeerTable()
   var requests: RequestTable
   /// The router allows an agent twice as many names at a time.
@@ -59,7 +60,7 @@ public struct MessengerContext: ~Copyable, Sendable {
     payloadBytesMax = min(largest - Self.aroundBytesMax, WireLimit.payloadBytesMax)
     clock = core.agent.clock.clock()
     wall = WallOffsets(clock.now())
-    filter = InboundFilter(served: ServedNames(own: core.agent.name))
+    served = ServedNames(own: core.agent.name)
     // Ids that do not start anew with each life of an agent make logs easier to read.
     requests = RequestTable(room: options.requestsMax, lastId: UInt32.random(in: 0..<1 << 30))
     guards = ConversationLimiter(limit: options.conversationLimit)
@@ -89,17 +90,17 @@ public struct MessengerContext: ~Copyable, Sendable {
   /// Forgets everything about a peer that ended; what waited for it is dropped with a reason.
   mutating func close(_ peer: Int, _ why: BusError) {
     guard peers.has(peer) else { return }
-    let (name, incarnation) = (peers[peer].name, peers[peer].incarnation)
+    let (name, incarnation) = (peers.places[peer].name, peers.places[peer].incarnation)
     unreadable.remove(name)
     // Most peers leave with nothing in flight, and the table is large.
-    let hasRequests = peers[peer].inFlight > 0
+    let hasRequests = peers.places[peer].inFlight > 0
     for request in hasRequests ? requests.all(where: { $0.peer == peer }) : [] {
       requests.remove(request.correlationId)
       failures.append(
         RequestFailure(correlationId: request.correlationId, responder: name, error: why))
     }
     for lane in Lane.allCases {
-      for message in peers[peer][lane].state.drainWaiting() {
+      for message in peers[LaneKey(peer: peer, lane: lane)].state.drainWaiting() {
         drop(message.header, to: name, why)
       }
     }
@@ -141,6 +142,6 @@ public struct MessengerContext: ~Copyable, Sendable {
 
   /// Shows what was written into a lane.
   mutating func show(_ key: LaneKey) {
-    if peers.has(key.peer) { peers[key.peer][key.lane].show() }
+    if peers.has(key.peer) { peers.places[key.peer].lanes[key.place].show() }
   }
 }

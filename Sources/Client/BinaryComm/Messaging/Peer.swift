@@ -14,7 +14,7 @@ struct Peer: ~Copyable {
   /// The normal lane, then the urgent one.
   // In memory of their own: whatever borrows an element of an InlineArray copies all of it first,
   // and an accessor that yields one of two properties allocates.
-  private var lanes = UniqueArray<OutboundLane>()
+  var lanes = UniqueArray<OutboundLane>()
   /// It was removed from its table, and its place is free.
   let isGone: Bool
 
@@ -35,12 +35,6 @@ struct Peer: ~Copyable {
     isGone = true
   }
 
-  /// What is written to one of its lanes.
-  subscript(lane: Lane) -> OutboundLane {
-    @inline(__always) _read { yield lanes[Int(lane.rawValue)] }
-    @inline(__always) _modify { yield &lanes[Int(lane.rawValue)] }
-  }
-
   /// Nothing is sent to it, and no request waits for it.
   var isQuiet: Bool {
     inFlight == 0 && lanes[0].state.isUnused && lanes[1].state.isUnused
@@ -49,7 +43,10 @@ struct Peer: ~Copyable {
 
 /// The peers of one messenger, by an index that stays theirs as long as they live.
 struct PeerTable: ~Copyable {
-  private var places = UniqueArray<Peer>()
+  /// By index.
+  // Open, for every message goes this way: an accessor of our own is a coroutine, which is called
+  // and not inlined where one yields to another, and that shows in each request.
+  var places = UniqueArray<Peer>()
   private var free: [Int] = []
   private var known: [Incarnation: Int] = [:]
 
@@ -67,10 +64,10 @@ struct PeerTable: ~Copyable {
     has(peer.index) && places[peer.index].incarnation.value == peer.incarnation
   }
 
-  /// The peer at an index that is in use.
-  subscript(index: Int) -> Peer {
-    @inline(__always) _read { yield places[index] }
-    @inline(__always) _modify { yield &places[index] }
+  /// A lane of a peer that is in use.
+  subscript(key: LaneKey) -> OutboundLane {
+    @inline(__always) _read { yield places[key.peer].lanes[key.place] }
+    @inline(__always) _modify { yield &places[key.peer].lanes[key.place] }
   }
 
   /// The name of the peer at an index, nil when there is none.

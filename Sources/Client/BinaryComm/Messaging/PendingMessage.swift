@@ -53,6 +53,10 @@ package struct LaneKey: Hashable {
   package let peer: Int
   package let lane: Lane
 
+  /// Where the lane is among those of its peer.
+  @inline(__always)
+  package var place: Int { Int(lane.rawValue) }
+
   /// A lane of the peer with an index.
   package init(peer: Int, lane: Lane) {
     self.peer = peer

@@ -98,7 +98,7 @@ package struct RequestTable: ~Copyable {
     header.type != .request || find(header.correlationId) != nil
   }
 
-  /// A request was sent to a peer; its number in the log, nil while it waits for one.
+  /// A request goes to a peer; its number in the log, nil while it waits for room there.
   @inline(__always)
   package mutating func sent(_ id: UInt32, to peer: Int, _ number: UInt64?) {
     let at = Int(id & mask)
@@ -136,8 +136,15 @@ package struct RequestTable: ~Copyable {
   /// Requests that end one by one are looked for at most once a millisecond: the table is large.
   package mutating func expired(_ nowNs: UInt64) -> [PendingRequest] {
     guard let next = nextExpiryNs, nowNs >= next else { return [] }
-    let over = all { $0.deadlineNs <= nowNs }
-    let later = all { $0.deadlineNs > nowNs }.map(\.deadlineNs).min() ?? .max
+    var over: [PendingRequest] = []
+    var later = UInt64.max
+    for request in all(where: { _ in true }) {
+      if request.deadlineNs <= nowNs {
+        over.append(request)
+      } else {
+        later = min(later, request.deadlineNs)
+      }
+    }
     nextExpiryNs = later == .max ? nil : max(later, nowNs &+ 1_000_000)
     return over
   }
